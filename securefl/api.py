@@ -28,11 +28,11 @@ from securefl.federation.round_plan import RoundPlan
 from securefl.federation.verifying import verify_round
 from securefl.files import read_given, replace_file
 from securefl.identity import IdentityCard, as_it_was_sent, read_card
-from securefl.learning.models import family_of, weights_sha256
 from securefl.party.folder import PartyFolder
 from securefl.party.pysyft_keys import publish_pysyft_keys
 from securefl.party.study_names import fit_words, meant
 from securefl.privacy.accounting import PldAccountant
+from securefl.report.explain_study import worst_epsilon
 from securefl.researcher.asking import (
     causes,
     refuse_if_over,
@@ -247,7 +247,6 @@ class Study(Shown):
         """
         unsealed = UnsealedStudy.read(read_given(Path(protocol)))
         plain = unsealed.study
-        theta = family_of(plain.model, plain.data).initial_weights(plain.model.initial_seed)
         check_not_over(plain, datetime.now(UTC), unsealed.text.decode())
         weighed = shares(hospitals, weights, weight_source)
         participants = [
@@ -261,7 +260,6 @@ class Study(Shown):
             aggregator=_party(lab, aggregator, "aggregator"),
             participants=participants,
             software=software(),
-            initial_sha256=weights_sha256(theta),
             study_id=study_id,
         )
         check_consistency(sealed.study, PldAccountant(), sealed.text.decode())
@@ -305,8 +303,8 @@ class Study(Shown):
             ("name", self.name),
             ("title", file.study.title),
             ("hospitals", ", ".join(file.cohort)),
-            ("rounds", f"{file.training.rounds}"),
-            ("epsilon", f"{file.privacy.epsilon}"),
+            ("rounds", f"{self.plan.last_round}"),
+            ("epsilon", f"{worst_epsilon(file)}"),
         ]
 
     @property

@@ -38,6 +38,7 @@ from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.planning import noise_for_epsilon
 from securefl.privacy.randomness import SystemRandomness
 from securefl.study.parse import parse_protocol
+from securefl.study.training import training_of
 from securefl.study.wire import largest_value, sum_unit, wire_of
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ def trained(
 ) -> tuple[float, int]:
     """(exact AUC on all held-out rows, values cut) of one run with fresh noise."""
     draws, unit = RandomDraws(SystemRandomness()), sum_unit(study)
-    strategy = strategy_of(study.training)
-    family, task = family_of(study.model, study.data), task_of(study.data)
+    strategy = strategy_of(training_of(study))
+    family, task = family_of(training_of(study).model, study.data), task_of(study.data)
     trainers = []
     for site, (train, _) in parts.items():
         rule = StepRule.from_study(study, WEIGHTS[site])
@@ -97,11 +98,11 @@ def trained(
                 rule, grid=COARSE_GRID, wire_step=1, wire_largest=largest_value(COARSE_BITS)
             )
         trainers.append(PrivateSteps(rule, family.gradients(task), train.X, train.y, draws))
-    state = strategy.start(family.initial_weights(study.model.initial_seed))
+    state = strategy.start(family.initial_weights(training_of(study).model.initial_seed))
     if coarse:
-        unit = COARSE_GRID * float(study.privacy.normaliser)
+        unit = COARSE_GRID * float(training_of(study).normaliser)
     cut = 0
-    for _ in range(study.training.rounds):
+    for _ in range(training_of(study).rounds):
         total = np.sum([t.update(state.theta) for t in trainers], axis=0)
         cut += sum(t.clamped for t in trainers)
         state = strategy.absorb(state, total, unit)
@@ -118,7 +119,7 @@ def measure() -> dict[str, Any]:
             study = protocol(hidden, bits)
             runs = [trained(study, halves(study, seed), coarse=coarse) for seed in range(SEEDS)]
             aucs = [auc for auc, _ in runs]
-            weights = family_of(study.model, study.data).parameters
+            weights = family_of(training_of(study).model, study.data).parameters
             row = {
                 "weights": weights,
                 "bits": bits,
@@ -127,7 +128,7 @@ def measure() -> dict[str, Any]:
                 "mean": statistics.mean(aucs),
                 "cut": (
                     sum(cut for _, cut in runs)
-                    / (SEEDS * len(SITES) * study.training.rounds * weights)
+                    / (SEEDS * len(SITES) * training_of(study).rounds * weights)
                 ),
                 "added_variance": None if coarse else wire_of(study).added_variance,
             }

@@ -21,7 +21,6 @@ from securefl.federation.study_board import StudyBoard
 from securefl.files import write_secret
 from securefl.identity import Identity
 from securefl.learning.families.layers import Layers
-from securefl.learning.models import family_of, weights_sha256
 from securefl.study.approval import Approval
 from securefl.study.seal import seal_study
 from securefl.study.sealed import SealedStudy, UnsealedStudy
@@ -119,17 +118,7 @@ def make_consortium(
     aggregator = Identity.generate(
         "aggregator", "aggregator", "Benchmark", "nobody@securefl.invalid"
     )
-    protocol = UnsealedStudy.read(
-        _protocol(
-            parameters,
-            sites,
-            bits,
-            rounds,
-            on_dropout,
-        )
-    )
-    plain = protocol.study
-    theta = family_of(plain.model, plain.data).initial_weights(plain.model.initial_seed)
+    protocol = UnsealedStudy.read(_protocol(parameters, sites, bits, rounds, on_dropout))
     sealed = seal_study(
         protocol,
         coordinator=_fields(coordinator),
@@ -139,7 +128,6 @@ def make_consortium(
             for p in parties.values()
         ],
         software=software(),
-        initial_sha256=weights_sha256(theta),
     )
     digest = sealed.digest
     board = StudyBoard(open_board(str(root / FOLDERS.store)), digest)
@@ -198,7 +186,7 @@ def _protocol(
     )
     kind = "mlp" if hidden else "logistic-regression"
     least = sites if on_dropout == "fail" else max(2, sites - 1)
-    return f"""schema = "securefl-protocol/1"
+    return f"""schema = "securefl-protocol/2"
 [study]
 id = "bench"
 title = "Benchmark"
@@ -210,10 +198,6 @@ legal_basis = "invented values"
 duo = []
 [code]
 entrypoint = "declarative"
-[model]
-kind = "{kind}"
-hidden = {json.dumps(list(hidden))}
-initial_seed = "bench"
 [data]
 dataset = "bench"
 population = "nobody"
@@ -231,38 +215,44 @@ negative = ["0"]
 [privacy]
 unit = "patient"
 neighbouring = "add-remove"
-epsilon = "1"
 delta = "1e-5"
+noise = "local"
+[[stages]]
+kind = "train"
+strategy = "fedavg"
+rounds = {rounds}
+local_steps = 1
+local_learning_rate = "1"
+server_learning_rate = "1"
+server_momentum = "0"
+epsilon = "1"
 noise_multiplier = "5"
 clip_norm = "1"
 sample_rate = "1/5"
 steps = {rounds}
 normaliser = "1000"
 normaliser_source = "none"
-noise = "local"
-[secagg]
 bits = {bits}
+[stages.model]
+kind = "{kind}"
+hidden = {json.dumps(list(hidden))}
+initial_seed = "bench"
+[[stages]]
+kind = "evaluate"
+metric = "auc"
+edges = ["0.5"]
+noise_multiplier = "5"
+epsilon = "1"
+bound = 1000
+[secagg]
 min_contributors = {least}
 colluders = 0
-[training]
-algorithm = "fedavg"
-rounds = {rounds}
-local_steps = 1
-local_learning_rate = "1"
-server_learning_rate = "1"
-server_momentum = "0"
 [schedule]
 opens = 2026-01-01T00:00:00Z
 closes = 2100-01-01T00:00:00Z
 round_deadline = 600
 reply_after = "0"
 on_dropout = "{on_dropout}"
-[evaluation]
-metric = "auc"
-edges = ["0.5"]
-noise_multiplier = "5"
-epsilon = "1"
-bound = 1000
 [quality]
 minimum = "0.5"
 stop_rule = "none"

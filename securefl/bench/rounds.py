@@ -20,6 +20,7 @@ from securefl.bench.sums import bench_vector
 from securefl.boards.opening import open_board
 from securefl.errors import RoundError
 from securefl.learning.models import family_of
+from securefl.study.training import training_of
 from securefl.study.wire import sum_unit
 
 if TYPE_CHECKING:
@@ -91,10 +92,10 @@ def bench_round(
         bare += bench_bare(load, sites, _BARE)
         exact = _exact(plan, np.fromfile(root / FOLDERS.theta), total)
     coordinator = said["coordinator"]
-    taken = coordinator["seconds"][1 : plan.study.training.rounds]
+    taken = coordinator["seconds"][1 : training_of(plan.study).rounds]
     bare_seconds = statistics.median(b.seconds for b in bare)
     cpu = [sum(used) for used in zip(*(s["cpu"] for s in said.values()), strict=True)][
-        1 : plan.study.training.rounds
+        1 : training_of(plan.study).rounds
     ]
     growth = {
         "coordinator": coordinator["growth_mb"],
@@ -180,14 +181,8 @@ def _exact(plan: RoundPlan, theta: FloatArray, total: IntArray) -> bool:
 
     Each adds the same known sum with learning rate 1, so the last model tells.
     """
-    model = plan.study.model
+    model = training_of(plan.study).model
     start = family_of(model, plan.study.data).initial_weights(model.initial_seed)
     moved = (start - theta) * sum_unit(plan.study)
-    return bool(
-        np.allclose(
-            moved,
-            plan.study.training.rounds * total,
-            rtol=1e-12,
-            atol=1e-3,
-        )
-    )
+    rounds = training_of(plan.study).rounds
+    return bool(np.allclose(moved, rounds * total, rtol=1e-12, atol=1e-3))

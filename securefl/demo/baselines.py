@@ -24,6 +24,7 @@ from securefl.learning.tasks import task_of
 from securefl.learning.tasks.binary.evaluation import exact_auc
 from securefl.learning.tasks.binary.task import sigmoid
 from securefl.privacy.randomness import SystemRandomness
+from securefl.study.training import training_of
 from securefl.study.wire import GRID
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def compare(
             private training alone.
         theta: the common model, float64[p].
     """
-    if study.model.kind != "logistic-regression":
+    if training_of(study).model.kind != "logistic-regression":
         raise StudyError(
             "the comparison with training alone is written for logistic regression.",
             next_step="Run the demonstration with the thyroid protocol as it stands.",
@@ -95,7 +96,7 @@ def compare(
     x = np.concatenate([held.X for _, held in halves.values()])
     y = np.concatenate([held.y for _, held in halves.values()])
 
-    family, task = family_of(study.model, study.data), task_of(study.data)
+    family, task = family_of(training_of(study).model, study.data), task_of(study.data)
 
     def auc(weights: FloatArray) -> float:
         return exact_auc(y, predict(weights, family, task, x))
@@ -149,7 +150,7 @@ def train_alone_private(study: Template, train: Prepared, published_rows: int) -
     Returns:
         theta, float64[d + 1].
     """
-    share = published_rows * (1 - study.data.holdout) * study.privacy.sample_rate
+    share = published_rows * (1 - study.data.holdout) * training_of(study).sample_rate
     rule = replace(StepRule.from_study(study, Fraction(1)), share=float(share))
     gradients = closed_gradients(task_of(study.data))
     steps = PrivateSteps(
@@ -159,9 +160,10 @@ def train_alone_private(study: Template, train: Prepared, published_rows: int) -
         train.y,
         RandomDraws(SystemRandomness()),
     )
-    family, unit = family_of(study.model, study.data), GRID / rule.wire_step * float(share)
-    state = rule.strategy.start(family.initial_weights(study.model.initial_seed))
-    for _ in range(study.training.rounds):
+    training = training_of(study)
+    family, unit = family_of(training.model, study.data), GRID / rule.wire_step * float(share)
+    state = rule.strategy.start(family.initial_weights(training.model.initial_seed))
+    for _ in range(training.rounds):
         update = steps.update(rule.strategy.broadcast(state))
         state = rule.strategy.absorb(state, update, unit)
     return state.theta

@@ -26,6 +26,7 @@ from securefl.learning.strategies import strategy_of
 from securefl.secagg.round_context import is_sha256
 from securefl.signed import canonical
 from securefl.statement import Hex32, Statement
+from securefl.study.training import training_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -80,7 +81,7 @@ def limits(plan: RoundPlan) -> dict[str, int]:
     return small | {
         WEIGHTS: numbers + _TENSOR_HEAD,
         SUM: numbers,
-        MEMORY: 8 * strategy_of(plan.study.training).memory_size(plan.parameters),
+        MEMORY: 8 * strategy_of(training_of(plan.study)).memory_size(plan.parameters),
         TRANSCRIPTS: transcripts,
     }
 

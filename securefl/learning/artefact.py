@@ -29,7 +29,7 @@ from securefl.learning.tasks import task_of
 from securefl.shown import Shown
 from securefl.study.columns import DataSpec
 from securefl.study.meanings import column_notes
-from securefl.study.schema import ModelSpec
+from securefl.study.training import ModelSpec
 
 if TYPE_CHECKING:
     from securefl.learning.tasks.task import Task

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from securefl.learning.families.family import Family
     from securefl.learning.tasks.task import Task
     from securefl.study.columns import DataSpec
-    from securefl.study.schema import ModelSpec
+    from securefl.study.training import ModelSpec
     from securefl.types import FloatArray
 
 #: Rows scored at a time, always as many: where fewer are left, zeros stand beside them. Whole

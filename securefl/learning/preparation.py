@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from securefl.learning.tasks.task import Task
-    from securefl.study.counts import PreparationSpec
+    from securefl.study.counts import CountSection
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def stratum_counts(y: npt.NDArray[Any], task: Task) -> npt.NDArray[np.int64]:
 
 
 def counted(
-    total: npt.NDArray[np.int64], spec: PreparationSpec, contributors: int, task: Task
+    total: npt.NDArray[np.int64], spec: CountSection, contributors: int, task: Task
 ) -> Counted:
     """Read the opened sum of ``contributors`` noised counts."""
     strata = [int(count) for count in total]
@@ -65,7 +65,7 @@ def counted(
     )
 
 
-def require_enough(found: Counted, spec: PreparationSpec) -> None:
+def require_enough(found: Counted, spec: CountSection) -> None:
     """End the study where it was asked for more patients than there are, by the released figure.
 
     Raises:

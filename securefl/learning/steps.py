@@ -33,6 +33,7 @@ from securefl.errors import DataError, RoundError
 from securefl.learning.clipping import Factors, clipped_sum, clipped_sum_of_factors
 from securefl.learning.strategies import strategy_of
 from securefl.privacy.noise import IntegerGaussian, RandomBytes, poisson_sample, stochastic_quotient
+from securefl.study.training import training_of
 from securefl.study.wire import GRID, wire_of
 from securefl.types import FloatArray
 
@@ -119,16 +120,16 @@ class StepRule:
     @classmethod
     def from_study(cls, study: Template, weight: Fraction) -> Self:
         """The rule for the hospital with this weight."""
-        wire = wire_of(study)
+        wire, train = wire_of(study), training_of(study)
         return cls(
-            clip_norm=float(study.privacy.clip_norm),
-            noise_multiplier=study.privacy.noise_multiplier,
+            clip_norm=float(train.clip_norm),
+            noise_multiplier=train.noise_multiplier,
             wire_step=wire.step,
             wire_largest=wire.largest,
-            sample_rate=study.privacy.sample_rate,
-            local_steps=study.training.local_steps,
-            strategy=strategy_of(study.training),
-            share=float(Fraction(study.privacy.normaliser) * weight),
+            sample_rate=train.sample_rate,
+            local_steps=train.local_steps,
+            strategy=strategy_of(train),
+            share=float(Fraction(train.normaliser) * weight),
         )
 
     @property

@@ -8,6 +8,7 @@ from securefl.errors import DataError
 from securefl.learning.models import family_of
 from securefl.learning.steps import PrivateSteps, StepRule
 from securefl.learning.tasks import task_of
+from securefl.study.training import training_of
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -32,7 +33,7 @@ def training_steps(
     check_targets(task, train.y)
     return PrivateSteps(
         StepRule.from_study(study, weight),
-        family_of(study.model, study.data).gradients(task),
+        family_of(training_of(study).model, study.data).gradients(task),
         train.X,
         train.y,
         draws,

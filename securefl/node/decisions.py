@@ -20,6 +20,7 @@ from securefl.privacy.charges import ChargeTerms
 from securefl.privacy.mechanisms import decimal_text
 from securefl.privacy.planning import study_epsilon
 from securefl.study.approval import Approval, open_approval
+from securefl.study.training import training_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ def approve(site: Site, request: Review) -> Quote:
 
 def _decide(site: Site, request: Review, epsilon: Decimal) -> Quote:
     study, digest = request.study, request.digest
-    state = site.ledger.state
+    train, state = training_of(study), site.ledger.state
     if digest in state.studies or state.declined(digest):
         raise NotApprovedError(
             "This study was decided here before; an approval is given and used once.",
@@ -94,8 +95,8 @@ def _decide(site: Site, request: Review, epsilon: Decimal) -> Quote:
             terms=ChargeTerms(
                 unit=study.privacy.unit,
                 rows_per_patient=study.data.max_rows_per_patient,
-                clip_norm=decimal_text(study.privacy.clip_norm),
-                normaliser=decimal_text(study.privacy.normaliser),
+                clip_norm=decimal_text(train.clip_norm),
+                normaliser=decimal_text(train.normaliser),
                 noise_source=_NOISE_SOURCE,
                 code=study.software.lock_sha256,
             ),

@@ -15,6 +15,7 @@ from securefl.learning.models import family_of, predict
 from securefl.learning.split import split_rows
 from securefl.learning.table import read_table
 from securefl.learning.tasks import task_of
+from securefl.study.counts import evaluation_of
 
 if TYPE_CHECKING:
     from securefl.learning.artefact import Model
@@ -42,4 +43,4 @@ def own_figures(site: Site, model: Model, study: Study) -> Any:  # noqa: ANN401 
         )
     task = task_of(study.data)
     predictions = predict(model.theta, family_of(model.spec, study.data), task, held_out.X)
-    return task.own_figures(predictions, held_out.y, study.evaluation)
+    return task.own_figures(predictions, held_out.y, evaluation_of(study))

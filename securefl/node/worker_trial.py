@@ -27,8 +27,10 @@ from securefl.node.launcher import Worker
 from securefl.privacy.draw_checks import Draws
 from securefl.privacy.worker_answers import Answers
 from securefl.sources.csv import CsvSource
+from securefl.study.counts import evaluation_of
 from securefl.study.seal import seal_study
 from securefl.study.sealed import SealedStudy, UnsealedStudy
+from securefl.study.training import training_of
 from securefl.study.wire import sum_unit
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def ask_workers(workers: Sequence[Worker], releases: int = RELEASES) -> Answers:
     """
     sealed = trial_study()
     study = sealed.study
-    parameters, bins = PATIENTS + 1, study.evaluation.bins
+    parameters, bins = PATIENTS + 1, evaluation_of(study).bins
     zeros, certain = np.zeros(parameters), np.append(np.zeros(PATIENTS), _CERTAIN)
     asked = (
         (_UPDATE, zeros, parameters),
@@ -91,7 +93,7 @@ def ask_workers(workers: Sequence[Worker], releases: int = RELEASES) -> Answers:
         (_COUNT, zeros[:0], 2),
     )
     heard: list[list[NDArray[np.int64]]] = [[], [], [], []]
-    largest = (1 << (study.secagg.bits - 1)) - 1
+    largest = (1 << (training_of(study).bits - 1)) - 1
     for worker in workers:
         for _ in range(_EXECUTIONS):
             worker.prepare(sealed.text, _SITE, _SECRET)
@@ -107,21 +109,17 @@ def ask_workers(workers: Sequence[Worker], releases: int = RELEASES) -> Answers:
 def _in_deviations(study: Study, heard: Sequence[FloatArray]) -> Answers:
     """Divide what was heard, less what is known, by the deviations that the study promises."""
     seen, noise, histogram, count = heard
-    steps, rate = study.training.local_steps, float(study.privacy.sample_rate)
-    unit = sum_unit(study) / float(study.privacy.normaliser)
-    sigma = unit * float(study.privacy.noise_multiplier)
+    train, evaluation = training_of(study), evaluation_of(study)
+    steps, rate = train.local_steps, float(train.sample_rate)
+    unit = sum_unit(study) / float(train.normaliser)
+    sigma = unit * float(train.noise_multiplier)
     aside = held_out(_SECRET, trial_patients(), study.data.holdout)
     of_evaluation, of_count = known_counts(study, int(aside.sum()))
-    of_counting = (
-        study.preparation.noise_multiplier
-        if study.preparation
-        else study.evaluation.noise_multiplier
-    )
     seen = seen / sigma
     return Answers(
         noise=noise / (sigma * math.sqrt(steps)),
-        histogram=(histogram - of_evaluation) / float(study.evaluation.noise_multiplier),
-        count=(count - of_count) / float(of_counting),
+        histogram=(histogram - of_evaluation) / float(evaluation.noise_multiplier),
+        count=(count - of_count) / float(evaluation.noise_multiplier),
         drawn=Draws(
             seen[:, :PATIENTS][:, ~aside], seen[:, PATIENTS], trial_weight(study), rate, steps
         ),
@@ -132,9 +130,10 @@ def known_counts(study: Study, aside: int) -> tuple[FloatArray, FloatArray]:
     """The un-noised histogram under the model of zeros (all scores .5) and the count: all patients
     are positive.
     """
-    bins = study.evaluation.bins
+    evaluation = evaluation_of(study)
+    bins = evaluation.bins
     histogram = np.zeros(2 * bins)
-    histogram[bins + sum(edge <= Fraction(1, 2) for edge in study.evaluation.edges)] = aside
+    histogram[bins + sum(edge <= Fraction(1, 2) for edge in evaluation.edges)] = aside
     return histogram, np.array([0.0, PATIENTS - aside])
 
 
@@ -142,7 +141,7 @@ def trial_weight(study: Study) -> float:
     """Length of a drawn patient's part on its own axis, in deviations of a step's noise; as much
     lies on the intercept.
     """
-    return math.sqrt(0.5) / float(study.privacy.noise_multiplier)
+    return math.sqrt(0.5) / float(training_of(study).noise_multiplier)
 
 
 def trial_patients() -> list[str]:
@@ -185,11 +184,10 @@ def trial_study() -> SealedStudy:
         aggregator=aggregator,
         participants=[h | {"weight": "1/2", "weight_source": "invented"} for h in hospitals],
         software={"securefl": "0", "lock_sha256": "0" * 64},
-        initial_sha256="0" * 64,
     )
 
 
-_PROTOCOL = """schema = "securefl-protocol/1"
+_PROTOCOL = """schema = "securefl-protocol/2"
 [study]
 id = "trial"
 title = "Trial of the worker"
@@ -201,9 +199,6 @@ legal_basis = "invented values"
 duo = []
 [code]
 entrypoint = "declarative"
-[model]
-kind = "logistic-regression"
-initial_seed = "trial"
 [data]
 dataset = "trial"
 population = "nobody"
@@ -219,43 +214,49 @@ negative = ["no"]
 [privacy]
 unit = "patient"
 neighbouring = "add-remove"
-epsilon = "100"
 delta = "1e-5"
+noise = "local"
+[[stages]]
+kind = "count"
+noise_multiplier = "20"
+epsilon = "1"
+bound = 1000000
+minimum = 0
+[[stages]]
+kind = "train"
+strategy = "fedavg"
+rounds = 1
+local_steps = 4
+local_learning_rate = "1e-12"
+server_learning_rate = "1"
+server_momentum = "0"
+epsilon = "100"
 noise_multiplier = "1"
 clip_norm = "0.1"
 sample_rate = "1/4"
 steps = 4
 normaliser = "100"
 normaliser_source = "invented"
-noise = "local"
-[secagg]
 bits = 24
+[stages.model]
+kind = "logistic-regression"
+initial_seed = "trial"
+[[stages]]
+kind = "evaluate"
+metric = "auc"
+edges = [{edges}]
+noise_multiplier = "20"
+epsilon = "1"
+bound = 1000000
+[secagg]
 min_contributors = 2
 colluders = 0
-[training]
-algorithm = "fedavg"
-rounds = 1
-local_steps = 4
-local_learning_rate = "1e-12"
-server_learning_rate = "1"
-server_momentum = "0"
 [schedule]
 opens = 2026-01-01T00:00:00Z
 closes = 2100-01-01T00:00:00Z
 round_deadline = 60
 reply_after = "0"
 on_dropout = "fail"
-[preparation]
-noise_multiplier = "20"
-epsilon = "1"
-bound = 1000000
-minimum = 0
-[evaluation]
-metric = "auc"
-edges = [{edges}]
-noise_multiplier = "20"
-epsilon = "1"
-bound = 1000000
 [quality]
 minimum = "0"
 stop_rule = "none"

@@ -34,6 +34,7 @@ from securefl.learning.strategies import strategy_of
 from securefl.learning.tasks import task_of
 from securefl.report.outcome import model_facts
 from securefl.secagg.packing import FieldLayout
+from securefl.study.training import training_of
 from securefl.study.wire import sum_unit
 
 if TYPE_CHECKING:
@@ -120,18 +121,17 @@ def _check_step(
     if len(files[bundle.SUM]) != 8 * plan.parameters:
         raise _refused("its last sum has another length than the model")
     total = np.frombuffer(files[bundle.SUM], dtype="<i8").astype(np.int64)
-    strategy = strategy_of(plan.study.training)
+    train = training_of(plan.study)
+    strategy = strategy_of(train)
     memory = weights_from_bytes(files[bundle.MEMORY], strategy.memory_size(plan.parameters))
     given = strategy.broadcast_size(plan.parameters)
     before = [weights_from_bytes(data, given) for data in announced.models]
-    training = plan.study.training.rounds
+    training = train.rounds
     if len(before) != min(2, training):
         raise _refused(
             "this hospital did not keep the models that it is checked against", "this hospital"
         )
-    largest = (
-        FieldLayout(plan.study.secagg.bits, len(plan.study.participants)).max_value * contributors
-    )
+    largest = FieldLayout(train.bits, len(plan.study.participants)).max_value * contributors
     if total.size and (total.max() > largest or total.min() < -largest):
         raise _refused("its last sum is larger than the hospitals together can have sent")
     state = strategy.resume(before, memory, training - 1)
@@ -164,7 +164,7 @@ def _check_figures(
     if not _alike(told, _as_json(result.record())):
         raise _refused("its figures do not follow from the released histogram")
     facts = model_facts(study, plan.digest, evaluation, rounds)
-    if (model.spec, model.data) != (study.model, study.data):
+    if (model.spec, model.data) != (training_of(study).model, study.data):
         raise _refused("its description is not that of the study")
     if model.facts != facts or files[bundle.CARD].decode("utf-8", "replace") != model_card(
         model.spec, model.data, facts

@@ -20,6 +20,7 @@ from securefl.privacy.explain import explain_epsilon, guess_percent, one_in
 from securefl.report.words import bytes_words, decimal_words, plural
 from securefl.secagg.layouts import body_bytes, layout_for
 from securefl.study import meanings
+from securefl.study.training import training_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,7 +129,7 @@ def ratio(value: Fraction) -> str:
 
 def model_words(study: Template) -> str:
     """The kind of model and its size."""
-    family = family_of(study.model, study.data)
+    family = family_of(training_of(study).model, study.data)
     kind = family.words(task_of(study.data))
     return f"{kind} with {plural(family.parameters, 'weight')}"
 

@@ -13,6 +13,7 @@ from securefl.report.explain_study import hospitals
 from securefl.report.page import Table
 from securefl.report.words import plural
 from securefl.secagg.layouts import body_bytes, layout_for
+from securefl.study.training import training_of
 from securefl.study.wire import SHOWN, bound_of, planned_patients, usual_bound, wire_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class FieldWidth:
     """One width of the encrypted fields.
 
     Args:
-        bits: secagg.bits.
+        bits: of a field.
         bound: patients who may pull one way before anything is cut, in a step: what the study
             states, or the usual bound.
         added_variance: what rounding adds to the noise's variance, as a part of it.
@@ -61,16 +62,16 @@ def plan_fields(study: Template) -> Fields:
     wire = wire_of(study)
     return Fields(
         widths=tuple(_width(study, bits) for bits in WIDTHS),
-        own=_width(study, study.secagg.bits),
+        own=_width(study, training_of(study).bits),
         planned=math.ceil(planned_patients(study)),
         saturation=wire.chance_of_saturation(float(wire.bound)),
     )
 
 
 def _width(study: Template, bits: int) -> FieldWidth:
-    parameters = family_of(study.model, study.data).parameters
+    parameters = family_of(training_of(study).model, study.data).parameters
     size = body_bytes(layout_for(bits, hospitals(study), parameters), parameters)
-    stated = study.secagg.bound
+    stated = training_of(study).bound
     bound = usual_bound(study, bits) if stated is None else stated
     return FieldWidth(bits, bound, wire_of(study, bits, bound).added_variance, size / parameters)
 
@@ -91,7 +92,7 @@ def fields_words(study: Template, fields: Fields) -> list[str]:
     """Consequences of the widths, in sentences."""
     own = fields.own
     bound = bound_of(study)
-    said = "as secagg.bound says" if study.secagg.bound is not None else "the usual bound"
+    said = "as bound says" if training_of(study).bound is not None else "the usual bound"
     rounding = (
         f"After the noise each hospital rounds its sum by lot to fields of {own.bits} bits. That"
         f" costs no privacy; it adds {variance_words(own.added_variance)} to the noise's variance."
@@ -114,8 +115,7 @@ def fields_words(study: Template, fields: Fields) -> list[str]:
         )
     if own.added_variance > 0.1:
         lines.append(
-            "That is much: more secagg.bits, or a smaller secagg.bound, would learn more from the"
-            " same budget."
+            "That is much: more bits, or a smaller bound, would learn more from the same budget."
         )
     return lines
 

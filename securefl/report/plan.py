@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from securefl.learning.models import family_of
+from securefl.learning.stages.programme import Programme
+from securefl.learning.stages.roles import trained
 from securefl.learning.tasks import task_of
 from securefl.privacy.accounting import pld_epsilon
 from securefl.privacy.charges import all_attempts
@@ -38,6 +39,7 @@ from securefl.report.page import (
 from securefl.report.plan_picture import plan_picture
 from securefl.report.told import plan_section
 from securefl.report.words import decimal_words, plural
+from securefl.study.training import training_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,16 +144,16 @@ def plan_study(study: Template, charges: Sequence[Charge], faults: Sequence[str]
         faults: where its figures contradict each other
             (:func:`securefl.study.consistency.contradictions`).
     """
-    p, t = study.privacy, study.training
+    p, t = study.privacy, training_of(study)
     count, parameters = (
         hospitals(study),
-        family_of(study.model, study.data).parameters,
+        trained(Programme(study)).parameters,
     )
     training = Training(
-        p.noise_multiplier,
-        p.sample_rate,
+        t.noise_multiplier,
+        t.sample_rate,
         p.delta,
-        p.epsilon,
+        t.epsilon,
         t.rounds,
         t.local_steps,
         p.max_attempts,
@@ -175,8 +177,8 @@ def plan_study(study: Template, charges: Sequence[Charge], faults: Sequence[str]
         sites=_sites(study),
         budgets=budget_shares(charges, p.max_attempts, p.delta),
         effect=noise_effect(
-            noise_multiplier=p.noise_multiplier,
-            normaliser=p.normaliser,
+            noise_multiplier=t.noise_multiplier,
+            normaliser=t.normaliser,
             hospitals=count,
             parameters=parameters,
             local_steps=t.local_steps,
@@ -196,7 +198,7 @@ def plan_study(study: Template, charges: Sequence[Charge], faults: Sequence[str]
 
 def _sites(study: Template) -> tuple[SitePlan, ...]:
     named = getattr(study, "participants", ())
-    normaliser = float(study.privacy.normaliser)
+    normaliser = float(training_of(study).normaliser)
     return tuple(
         SitePlan(
             s.name, f"{s.weight.numerator}/{s.weight.denominator}", normaliser * float(s.weight)

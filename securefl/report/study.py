@@ -23,6 +23,7 @@ from securefl.report.page import (
 )
 from securefl.report.words import bytes_words, plural
 from securefl.study.schema import Study
+from securefl.study.training import training_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,13 +157,13 @@ def _parties(study: Template | Study) -> list[Value]:
 
 
 def _training(study: Template) -> str:
-    t = study.training
+    t = training_of(study)
     steps = f"{t.local_steps} steps"
     if t.local_steps == 1:
         steps = "one step"
     model = explain_study.model_words(study)
-    of_its = f"{explain_study.ratio(study.privacy.sample_rate)} of its patients, drawn at random"
-    if study.privacy.sample_rate == 1:
+    of_its = f"{explain_study.ratio(t.sample_rate)} of its patients, drawn at random"
+    if t.sample_rate == 1:
         of_its = "all of its patients who train, every time"
     return (
         f"{model[0].upper()}{model[1:]}, in {plural(t.rounds, 'round')}. In each round every"

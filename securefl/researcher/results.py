@@ -18,6 +18,7 @@ from securefl.report.outcome import model_facts
 from securefl.researcher.delivery import deliver, send
 from securefl.researcher.run_study import RESULT, is_running, was_run
 from securefl.shown import Shown
+from securefl.study.training import training_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +87,7 @@ def save_result(
     verdict = task_of(study.data).judge(evaluation, study.quality)
     facts = model_facts(study, plan.digest, evaluation, outcome.records)
     lost = facts.lost
-    model = save_model(target, outcome.theta, study.model, study.data, facts)
+    model = save_model(target, outcome.theta, training_of(study).model, study.data, facts)
     result: dict[str, Any] = {
         "study": folder.name,
         "digest": plan.digest,
@@ -98,7 +99,7 @@ def save_result(
         "parameters": plan.parameters,
         "upload_bytes": max(r.upload_bytes for r in outcome.records),
         "stages": [
-            {"kind": stage.kind, **found.record()}
+            {"kind": stage.section.kind, **found.record()}
             for stage, found in zip(plan.programme.stages, outcome.results, strict=True)
         ],
         "lost": lost,

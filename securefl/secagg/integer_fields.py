@@ -41,7 +41,7 @@ class IntegerFields:
         if not self.least_bits <= self.bits <= MAX_BITS:
             raise StudyError(
                 f"{self.bits} bits a value; {self.least_bits} to {MAX_BITS} are possible.",
-                next_step="Choose secagg.bits in this range.",
+                next_step="Choose bits in this range.",
             )
         if not 1 <= self.contributors <= MAX_CONTRIBUTORS:
             raise StudyError(

@@ -5,27 +5,20 @@ The accountant is passed in, so that this room needs no framework.
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, Context, Decimal
 from typing import TYPE_CHECKING, Protocol
 
-from securefl.errors import SecureFLError, StudyError
-from securefl.study.faults import at
-from securefl.study.limits import MOST_EPSILON
+from securefl.errors import StudyError
+from securefl.study.faults import at, place
 from securefl.study.lines import line_index
 from securefl.study.parse import parse_any
-from securefl.study.plausible import learning_faults
-from securefl.study.wire import count_bits
+from securefl.study.stages import checks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from decimal import Decimal
     from fractions import Fraction
 
     from securefl.study import schema
-    from securefl.study.plausible import Finding
-
-#: A claimed epsilon may lie this much above the accountant's figure (people round up) and never
-#: below it.
-CLAIM_SLACK = Decimal("0.02")
+    from securefl.study.stages import Finding
 
 
 class Accountant(Protocol):
@@ -41,10 +34,6 @@ class Accountant(Protocol):
 
     def evaluation_epsilon(self, noise_multiplier: Decimal, delta: Decimal) -> Decimal:
         """PLD epsilon of one Gaussian release of sensitivity 1."""
-
-
-#: The widest field that :class:`securefl.secagg.packing.FieldLayout` has (a test compares the two).
-MAX_BITS = 24
 
 
 def check_consistency(study: schema.Template, accountant: Accountant, text: str = "") -> None:
@@ -89,20 +78,25 @@ def contradictions(study: schema.Template, accountant: Accountant, text: str = "
     """
     faults = [
         *_unit(study),
-        *_steps(study),
-        *_epsilons(study, accountant),
-        *_fields(study),
-        *learning_faults(study),
+        *_stages(study, accountant),
         *_contributors(study),
         *_dropouts(study),
     ]
     if not text:
-        return [f"{'.'.join(path)}: {fault}" for path, fault in faults]
+        return [f"{place(path)}: {fault}" for path, fault in faults]
     # The index is worked out only where there is something to point to.
     if not faults:
         return []
     lines = line_index(text)
     return [f"{at(path, lines)}: {fault}" for path, fault in faults]
+
+
+def _stages(study: schema.Template, accountant: Accountant) -> list[Finding]:
+    return [
+        (("stages", number, *path), fault)
+        for number, stage in enumerate(checks_of(study))
+        for path, fault in stage.faults(accountant)
+    ]
 
 
 def _unit(study: schema.Template) -> list[Finding]:
@@ -115,97 +109,6 @@ def _unit(study: schema.Template) -> list[Finding]:
         ' a patient together use unit = "patient"'
     )
     return [(("data", "max_rows_per_patient"), fault)]
-
-
-def _steps(study: schema.Template) -> list[Finding]:
-    t = study.training
-    want = t.rounds * t.local_steps
-    if study.privacy.steps == want:
-        return []
-    return [
-        (
-            ("privacy", "steps"),
-            (
-                f"says {study.privacy.steps}, but {t.rounds} rounds of {t.local_steps} make {want};"
-                f" write {want}"
-            ),
-        )
-    ]
-
-
-def _epsilons(study: schema.Template, accountant: Accountant) -> list[Finding]:
-    p, e = study.privacy, study.evaluation
-    claims = [
-        (
-            "privacy",
-            p.epsilon,
-            lambda: accountant.training_epsilon(
-                p.noise_multiplier, p.sample_rate, p.steps, p.delta
-            ),
-        ),
-        (
-            "evaluation",
-            e.epsilon,
-            lambda: accountant.evaluation_epsilon(e.noise_multiplier, p.delta),
-        ),
-    ]
-    if (c := study.preparation) is not None:
-        claims.append(
-            (
-                "preparation",
-                c.epsilon,
-                lambda: accountant.evaluation_epsilon(c.noise_multiplier, p.delta),
-            )
-        )
-    return [
-        ((table, "epsilon"), fault)
-        for table, claimed, real in claims
-        if (fault := _epsilon_fault(claimed, real, p.delta))
-    ]
-
-
-def _epsilon_fault(claimed: Decimal, compute: Callable[[], Decimal], delta: Decimal) -> str | None:
-    try:
-        real = compute()
-    except SecureFLError as error:  # the accountant has no figure, for instance an infinite one
-        return f"{error.what} {error.next_step}"
-    except (
-        ArithmeticError,
-        MemoryError,
-    ):  # figures that no machine can work out must not stop a review
-        return (
-            f"the noise gives no epsilon that can be worked out at delta {delta}; raise"
-            " noise_multiplier"
-        )
-    if not real.is_finite():
-        return f"the noise gives no finite epsilon at delta {delta}; raise noise_multiplier"
-    if real <= claimed <= real * (1 + CLAIM_SLACK):
-        return None
-    # three significant digits, rounded up: at most 1 % above the figure, so that the mend is
-    # accepted
-    need = real.normalize(Context(prec=3, rounding=ROUND_CEILING))
-    if need > MOST_EPSILON:
-        return (
-            f"says {claimed}, but the noise gives {real:.4g} at delta {delta}, and at most"
-            f" {MOST_EPSILON} may be asked for; raise noise_multiplier"
-        )
-    return (
-        f'says {claimed}, but the noise gives {real:.4g} at delta {delta}; write "{need:f}" or'
-        " change the noise"
-    )
-
-
-def _fields(study: schema.Template) -> list[Finding]:
-    faults: list[Finding] = []
-    for table in ("evaluation", "preparation"):
-        spec = getattr(study, table)
-        if spec is not None and count_bits(spec) > MAX_BITS:
-            fault = (
-                f"makes fields of {count_bits(spec)} bits with its noise; {MAX_BITS} are the most:"
-                " lower it"
-            )
-            faults.append(((table, "bound"), fault))
-    return faults
 
 
 def _contributors(study: schema.Template) -> list[Finding]:

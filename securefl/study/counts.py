@@ -1,16 +1,20 @@
-"""Sections of the study file for noised counts: the evaluation, and the count before training."""
+"""Sections of the study file for stages that release noised counts: the count, the evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from securefl.study.edges import DEFAULT_BINS, LEAST_PREVALENCE, MOST_PREVALENCE, default_edges
-from securefl.study.fields import DecimalText, Fault, Line, Section, is_decimal
+from securefl.study.fields import DecimalText, Fault, Line, is_decimal
 from securefl.study.limits import MOST_EPSILON, MOST_NOISE
+from securefl.study.stages import StageSection
+
+if TYPE_CHECKING:
+    from securefl.study.schema import Template
 
 #: Far above any real figure and far below 2^53, the largest integer that RFC 8785 can write.
 LARGEST = 1 << 31
@@ -44,13 +48,15 @@ def check_epsilon(epsilon: Decimal) -> None:
         )
 
 
-class EvaluationSpec(Section):
+class EvaluateSection(StageSection):
     """A score histogram per class of the held-out patients, noised and summed.
 
     ``edges`` are the inner bin edges in (0, 1). A protocol may leave them out and name
     ``prevalence``, the published share of positives, instead: they are worked out from it
     (:mod:`securefl.study.edges`) and written into the sealed study.
     """
+
+    judges_model = True
 
     metric: Literal["auc"]
     prevalence: DecimalText | None = None
@@ -78,6 +84,15 @@ class EvaluationSpec(Section):
         ):
             return raw
         return {"bins": bins, **raw, "edges": default_edges(prevalence, bins)}
+
+    @classmethod
+    def unsealed(cls, raw: Mapping[str, Any]) -> Iterator[Fault]:
+        """The edges of the bins."""
+        if "edges" not in raw:
+            yield Fault(
+                "is missing: a sealed study lists its edges; `securefl study new` works them out",
+                "edges",
+            )
 
     @model_validator(mode="after")
     def _prevalence_has_a_source(self) -> Self:
@@ -125,8 +140,8 @@ class EvaluationSpec(Section):
         return self
 
 
-class PreparationSpec(Section):
-    """Count before training: how many patients train the model in all, noised and summed.
+class CountSection(StageSection):
+    """Count: how many patients train the model in all, noised and summed.
 
     Or records, as ``privacy.unit`` says. Negatives and positives are counted; one unit counts
     once. With fewer than ``minimum`` in all (as released, with its noise) the study ends there.
@@ -146,3 +161,13 @@ class PreparationSpec(Section):
             "it counts patients, and integer noise needs two units",
         )
         return self
+
+
+def evaluation_of(study: Template) -> EvaluateSection:
+    """The section whose figures the quality rule is judged on: the last evaluation.
+
+    Raises:
+        LookupError: the study has none.
+    """
+    found = [section for section in study.stages if isinstance(section, EvaluateSection)]
+    return found[-1]

@@ -58,6 +58,8 @@ _THRESHOLD = (
     'needs kind = "at-least" (it was called "threshold"), with value, low and high in quotes; see'
     ' also "above", "at-most", "below"'
 )
+#: Tables of which a file has several.
+_LISTS = frozenset({"participants", "stages"})
 _UNION_FAULTS = {"union_tag_not_found", "union_tag_invalid"}
 _MESSAGES = {
     "extra_forbidden": "unknown key",
@@ -96,9 +98,9 @@ def describe(item: Mapping[str, Any], lines: Mapping[Path, int]) -> str:
     if told is not None:
         message, mend = told, None
     if kind == "missing" and len(loc) == 1:
-        mend = "add the table [[participants]]"
-        if loc != ("participants",):
-            mend = f"add the table [{loc[0]}]"
+        mend = f"add the table [{loc[0]}]"
+        if loc[0] in _LISTS:
+            mend = f"add the table [[{loc[0]}]]"
     return f"{at(loc, lines)}: {message}" + (f" ({mend})" if mend else "")
 
 
@@ -140,8 +142,12 @@ def at(loc: Path, lines: Mapping[Path, int]) -> str:
     The line is of the nearest table or key that stands in the file.
     """
     line = next((lines[loc[:n]] for n in range(len(loc), 0, -1) if loc[:n] in lines), 1)
-    where = ".".join(_shown(part) for part in loc) or "the whole file"
-    return f"line {line}: {where}"
+    return f"line {line}: {place(loc)}"
+
+
+def place(loc: Path) -> str:
+    """``stages.2.epsilon``: the keys of a place in the file."""
+    return ".".join(_shown(part) for part in loc) or "the whole file"
 
 
 def _shown(part: str | int) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from securefl.errors import StudyError
+from securefl.study import version1
 from securefl.study.data_part import DataPart
 from securefl.study.faults import describe, listed
 from securefl.study.fields import tuples
@@ -32,7 +33,7 @@ _LONG_KEY = re.compile(
     r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*"|'[^'\n]*')[ \t]*+\.[ \t]*+){32}"""
 )
 
-_SCHEMAS: dict[type[Template], str] = {Template: "securefl-protocol/1", Study: "securefl-study/1"}
+_SCHEMAS: dict[type[Template], str] = {Template: "securefl-protocol/2", Study: "securefl-study/2"}
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Template = TypeVar("_Template", bound=Template)
@@ -84,7 +85,7 @@ def parse_data(text: str | bytes) -> DataPart:
     """
     raw = load_raw(text)
     if raw.get("schema") not in _SCHEMAS.values():
-        raise _other_schema(raw, _SCHEMAS[Template])
+        raise _other_schema(raw, _SCHEMAS[Template], text)
     return _validated(raw, text, DataPart)
 
 
@@ -156,7 +157,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - TOML values of every kind
 def _checked(raw: Mapping[str, Any], text: str | bytes, model: type[_Template]) -> _Template:
     want = _SCHEMAS[model]
     if raw.get("schema") != want:
-        raise _other_schema(raw, want)
+        raise _other_schema(raw, want, text)
     return _validated(raw, text, model)
 
 
@@ -164,12 +165,30 @@ def _validated(raw: Mapping[str, Any], text: str | bytes, model: type[_Model]) -
     try:
         return model.model_validate(tuples(raw))
     except ValidationError as error:
-        lines = line_index(text if isinstance(text, str) else text.decode("utf-8"))
-        faults = [describe(item, lines) for item in _causes(error.errors())]
+        lines = line_index(_as_text(text))
+        faults = [describe(item, lines) for item in _causes(_flat(error))]
         raise StudyError(
             "The study file breaks the contract:\n" + listed(faults) + "\n",
             next_step="Mend the lines named above and run `securefl study check` again.",
         ) from None
+
+
+def _as_text(text: str | bytes) -> str:
+    return text if isinstance(text, str) else text.decode("utf-8")
+
+
+def _flat(error: ValidationError) -> list[Any]:
+    """The faults of a file, those of its stages in their place: each stage is read by a class of
+    its own, whose faults come wrapped in one.
+    """
+    found: list[Any] = []
+    for item in error.errors():
+        inner = item.get("ctx", {}).get("error")
+        if isinstance(inner, ValidationError):
+            found += [{**below, "loc": (*item["loc"], *below["loc"])} for below in _flat(inner)]
+        else:
+            found.append(item)
+    return found
 
 
 def _causes(items: list[Any]) -> list[Any]:
@@ -187,8 +206,10 @@ def _causes(items: list[Any]) -> list[Any]:
     ]
 
 
-def _other_schema(raw: Mapping[str, Any], want: str) -> StudyError:
+def _other_schema(raw: Mapping[str, Any], want: str, text: str | bytes) -> StudyError:
     """The error for a file that is no protocol, or no study, or neither."""
+    if raw.get("schema") in {version1.PROTOCOL, version1.STUDY}:
+        return version1.refuse(raw, _as_text(text))
     if not raw:
         return StudyError(
             "The file is empty: there is no study in it.",

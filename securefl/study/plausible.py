@@ -12,12 +12,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from securefl.study.registries import STRATEGIES
+from securefl.study.training import training_of
 from securefl.study.wire import least_bound, planned_patients
 
 if TYPE_CHECKING:
     from securefl.study import schema
-
-Finding = tuple[tuple[str, str], str]
+    from securefl.study.stages import Finding
 
 #: Patients who train, in all hospitals together, that ``normaliser / sample_rate`` may stand for.
 #: Fewer than 50 teach nothing that the noise of any useful epsilon would not hide; no consortium
@@ -30,12 +30,12 @@ _BOUND_SLACK: Final = 10
 
 
 def learning_faults(study: schema.Template) -> list[Finding]:
-    """Everything of a study with which it cannot learn: the place, and what would fit."""
+    """Figures of the training with which a study cannot learn: the key, and what would fit."""
     return [*_normaliser(study), *_rates(study), *_bound(study)]
 
 
 def _normaliser(study: schema.Template) -> list[Finding]:
-    p, where = study.privacy, ("privacy", "normaliser")
+    p, where = training_of(study), ("normaliser",)
     rate = p.sample_rate
     patients = Fraction(p.normaliser) / rate
     meant = (
@@ -46,25 +46,16 @@ def _normaliser(study: schema.Template) -> list[Finding]:
         return [(where, f"{meant} ({math.ceil(LEAST_PATIENTS * rate)} or more)")]
     if patients > MOST_PATIENTS:
         return [(where, f"{meant} (at most {math.floor(MOST_PATIENTS * rate)})")]
-    least = 0
-    if study.preparation is not None:
-        least = study.preparation.minimum
+    least = max((getattr(section, "minimum", 0) for section in study.stages), default=0)
     if patients < least:
-        return [
-            (
-                where,
-                (
-                    f"{meant}: preparation.minimum asks for {least:,}, so {math.ceil(least * rate)}"
-                    " or more"
-                ),
-            )
-        ]
+        need = math.ceil(least * rate)
+        return [(where, f"{meant}: a stage's minimum asks for {least:,}, so {need} or more")]
     return _drowned(study)
 
 
 def _drowned(study: schema.Template) -> list[Finding]:
     """Noise above all that a study could teach even if all patients pulled one way in all rounds."""
-    p = study.privacy
+    p = training_of(study)
     hospitals = len(getattr(study, "participants", ())) or study.secagg.min_contributors
     noise = float(p.noise_multiplier) * math.sqrt(hospitals)
     signal = float(p.normaliser) * math.sqrt(p.steps)
@@ -76,18 +67,18 @@ def _drowned(study: schema.Template) -> list[Finding]:
         f" {p.steps} steps is larger than all of them together could teach; take {need} or more"
         " (more patients, or a larger sample_rate), more steps, or less noise"
     )
-    return [(("privacy", "normaliser"), fault)]
+    return [(("normaliser",), fault)]
 
 
 def _rates(study: schema.Template) -> list[Finding]:
-    training = study.training
-    strategy = STRATEGIES[training.algorithm].of(training)
+    training = training_of(study)
+    strategy = STRATEGIES[training.strategy].of(training)
     faults = strategy.faults(training.local_steps, training.rounds)
-    return [(("training", field), fault) for field, fault in faults]
+    return [((field,), fault) for field, fault in faults]
 
 
 def _bound(study: schema.Template) -> list[Finding]:
-    bound, where = study.secagg.bound, ("secagg", "bound")
+    bound, where = training_of(study).bound, ("bound",)
     if bound is None:
         return []
     patients = max(1, math.ceil(planned_patients(study)))

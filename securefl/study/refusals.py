@@ -11,7 +11,7 @@ import re
 _SIZE = (
     "the number of rows must not reach what is released: one update told 96 rows from 97",
     (
-        "state the public constants privacy.sample_rate, privacy.steps and privacy.normaliser, with"
+        "state the public constants sample_rate, steps and normaliser of the training, with"
         " the published source in normaliser_source"
     ),
 )
@@ -34,14 +34,14 @@ _KNOWN = tuple(
                 "a shuffled loader shows every row once in an epoch and is accounted for as if it"
                 " drew by lot, which understates epsilon"
             ),
-            "Poisson sampling of patients at privacy.sample_rate, which is what always runs",
+            "Poisson sampling of patients at sample_rate, which is what always runs",
         ),
         r"adaptive_?clip\w*|clipping|target_(unclipped_)?quantile|clip_?(lr|quantile|strategy)|per_layer\w*": (
             (
                 "adaptive clipping takes its bound from the gradients, costs privacy of its own and"
                 " fails on empty batches"
             ),
-            "one public privacy.clip_norm",
+            "one public clip_norm",
         ),
         r"standardi[sz]e\w*|normali[sz](e|ation|e_features)|scal(e|er|ing)|z_?score|min_?max|mean|std|quantiles?|bin_?edges_from_data": (
             _SCALE
@@ -69,7 +69,7 @@ _KNOWN = tuple(
         ),
         r"early_?stop\w*|patience": (
             "stopping when the data say so is a release without noise",
-            "fixed training.rounds; quality.stop_rule judges charged figures only",
+            "fixed rounds; quality.stop_rule judges charged figures only",
         ),
         r"grid": (
             (
@@ -83,7 +83,7 @@ _KNOWN = tuple(
                 "accounting and randomness are not a choice of the study: noise comes fresh from"
                 " the operating system, figures from PLD and RDP"
             ),
-            "model.initial_seed for the public first weights; nothing else is seeded",
+            "initial_seed for the public first weights; nothing else is seeded",
         ),
     }.items()
 )

@@ -16,14 +16,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from securefl.study.columns import DataSpec
-from securefl.study.counts import (
-    LARGEST,
-    EvaluationSpec,
-    Positive,
-    PreparationSpec,
-    check_epsilon,
-    check_noise,
-)
+from securefl.study.counts import LARGEST, Positive
 from securefl.study.fields import (
     NAME,
     AgreementKey,
@@ -37,9 +30,13 @@ from securefl.study.fields import (
     SigningKey,
     Text,
 )
-from securefl.study.limits import LEAST_DELTA, LEAST_NOISE
+from securefl.study.limits import LEAST_DELTA
 from securefl.study.recipients import strangers
 from securefl.study.roster import check_distinct
+from securefl.study.stages import AnyStageSection, check_order, unsealed
+
+#: Each stage is read by people, and its releases are charged: a longer list is no study.
+MOST_STAGES = 16
 
 
 class About(Section):
@@ -104,103 +101,35 @@ class Software(Section):
     lock_sha256: Hex32
 
 
-class ModelSpec(Section):
-    """A declarative model.
-
-    ``initial_seed`` (public text) and ``initial_sha256`` fix the first global model.
-    """
-
-    kind: Literal["logistic-regression", "mlp"]
-    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(max_length=8)] = ()
-    initial_seed: Line
-    initial_sha256: Hex32 | None = None
-
-    @model_validator(mode="after")
-    def _hidden_fits(self) -> Self:
-        if (self.kind == "mlp") != bool(self.hidden):
-            raise Fault(
-                'an "mlp" names its hidden layer sizes; a "logistic-regression" has none', "hidden"
-            )
-        return self
-
-    @property
-    def family(self) -> str:
-        """Name of the model's family."""
-        return {"logistic-regression": "linear", "mlp": "perceptron"}[self.kind]
-
-
 class PrivacySpec(Section):
-    """Differential privacy of the training: add/remove one unit, Poisson sampling, Gaussian noise.
+    """Terms of differential privacy that hold for all stages.
 
     The unit is a patient with all the rows that are used of that patient, or a single ``record``
-    (row) of the table. ``noise_multiplier`` is sigma over the clip norm; ``normaliser`` is the
-    public expected number of patients in a batch over all hospitals together; ``steps`` = rounds x
-    local steps.
+    (row) of the table. Each stage states its own noise and its own epsilon.
     """
 
     unit: Literal["patient", "record"]
     neighbouring: Literal["add-remove"]
-    epsilon: DecimalText
     delta: DecimalText
-    noise_multiplier: DecimalText
-    clip_norm: DecimalText
-    sample_rate: RatioText
-    steps: Annotated[int, Field(ge=1, le=100_000)]
-    normaliser: DecimalText
-    normaliser_source: Line
     noise: Literal["local"]
     max_attempts: Annotated[int, Field(ge=1, le=1)] = 1
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:
-        for name in ("clip_norm", "normaliser"):
-            if getattr(self, name) <= 0:
-                raise Fault("must be above 0", name)
-        check_epsilon(self.epsilon)
-        check_noise(self.noise_multiplier, LEAST_NOISE, "with less nobody is hidden")
         if not LEAST_DELTA <= self.delta <= Decimal("1e-3"):
             raise Fault(
                 "must be at least 1e-30 and at most 1e-3: it is the chance that the promise does"
                 " not hold",
                 "delta",
             )
-        if not 0 < self.sample_rate <= 1:
-            raise Fault("must be above 0 and at most 1", "sample_rate")
         return self
 
 
 class SecAggSpec(Section):
-    """The encrypted sum.
+    """The encrypted sum: who must be in it, and how many may work together against the rest."""
 
-    ``bits`` of a field of an update; ``bound`` is the largest sum of a step before noise that a
-    field shows, in clip norms (patients who pull one way): left out, it is
-    :func:`securefl.study.wire.usual_bound`.
-    """
-
-    bits: Annotated[int, Field(ge=6, le=24)]
-    bound: Positive | None = None
     min_contributors: Positive
     colluders: Annotated[int, Field(ge=0, le=LARGEST)]
-
-
-class TrainingSpec(Section):
-    """Rounds of FedAvg (McMahan et al. 2017) with server momentum (Hsu et al. 2019)."""
-
-    algorithm: Literal["fedavg"]
-    rounds: Annotated[int, Field(ge=1, le=10_000)]
-    local_steps: Annotated[int, Field(ge=1, le=1_000)]
-    local_learning_rate: DecimalText
-    server_learning_rate: DecimalText
-    server_momentum: DecimalText
-
-    @model_validator(mode="after")
-    def _ranges(self) -> Self:
-        for name in ("local_learning_rate", "server_learning_rate"):
-            if getattr(self, name) <= 0:
-                raise Fault("must be above 0", name)
-        if not 0 <= self.server_momentum < 1:
-            raise Fault("must be at least 0 and below 1", "server_momentum")
-        return self
 
 
 class Schedule(Section):
@@ -286,25 +215,27 @@ class Exit(Section):
 
 
 class Template(Section):
-    """Template of a study: question, columns, model, privacy, training.
+    """Template of a study: question, columns, privacy, stages.
 
     No parties, no digest, cannot be requested.
     """
 
-    schema_: Literal["securefl-protocol/1"] = Field(alias="schema")
+    schema_: Literal["securefl-protocol/2"] = Field(alias="schema")
     study: About
     code: Code
-    model: ModelSpec
     data: DataSpec
     privacy: PrivacySpec
+    stages: Annotated[tuple[AnyStageSection, ...], Field(min_length=1, max_length=MOST_STAGES)]
     secagg: SecAggSpec
-    training: TrainingSpec
     schedule: Schedule
-    preparation: PreparationSpec | None = None
-    evaluation: EvaluationSpec
     quality: Quality
     outputs: Outputs
     exit: Exit
+
+    @model_validator(mode="after")
+    def _stages_in_order(self) -> Self:
+        check_order(self.stages)
+        return self
 
 
 class Study(Template):
@@ -313,7 +244,7 @@ class Study(Template):
     This has the digest.
     """
 
-    schema_: Literal["securefl-study/1"] = Field(alias="schema")  # type: ignore[assignment]
+    schema_: Literal["securefl-study/2"] = Field(alias="schema")  # type: ignore[assignment]
     coordinator: Party
     aggregator: Party
     participants: tuple[Participant, ...]
@@ -321,23 +252,14 @@ class Study(Template):
 
     @model_validator(mode="before")
     @classmethod
-    def _says_its_edges(cls, raw: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
-        if (
-            isinstance(raw, Mapping)
-            and isinstance(told := raw.get("evaluation"), Mapping)
-            and "edges" not in told
-        ):
-            raise Fault(
-                "is missing: a sealed study lists its edges; `securefl study new` works them out",
-                "evaluation",
-                "edges",
-            )
+    def _is_sealed(cls, raw: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
+        if isinstance(raw, Mapping):
+            for fault in unsealed(raw.get("stages")):
+                raise fault
         return raw
 
     @model_validator(mode="after")
     def _parties(self) -> Self:
-        if self.model.initial_sha256 is None:
-            raise Fault("a study needs initial_sha256; `securefl study new` computes it", "model")
         if len(self.participants) < 2:
             raise Fault("a study has at least two participants", "participants")
         check_distinct(

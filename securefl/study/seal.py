@@ -1,4 +1,4 @@
-"""Sealing of a protocol: parties, software and the hash of the initial weights are added."""
+"""Sealing of a protocol: parties and software are added, and what its stages left open."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from securefl.study.sealed import SealedStudy
+from securefl.study.stages import checks_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,6 @@ def seal_study(
     aggregator: Mapping[str, str],
     participants: Sequence[Mapping[str, str]],
     software: Mapping[str, str],
-    initial_sha256: str,
     study_id: str | None = None,
 ) -> SealedStudy:
     """Make a protocol a sealed study.
@@ -34,18 +34,15 @@ def seal_study(
         participants: the fields of :class:`~securefl.study.schema.Participant`, one mapping a
             hospital.
         software: ``securefl`` (version) and ``lock_sha256``.
-        initial_sha256: hash of the initial weights (float64, little endian).
         study_id: replaces the protocol's id, so that one protocol can serve several studies.
 
     Raises:
         StudyError: the resulting study is invalid.
     """
     raw = deepcopy(protocol.raw)
-    raw["schema"] = "securefl-study/1"
-    raw["model"]["initial_sha256"] = initial_sha256
-    raw["evaluation"].setdefault(
-        "edges", [format(edge, "f") for edge in protocol.study.evaluation.edges]
-    )
+    raw["schema"] = "securefl-study/2"
+    for table, stage in zip(raw["stages"], checks_of(protocol.study), strict=True):
+        _fill(table, stage.sealed())
     if study_id is not None:
         raw["study"]["id"] = study_id
     raw |= {
@@ -55,6 +52,15 @@ def seal_study(
         "participants": sorted((dict(p) for p in participants), key=lambda p: p.get("name", "")),
     }
     return SealedStudy.read(dump_toml(raw))
+
+
+def _fill(table: dict[str, Any], sealed: Mapping[str, Any]) -> None:
+    """Write into a table what it does not say yet."""
+    for key, value in sealed.items():
+        if isinstance(value, dict):
+            _fill(table.setdefault(key, {}), value)
+        else:
+            table.setdefault(key, value)
 
 
 def dump_toml(raw: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ the encrypted sum is cut to the field's largest value. The coordinator multiplie
 the width.
 
 The width follows from the study's figures alone. A field shows the largest sum before noise that is
-planned for (``secagg.bound``, in clip norms) and :data:`SHOWN` standard deviations of the noise on
+planned for (``bound``, in clip norms) and :data:`SHOWN` standard deviations of the noise on
 either side.
 
 Counts are small integers already. They travel unrounded, in fields of their own width: wide enough
@@ -24,6 +24,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Final, Protocol
 
 from securefl.study.registries import FAMILIES, TASKS
+from securefl.study.training import training_of
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -113,8 +114,9 @@ def largest_update(study: schema.Template) -> int:
     features = sum(
         len(getattr(c, "levels", (0,))) + (c.missing == "flag") for c in study.data.columns
     )
+    model = training_of(study).model
     outputs = TASKS[study.data.label.task](study.data.label).outputs
-    return FAMILIES[study.model.family](study.model, features, outputs).parameters
+    return FAMILIES[model.family](model, features, outputs).parameters
 
 
 def sum_unit(study: schema.Template) -> float:
@@ -122,7 +124,7 @@ def sum_unit(study: schema.Template) -> float:
 
     A sum of updates divided by it is a mean gradient, in clip norms.
     """
-    return float(Fraction(GRID, wire_of(study).step) * Fraction(study.privacy.normaliser))
+    return float(Fraction(GRID, wire_of(study).step) * Fraction(training_of(study).normaliser))
 
 
 def planned_patients(study: schema.Template) -> Fraction:
@@ -133,11 +135,11 @@ def planned_patients(study: schema.Template) -> Fraction:
     """
     weights = [p.weight for p in getattr(study, "participants", ())]
     largest = max(weights, default=Fraction(1, study.secagg.min_contributors))
-    return Fraction(study.privacy.normaliser) * largest
+    return Fraction(training_of(study).normaliser) * largest
 
 
 def least_bound(study: schema.Template) -> int:
-    """The least ``secagg.bound`` that is taken, in clip norms.
+    """The least ``bound`` that is taken, in clip norms.
 
     With less, most of what a round could teach is cut away. Clipped gradients of d weights have
     values of about 1 / sqrt(d). Only few weights, as that of the output's bias, get more, and only
@@ -148,13 +150,14 @@ def least_bound(study: schema.Template) -> int:
 
 
 def usual_bound(study: schema.Template, bits: int) -> int:
-    """``secagg.bound`` where the study states none, in clip norms.
+    """``bound`` where the study states none, in clip norms.
 
     Every patient planned in a step may pull one way, where that costs nothing; with few bits it is
     as many as keep the rounding below a thousandth of the noise's variance, and never less than
     :func:`least_bound`.
     """
-    noise = float(study.privacy.noise_multiplier) / math.sqrt(study.training.local_steps)
+    train = training_of(study)
+    noise = float(train.noise_multiplier) / math.sqrt(train.local_steps)
     free = math.floor((largest_value(bits) * math.sqrt(6 * _FREE) - SHOWN) * noise)
     most = max(1, math.ceil(planned_patients(study)))
     return min(most, max(free, least_bound(study)))
@@ -165,19 +168,20 @@ def bound_of(study: schema.Template) -> int:
 
     As stated, or the usual one.
     """
-    stated = study.secagg.bound
-    if stated is None:
-        return usual_bound(study, study.secagg.bits)
-    return stated
+    train = training_of(study)
+    if train.bound is None:
+        return usual_bound(study, train.bits)
+    return train.bound
 
 
 def wire_of(study: schema.Template, bits: int | None = None, bound: int | None = None) -> Wire:
     """The wire of a study's updates; with other bits or another bound to compare."""
-    bits = study.secagg.bits if bits is None else bits
+    train = training_of(study)
+    bits = train.bits if bits is None else bits
     if bound is None:
-        bound = usual_bound(study, bits) if study.secagg.bound is None else study.secagg.bound
-    steps = study.training.local_steps
-    sigma = float(study.privacy.noise_multiplier) * GRID * math.sqrt(steps)
+        bound = usual_bound(study, bits) if train.bound is None else train.bound
+    steps = train.local_steps
+    sigma = float(train.noise_multiplier) * GRID * math.sqrt(steps)
     total = bound * steps * GRID
     return Wire(
         bits, max(1, math.ceil((total + SHOWN * sigma) / largest_value(bits))), total, sigma

@@ -24,6 +24,7 @@ from securefl.node.unmasking_sender import UnmaskingSender
 from securefl.secagg.key_shares import packet_bytes
 from securefl.secagg.survivors import Survivors, write_proposal
 from securefl.signed import dump_signed
+from securefl.study.training import training_of
 
 FIVE = tuple(sorted(SITES))
 DEALER, *OTHERS = FIVE
@@ -60,7 +61,12 @@ class Consortium:
         for site, person in self.people.items():
             self.board.post(AT.contribution(site), person.answer(given).read())
         self.terms = PLAN.terms(
-            PLAN.facts(1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES)
+            PLAN.facts(
+                1,
+                keys.public.sha256,
+                training_of(PLAN.study).model.initial_sha256,
+                instances=INSTANCES,
+            )
         )
         self.tally = SurvivorRound(PLAN, self.terms)
         self.tally.poll_frames(self.board)

@@ -33,7 +33,6 @@ def study_of(hospitals, coordinator=RESEARCHER):
         aggregator=party(fixed_identity("Aggregator", "aggregator")),
         participants=[party(h) | {"weight": "1/5", "weight_source": "equal"} for h in hospitals],
         software={"securefl": "0.1.0", "lock_sha256": "0" * 64},
-        initial_sha256="1" * 64,
     )
     return sealed.study
 
@@ -141,7 +140,6 @@ def asked_with_invented_partners(consortium):
             for h in (victim.identity, *fakes)
         ],
         software=software(),
-        initial_sha256="1" * 64,
     )
     return victim, fakes, review(victim, sealed, datetime(2026, 6, 1, tzinfo=UTC))
 

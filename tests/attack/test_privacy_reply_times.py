@@ -32,6 +32,7 @@ from securefl.node.checkpoints import answer_questions
 from securefl.node.own_study import WorkerDoor
 from securefl.node.study_run import StudyRun
 from securefl.secagg.seal import CkksIntegers
+from securefl.study.training import training_of
 
 ME, OTHER, THIRD = NAMES
 #: Seconds that a worker takes on few rows, and on ten times as many; reply_after is 0.2.
@@ -149,7 +150,9 @@ class Hospital:
         coordinator = Coordinator(
             plan, self.c.lab.folder.identity, StoreExchange(self.board, plan), CkksIntegers()
         )
-        theta = initial_weights(self.study.file.model, len(feature_names(self.study.file.data)))
+        theta = initial_weights(
+            training_of(self.study.file).model, len(feature_names(self.study.file.data))
+        )
         coordinator._instances = all_ready(self.board, plan, self.nonce)
         _, given = coordinator._announce(number, theta, CkksIntegers().generate())
         at = paths.RoundPaths(self.study.digest, number)

@@ -7,12 +7,14 @@ import pytest
 
 from securefl.boards.carrier import Carrier
 from securefl.learning.families.family import Family
+from securefl.learning.stages.stage import Stage
 from securefl.learning.strategies.strategy import Strategy
 from securefl.learning.tasks.task import Task
 from securefl.sources.source import Source
 
 ROOT = Path(__file__).parents[2]
 RECIPES = {
+    "stage": Stage,
     "task": Task,
     "family": Family,
     "strategy": Strategy,

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import with_stage
 from extension_promises import SECRET, check_family, check_neighbours
 from small_study import SPEC, protocol
 
@@ -25,6 +26,7 @@ from securefl.learning.tasks.binary.evaluation import exact_auc
 from securefl.learning.training import training_steps
 from securefl.learning.whole_vectors import in_whole_vectors
 from securefl.privacy.randomness import SystemRandomness
+from securefl.study.training import training_of
 from securefl.study.wire import sum_unit
 
 
@@ -81,7 +83,7 @@ def registered():
 def study():
     plain = protocol(("rounds = 4", "rounds = 30"), ("steps = 4", "steps = 30"))
     model = SimpleNamespace(family="squares", initial_seed="s")
-    return plain.model_copy(update={"model": model})
+    return with_stage(plain, training_of(plain), model=model)
 
 
 def table(rows=1500):
@@ -111,10 +113,10 @@ def test_control_a_family_that_mixes_rows_breaks_them(check):
 
 def test_a_hospital_trains_it_with_clip_noise_and_server_step(study):
     train, held_out = split_rows(prepare(table(), SPEC, SECRET), SECRET, SPEC.holdout)
-    family, task = family_of(study.model, SPEC), task_of(SPEC)
-    strategy, unit = strategy_of(study.training), sum_unit(study)
+    family, task = family_of(training_of(study).model, SPEC), task_of(SPEC)
+    strategy, unit = strategy_of(training_of(study)), sum_unit(study)
     hospital = training_steps(study, Fraction(1), train, RandomDraws(SystemRandomness()))
     state = strategy.start(family.initial_weights("s"))
-    for _ in range(study.training.rounds):
+    for _ in range(training_of(study).rounds):
         state = strategy.absorb(state, hospital.update(strategy.broadcast(state)), unit)
     assert exact_auc(held_out.y, predict(state.theta, family, task, held_out.X)) > 0.8

@@ -7,11 +7,11 @@ As `docs/extending/strategy.md` says.
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from binary_models import logistic_gradients, predict_scores
+from conftest import with_stage
 from extension_promises import check_strategy
 from small_study import FixedDraws, protocol, rows, rule
 
@@ -22,6 +22,7 @@ from securefl.learning.strategies.strategy import ServerState, Strategy, check_s
 from securefl.learning.tasks.binary.evaluation import exact_auc
 from securefl.privacy.randomness import SystemRandomness
 from securefl.study.plausible import learning_faults
+from securefl.study.training import training_of
 from securefl.study.wire import sum_unit
 
 
@@ -114,8 +115,7 @@ def registered():
 def chosen(name, **changes):
     """The small study with this strategy."""
     plain = protocol(("rounds = 4", "rounds = 20"), ("steps = 4", "steps = 20"))
-    figures = {**dict(plain.training), "algorithm": name, **changes}
-    return plain.model_copy(update={"training": SimpleNamespace(**figures)})
+    return with_stage(plain, training_of(plain), strategy=name, **changes)
 
 
 BOTH = pytest.mark.parametrize("name", ["fedprox", "fedcm"])
@@ -123,14 +123,14 @@ BOTH = pytest.mark.parametrize("name", ["fedprox", "fedcm"])
 
 @BOTH
 def test_the_strategy_keeps_the_promises(name):
-    check_strategy(strategy_of(chosen(name).training), np.random.default_rng(1))
+    check_strategy(strategy_of(training_of(chosen(name))), np.random.default_rng(1))
 
 
 @BOTH
 def test_a_hospital_steps_by_it_and_the_sum_moves_the_model_by_it(name):
     study = chosen(name, local_learning_rate=Decimal(4))
     x, y = rows(n=1000)
-    strategy, unit = strategy_of(study.training), sum_unit(study)
+    strategy, unit = strategy_of(training_of(study)), sum_unit(study)
     hospital = PrivateSteps(
         StepRule.from_study(study, Fraction(1)),
         logistic_gradients,
@@ -139,9 +139,9 @@ def test_a_hospital_steps_by_it_and_the_sum_moves_the_model_by_it(name):
         RandomDraws(SystemRandomness()),
     )
     state = strategy.start(np.zeros(5))
-    for _ in range(study.training.rounds):
+    for _ in range(training_of(study).rounds):
         state = strategy.absorb(state, hospital.update(strategy.broadcast(state)), unit)
-    assert exact_auc(y, predict_scores(state.theta, study.model, x)) > 0.9
+    assert exact_auc(y, predict_scores(state.theta, training_of(study).model, x)) > 0.9
 
 
 def test_fedprox_draws_a_hospital_back_after_the_noise():
@@ -171,5 +171,5 @@ def test_a_study_that_cannot_learn_by_it_is_refused_with_the_strategys_words():
 
 def test_an_unknown_strategy_is_refused_with_those_there_are():
     with pytest.raises(UsageError, match="There is no strategy 'fedavgm'") as refused:
-        strategy_of(chosen("fedavgm").training)
+        strategy_of(training_of(chosen("fedavgm")))
     assert refused.value.next_step == "Write one of: fedavg, fedcm, fedprox."

@@ -46,10 +46,12 @@ from securefl.privacy.randomness import SystemRandomness
 from securefl.report.explain_study import column_rows, model_words
 from securefl.report.page import facts
 from securefl.report.terminal import plain_text
+from securefl.study.counts import evaluation_of
 from securefl.study.labels import LabelSection
 from securefl.study.parse import parse_protocol
 from securefl.study.registries import LABELS
 from securefl.study.texts import CellText, ColumnName
+from securefl.study.training import training_of
 from securefl.study.wire import sum_unit
 
 
@@ -198,14 +200,14 @@ def table():
 def test_the_task_keeps_the_promises(study):
     task, generator = task_of(study.data), np.random.default_rng(1)
     check_task(task, generator)
-    check_places(task, study.evaluation, generator)
+    check_places(task, evaluation_of(study), generator)
     check_label(task, study.data)
 
 
 @pytest.mark.parametrize("hidden", [(), (9, 4)], ids=["linear", "perceptron"])
 def test_the_products_families_learn_it_exactly(study, hidden):
     name = "perceptron" if hidden else "linear"
-    model = study.model.model_copy(update={"hidden": hidden})
+    model = training_of(study).model.model_copy(update={"hidden": hidden})
     task = task_of(study.data)
     family = FAMILIES[name](model, 6, task.outputs)
     check_family(family, task, 6, np.random.default_rng(2))
@@ -216,23 +218,24 @@ def test_hospitals_train_it_and_the_noised_histogram_judges_it(study, tmp_path):
     draws = RandomDraws(SystemRandomness())
     prepared = prepare(table(), study.data, SECRET)
     train, held_out = split_rows(prepared, SECRET, study.data.holdout)
-    task, family = task_of(study.data), family_of(study.model, study.data)
-    strategy, unit = strategy_of(study.training), sum_unit(study)
+    task, family = task_of(study.data), family_of(training_of(study).model, study.data)
+    strategy, unit = strategy_of(training_of(study)), sum_unit(study)
     hospital = training_steps(study, Fraction(1), train, draws)
-    state = strategy.start(family.initial_weights(study.model.initial_seed))
-    for _ in range(study.training.rounds):
+    state = strategy.start(family.initial_weights(training_of(study).model.initial_seed))
+    for _ in range(training_of(study).rounds):
         state = strategy.absorb(state, hospital.update(strategy.broadcast(state)), unit)
     said = predict(state.theta, family, task, held_out.X)
     assert said.shape == (len(held_out.y), 3)
     counts = row_counts(
-        task.place(said, held_out.y, study.evaluation), task.histogram_size(study.evaluation)
+        task.place(said, held_out.y, evaluation_of(study)),
+        task.histogram_size(evaluation_of(study)),
     )
     assert counts.sum() == len(held_out.y)
-    total = release_counts(counts, study.evaluation, draws)
-    rightly = task.evaluate(total, study.evaluation, 1)
+    total = release_counts(counts, evaluation_of(study), draws)
+    rightly = task.evaluate(total, evaluation_of(study), 1)
     assert rightly.share > 0.6  # guessing is right for a third
     assert task.judge(rightly, study.quality) == "met"
-    own = task.own_figures(said, held_out.y, study.evaluation)
+    own = task.own_figures(said, held_out.y, evaluation_of(study))
     assert abs(rightly.share - own.share) < 0.3
     assert "is right for a third" in plain_text(facts(task.told(own).rows), 80)
 
@@ -240,7 +243,7 @@ def test_hospitals_train_it_and_the_noised_histogram_judges_it(study, tmp_path):
 def test_a_count_before_training_is_split_by_its_strata(study):
     task = task_of(study.data)
     counts = stratum_counts(prepare(table(), study.data, SECRET).y, task)
-    found = counted(counts, study.evaluation, 4, task)
+    found = counted(counts, evaluation_of(study), 4, task)
     assert list(found.strata) == ["none", "mild", "severe"]
     assert found.patients == 1200
     assert found.words.startswith("about ")
@@ -265,9 +268,9 @@ def test_a_model_of_it_goes_into_a_file_and_comes_back(study, tmp_path):
         figures={},
         participants=("A", "B"),
     )
-    family = family_of(study.model, study.data)
+    family = family_of(training_of(study).model, study.data)
     theta = np.linspace(-1, 1, family.parameters)
-    save_model(tmp_path / "m", theta, study.model, study.data, facts)
+    save_model(tmp_path / "m", theta, training_of(study).model, study.data, facts)
     model = load_model(tmp_path / "m")
     np.testing.assert_array_equal(model.theta, theta)
     found = model.predict({"age": [50, 130], "TSH": [1, 1], "sex": ["F", "M"], "sick": ["t", "f"]})

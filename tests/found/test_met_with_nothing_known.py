@@ -12,6 +12,7 @@ from securefl.learning.tasks.binary.evaluation import evaluate, judge
 from securefl.learning.tasks.binary.words import told
 from securefl.report.run import outcome_page
 from securefl.report.terminal import plain_text
+from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_study
 
 STUDY = parse_study(make_study(3, ('minimum = "0.5"', 'minimum = "0.7"'))[0])
@@ -24,7 +25,7 @@ NOISE = np.random.default_rng(4)
 def test_where_nothing_is_known_no_figure_is_given_and_no_rule_is_met(patients):
     for _ in range(200):
         noised = np.array(patients) + np.rint(NOISE.normal(0, 3.75 * 3**0.5, 8)).astype(np.int64)
-        found = evaluate(noised, STUDY.evaluation, 3)
+        found = evaluate(noised, evaluation_of(STUDY), 3)
         verdict = judge(found, STUDY.quality)
         page = " ".join(
             plain_text(
@@ -49,6 +50,7 @@ def test_where_nothing_is_known_no_figure_is_given_and_no_rule_is_met(patients):
 def test_the_few_patients_of_the_row_are_lost_in_the_noise_nearly_always():
     noise = np.rint(NOISE.normal(0, 3.75 * 3**0.5, (400, 8))).astype(np.int64)
     known = sum(
-        evaluate(np.array([60, 5, 2, 1, 0, 0, 0, 1]) + n, STUDY.evaluation, 3).known for n in noise
+        evaluate(np.array([60, 5, 2, 1, 0, 0, 0, 1]) + n, evaluation_of(STUDY), 3).known
+        for n in noise
     )
     assert known < 0.1 * 400

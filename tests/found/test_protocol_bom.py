@@ -36,7 +36,7 @@ def test_lines_of_contradictions_are_right_behind_it_too(tmp_path):
     (tmp_path / "p.toml").write_bytes(MARK + TEXT.replace(b"rounds = 4", b"rounds = 5"))
     done = typed("study", "check", tmp_path / "p.toml")
     line = TEXT[: TEXT.index(b"steps = 4")].count(b"\n") + 1
-    assert f"line {line}: privacy.steps" in done.error
+    assert f"line {line}: stages.1.steps" in done.error
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", MARK, b"# nothing yet\n"])
@@ -49,7 +49,7 @@ def test_an_empty_protocol_is_called_empty(tmp_path, content):
 
 
 def test_a_file_without_a_schema_is_told_the_line_that_it_lacks(tmp_path):
-    (tmp_path / "p.toml").write_bytes(TEXT.replace(b'schema = "securefl-protocol/1"', b""))
+    (tmp_path / "p.toml").write_bytes(TEXT.replace(b'schema = "securefl-protocol/2"', b""))
     done = typed("study", "check", tmp_path / "p.toml")
-    assert done.error == 'The file has no line schema = "securefl-protocol/1".'
-    assert 'Write schema = "securefl-protocol/1" at its top' in done.mend
+    assert done.error == 'The file has no line schema = "securefl-protocol/2".'
+    assert 'Write schema = "securefl-protocol/2" at its top' in done.mend

@@ -12,7 +12,7 @@ from securefl.cli.main import cli
 
 # with what stands before or after them: the study has three keys of this name
 TRAINING, EVALUATION = (
-    ('epsilon = "1"\ndelta', 'epsilon = "{}"\ndelta'),
+    ('epsilon = "1"\nnoise_multiplier', 'epsilon = "{}"\nnoise_multiplier'),
     ('noise_multiplier = "3.75"\nepsilon = "1"', 'noise_multiplier = "3.75"\nepsilon = "{}"'),
 )
 

@@ -16,6 +16,7 @@ from securefl.bench.consortium import make_consortium, nearest_model
 from securefl.bench.memory import peak_mb
 from securefl.cli.main import cli
 from securefl.errors import SecureFLError
+from securefl.study.training import training_of
 
 
 @pytest.fixture(scope="module", params=["fail", "continue"])
@@ -98,7 +99,11 @@ def test_the_model_has_the_wanted_size_within_a_thousandth(wanted):
 
 def test_a_consortium_is_one_approved_study(tmp_path):
     plan = make_consortium(tmp_path, parameters=9, sites=3, bits=12, rounds=2)
-    assert (len(plan.study.cohort), plan.study.training.rounds, plan.study.secagg.bits) == (
+    assert (
+        len(plan.study.cohort),
+        training_of(plan.study).rounds,
+        training_of(plan.study).bits,
+    ) == (
         3,
         2,
         12,

@@ -36,12 +36,14 @@ def c(tmp_path_factory):
 
 def test_a_study_counts_its_patients_first_and_pays_for_it(c):
     section = (
-        '[preparation]\nnoise_multiplier = "18.54"\nepsilon = "0.174"\nbound = 20000\nminimum ='
-        " 0\n\n[evaluation]"
+        '[[stages]]\nkind = "count"\nnoise_multiplier = "18.54"\nepsilon = "0.174"\nbound = 20000\nminimum ='
+        ' 0\n\n[[stages]]\nkind = "train"'
     )
     # with two bins an update is the longest list, though it is not the first
     study = c.new_study(
-        "counts", ("[evaluation]", section), ('edges = ["0.1", "0.3", "0.5"]', 'edges = ["0.5"]')
+        "counts",
+        ('[[stages]]\nkind = "train"', section),
+        ('edges = ["0.1", "0.3", "0.5"]', 'edges = ["0.5"]'),
     )
     c.ready(study)
     seen = []

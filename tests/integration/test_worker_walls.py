@@ -28,7 +28,9 @@ from securefl.learning.table import read_table
 from securefl.node.isolation import isolation_words, network_can_be_blocked
 from securefl.node.launcher import Worker
 from securefl.sources.csv import CsvSource
+from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_protocol
+from securefl.study.training import training_of
 
 blocked_here = pytest.mark.skipif(
     not network_can_be_blocked(), reason="this machine forbids user namespaces"
@@ -113,7 +115,7 @@ def work(tmp_path_factory):
     spec = parse_protocol(protocol_text(*SMALL))
     (folder / "table.csv").write_bytes(mock_table(spec.data, 80, seed=3))
     text, plan = sealed_study(*SMALL[2:])
-    theta = initial_weights(plan.study.model, len(feature_names(plan.study.data)))
+    theta = initial_weights(training_of(plan.study).model, len(feature_names(plan.study.data)))
     source = CsvSource(folder / "table.csv")
     with Worker(source, max_bytes=8 * 64, log=folder / "worker.log") as worker:
         key = bytes(range(32))
@@ -130,7 +132,7 @@ def test_the_same_model_gives_other_noise_every_time(work):
     answers = [worker.release(1, model, plan.parameters, 2**15 - 1, 60) for _ in range(3)]
     assert len({a.tobytes() for a in answers}) == 3
     histogram = [
-        worker.release(plan.last_round, model, 2 * plan.study.evaluation.bins, 2**15 - 1, 60)
+        worker.release(plan.last_round, model, 2 * evaluation_of(plan.study).bins, 2**15 - 1, 60)
         for _ in range(2)
     ]
     assert not np.array_equal(*histogram)
@@ -244,6 +246,10 @@ import sys, time
 from pathlib import Path
 from securefl.node.launcher import Worker
 from securefl.sources.csv import CsvSource
+from securefl.study.training import training_of
+from securefl.study.counts import evaluation_of
+from securefl.study.counts import evaluation_of
+from securefl.study.training import training_of
 worker = Worker(CsvSource(Path(sys.argv[1])), max_bytes=8, log=Path(sys.argv[2]))
 worker.wait_ready()
 print(worker.pid, flush=True)

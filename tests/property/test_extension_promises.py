@@ -24,15 +24,17 @@ from small_study import SPEC, protocol
 from securefl.learning.families import FAMILIES
 from securefl.learning.strategies import STRATEGIES
 from securefl.learning.tasks import TASKS, task_of
+from securefl.study.counts import evaluation_of
+from securefl.study.training import training_of
 
 #: Name → data whose label names the task, and an evaluation of it.
-TASK_EXAMPLES = {"binary": (SPEC, protocol().evaluation)}
+TASK_EXAMPLES = {"binary": (SPEC, evaluation_of(protocol()))}
 #: Name → sections of the study file.
 FAMILY_EXAMPLES = {
     "linear": [SimpleNamespace()],
     "perceptron": [SimpleNamespace(hidden=(5,)), SimpleNamespace(hidden=(33, 7))],
 }
-STRATEGY_EXAMPLES = {"fedavg": [protocol().training]}
+STRATEGY_EXAMPLES = {"fedavg": [training_of(protocol())]}
 PAIRS = [
     (task, family, section)
     for task in TASKS.names()

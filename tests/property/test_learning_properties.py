@@ -23,6 +23,8 @@ from securefl.learning.split import held_out
 from securefl.learning.table import read_table
 from securefl.learning.tasks.binary.discrimination import histogram_auc
 from securefl.learning.tasks.binary.evaluation import evaluate, exact_auc, score_histogram
+from securefl.study.counts import evaluation_of
+from securefl.study.training import training_of
 
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True, width=64)
 CELL = st.one_of(
@@ -102,7 +104,7 @@ def test_each_patient_is_decided_alone(patients, ratio, secret):
 
 @given(st.lists(st.integers(1, 6), max_size=3), st.integers(1, 5), st.data())
 def test_weights_survive_tensors_and_bytes(hidden, features, data):
-    model = protocol().model.model_copy(
+    model = training_of(protocol()).model.model_copy(
         update={"kind": "mlp" if hidden else "logistic-regression", "hidden": tuple(hidden)}
     )
     count = parameter_count(model, features)
@@ -115,7 +117,7 @@ def test_weights_survive_tensors_and_bytes(hidden, features, data):
 
 @given(arrays(np.int64, 8, elements=st.integers(-(1 << 40), 1 << 40)), st.integers(2, 20))
 def test_any_opened_sum_gives_figures_in_their_ranges(total, contributors):
-    got = evaluate(total, protocol().evaluation, contributors)
+    got = evaluate(total, evaluation_of(protocol()), contributors)
     assert 0 <= got.low <= got.high <= 1
     assert (got.auc is None) == (got.low <= 0.5 <= got.high)
     assert got.auc is None or got.low <= got.auc <= got.high
@@ -131,7 +133,7 @@ def test_any_opened_sum_gives_figures_in_their_ranges(total, contributors):
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=2, max_size=60))
 def test_binning_moves_the_auc_by_at_most_half_the_pairs_within_a_bin(pairs):
     scores, y = np.array([s for s, _ in pairs]), np.array([label for _, label in pairs])
-    counts = score_histogram(scores, y, protocol().evaluation.edges).astype(float)
+    counts = score_histogram(scores, y, evaluation_of(protocol()).edges).astype(float)
     negatives, positives = counts[:4], counts[4:]
     if negatives.sum() and positives.sum():
         within = (negatives * positives).sum() / (negatives.sum() * positives.sum())

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from small_study import protocol
 
 from securefl.learning.summing import sum_in_order, sum_of_squares
+from securefl.study.training import training_of
 
-MODEL = protocol().model
+MODEL = training_of(protocol()).model
 PERCEPTRON = MODEL.model_copy(update={"kind": "mlp", "hidden": (33, 7)})
 
 

@@ -15,6 +15,7 @@ from securefl.learning.models import predict
 from securefl.learning.steps import PrivateSteps
 from securefl.learning.strategies import strategy_of
 from securefl.learning.tasks import task_of
+from securefl.study.training import training_of
 from securefl.study.wire import sum_unit
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Server:
 
     @classmethod
     def start(cls, study, theta: np.ndarray) -> Server:
-        strategy = strategy_of(study.training)
+        strategy = strategy_of(training_of(study))
         return cls(strategy, sum_unit(study), strategy.start(theta))
 
     def apply(self, total: np.ndarray) -> Server:

@@ -21,6 +21,7 @@ from securefl.learning.stages.roles import judged_result, trained, training_resu
 from securefl.party.model_check import Announced, check_model
 from securefl.report.outcome import model_facts
 from securefl.researcher.delivery import bundle_files, readers_of
+from securefl.study.training import training_of
 
 
 class Watched(LocalExchange):
@@ -86,7 +87,13 @@ class Finished:
 
     def with_model(self, theta, folder: Path):
         """The files with other weights, description and card consistent with them."""
-        save_model(folder, theta, self.plan.study.model, self.plan.study.data, load_facts(self))
+        save_model(
+            folder,
+            theta,
+            training_of(self.plan.study).model,
+            self.plan.study.data,
+            load_facts(self),
+        )
         return self.files | {
             name: (folder / name).read_bytes()
             for name in (bundle.WEIGHTS, bundle.FACTS, bundle.CARD)
@@ -124,7 +131,13 @@ def finish(room: Room) -> Finished:
     figures = judged_result(outcome.results)
     facts = model_facts(room.plan.study, room.plan.digest, figures.evaluation, outcome.records)
     with tempfile.TemporaryDirectory() as folder:
-        save_model(Path(folder), outcome.theta, room.plan.study.model, room.plan.study.data, facts)
+        save_model(
+            Path(folder),
+            outcome.theta,
+            training_of(room.plan.study).model,
+            room.plan.study.data,
+            facts,
+        )
         last_step = training_result(outcome.results).last_step
         files = bundle_files(outcome, last_step, figures, Path(folder))
     return Finished(room, outcome, announced, files)

@@ -60,7 +60,7 @@ RARE = (
     ('noise_multiplier = "2.14"', 'noise_multiplier = "1"'),
     ('normaliser = "200"', 'normaliser = "30"'),
     ('sample_rate = "1/5"', 'sample_rate = "1/1000"'),
-    ('epsilon = "1"\ndelta', 'epsilon = "0.0149"\ndelta'),
+    ('epsilon = "1"\nnoise_multiplier', 'epsilon = "0.0149"\nnoise_multiplier'),
     ('minimum = "0.5"', 'minimum = "0"'),
 )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOCK = b"age,tsh\n40,1.5\n"
 DESCRIPTION = b'{"columns":["age","tsh"]}'
-FILES = {"study.toml": 'schema = "securefl-study/1"\r\n', "README.md": "# A study\n"}
+FILES = {"study.toml": 'schema = "securefl-study/2"\r\n', "README.md": "# A study\n"}
 
 
 @dataclass

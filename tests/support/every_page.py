@@ -36,8 +36,10 @@ from securefl.report.run import demo_table, extracts_page, outcome_page
 from securefl.report.selftest import selftest_page
 from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.study import study_page
+from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_protocol, parse_study
 from securefl.study.sealed import SealedStudy
+from securefl.study.training import training_of
 
 TEXT = make_study()[0]
 STUDY, DIGEST = parse_study(TEXT), SealedStudy.read(TEXT).digest
@@ -56,7 +58,7 @@ ROWS = RowCount(
     ("patient_id: 2 of 8 identifiers differ",),
 )
 EVALUATION = evaluate(
-    np.array([900, 60, 20, 10, 3, 10, 20, 90], dtype=np.int64), STUDY.evaluation, 5
+    np.array([900, 60, 20, 10, 3, 10, 20, 90], dtype=np.int64), evaluation_of(STUDY), 5
 )
 
 
@@ -122,7 +124,7 @@ def own_model(*, known=True):
         figures={"AUC": "95 % interval 0.943 to 1.000, around 0.975"},
         participants=STUDY.cohort,
     )
-    model = Model(np.zeros(7), STUDY.model, STUDY.data, facts, DIGEST)
+    model = Model(np.zeros(7), training_of(STUDY).model, STUDY.data, facts, DIGEST)
     scores, label = np.array([0.1, 0.2, 0.9, 0.7]), np.array([0, 0, 1, 1])
     figures = figures_of(scores, label, (Decimal("0.5"),))
     words = told_own(figures, "patients") if known else None

@@ -12,6 +12,7 @@ from small_study import SPEC, protocol
 from securefl.cli.main import cli
 from securefl.learning.artefact import Model, ModelFacts, save_model
 from securefl.node.site import Site
+from securefl.study.training import training_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,4 +101,4 @@ def saved_model(folder: Path) -> Model:
         figures={},
         participants=("SVI", "STMW"),
     )
-    return save_model(folder, np.linspace(-1, 1, 7), protocol().model, SPEC, facts)
+    return save_model(folder, np.linspace(-1, 1, 7), training_of(protocol()).model, SPEC, facts)

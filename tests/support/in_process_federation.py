@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from binary_models import BINARY, initial_weights, logistic_gradients, predict_scores
+from binary_models import initial_weights, logistic_gradients
 from conftest import SITES, fixed_identity, party, protocol_text
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -24,19 +24,18 @@ from securefl.federation.participant import Participant
 from securefl.federation.round_plan import RoundPlan, card_of
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.sealing import seal_model
-from securefl.learning.counts import release_counts
-from securefl.learning.features import feature_names
-from securefl.learning.models import family_of, weights_from_bytes, weights_sha256, weights_to_bytes
-from securefl.learning.preparation import stratum_counts
-from securefl.learning.stages.roles import judged_result
+from securefl.learning.features import Prepared, feature_names
+from securefl.learning.models import weights_from_bytes, weights_to_bytes
+from securefl.learning.stages.roles import judged_result, trained
+from securefl.learning.stages.stage import Rows
 from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule
-from securefl.learning.tasks.binary.evaluation import score_histogram
 from securefl.privacy.randomness import SystemRandomness
 from securefl.secagg.frame import write_public_key
 from securefl.secagg.seal import CkksIntegers
 from securefl.study.approval import Approval
 from securefl.study.seal import seal_study
 from securefl.study.sealed import SealedStudy, UnsealedStudy
+from securefl.study.training import training_of
 
 NAMES = tuple(sorted(SITES[:3]))
 #: Hospital → nonce of the one run of its agent, as its ready statement would say it.
@@ -52,8 +51,6 @@ def sealed_study(*edits, names=NAMES) -> tuple[str, RoundPlan]:
         *edits,
     )
     protocol = UnsealedStudy.read(text)
-    plain = protocol.study
-    theta = family_of(plain.model, plain.data).initial_weights(plain.model.initial_seed)
     sealed = seal_study(
         protocol,
         coordinator=party(fixed_identity("Researcher", "researcher")),
@@ -67,7 +64,6 @@ def sealed_study(*edits, names=NAMES) -> tuple[str, RoundPlan]:
             for name in names
         ],
         software={"securefl": "0.1.0", "lock_sha256": "0" * 64},
-        initial_sha256=weights_sha256(theta),
     )
     return sealed.text.decode(), RoundPlan(sealed)
 
@@ -121,26 +117,24 @@ class Hospital:
         generator = np.random.default_rng(seed)
         x = generator.uniform(-1, 1, (60, features)).astype(np.float32)
         y = (x[:, 0] > 0.3).astype(np.int8)
-        self._held_out, self._train_y = (x[40:], y[40:]), y[:40]
+        self._train_y = y[:40]
+        names = tuple(f"p{i}" for i in range(60))
+        self._rows = Rows(
+            Prepared(x[:40], y[:40], names[:40], {}), Prepared(x[40:], y[40:], names[40:], {})
+        )
+        self._name = name
         rule = StepRule.from_study(plan.study, plan.study.participant(name).weight)
         self._steps = PrivateSteps(rule, logistic_gradients, x[:40], y[:40], self._draws)
         self.produced: list[np.ndarray] = []
 
     def __call__(self, number, model, length, largest):
-        kind = self._plan.kind(number)
-        theta = weights_from_bytes(model, self._plan.public_length(number))
-        if kind == "update":
-            values = self._steps.update(theta)
-        elif kind == "preparation":
-            values = release_counts(
-                stratum_counts(self._train_y, BINARY), self._study.preparation, self._draws
-            )
+        step = self._plan.step(number)
+        public = weights_from_bytes(model, self._plan.public_length(number))
+        if step.stage is trained(self._plan.programme):
+            values = self._steps.update(public)
         else:
-            x, y = self._held_out
-            counts = score_histogram(
-                predict_scores(theta, self._study.model, x), y, self._study.evaluation.edges
-            )
-            values = release_counts(counts, self._study.evaluation, self._draws)
+            end = step.stage.local(self._study, self._name, self._rows, self._draws)
+            values = end.answer(step.release, public)
         assert len(values) == length
         assert np.abs(values).max() <= largest
         self.produced.append(values)
@@ -230,7 +224,9 @@ class Room:
 
     @property
     def theta(self):
-        return initial_weights(self.plan.study.model, len(feature_names(self.plan.study.data)))
+        return initial_weights(
+            training_of(self.plan.study).model, len(feature_names(self.plan.study.data))
+        )
 
     def announce(
         self,

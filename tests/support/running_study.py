@@ -25,6 +25,7 @@ from securefl.learning.patient_hashes import patients_among
 from securefl.node.own_study import LedgerWitness, OwnStudy, WorkerDoor
 from securefl.node.study_run import StudyRun
 from securefl.secagg.seal import CkksIntegers
+from securefl.study.training import training_of
 
 ME, OTHER, THIRD = NAMES
 #: The other hospitals have said that this one's ledger forgot nothing.
@@ -142,7 +143,9 @@ class Scene:
             ME: self.run.entering.instances.mine,
             **spoil.pop("instances", {}),
         }
-        theta = initial_weights(self.study.file.model, len(feature_names(self.study.file.data)))
+        theta = initial_weights(
+            training_of(self.study.file).model, len(feature_names(self.study.file.data))
+        )
         _, given = coordinator._announce(number, theta, CkksIntegers().generate())
         for name in ("key", "model", "announcement"):
             self.board.post(getattr(self.at(number), name), spoil.get(name, getattr(given, name)))

@@ -13,15 +13,17 @@ from securefl.study.parse import parse_protocol
 
 SPEC = parse_protocol(protocol_text()).data
 #: A count before training: 18.54 costs 0.1739 at delta 1e-5.
-COUNT = """[preparation]
+COUNT = """[[stages]]
+kind = "count"
 noise_multiplier = "18.54"
 epsilon = "0.174"
 bound = 20000
 minimum = 60
 
-[evaluation]"""
+[[stages]]
+kind = "train\""""
 #: The edit that puts it into the small protocol.
-COUNTED = ("[evaluation]", COUNT)
+COUNTED = ('[[stages]]\nkind = "train"', COUNT)
 HEADER = "patient_id,age,TSH,sex,sick,target"
 
 

@@ -40,6 +40,8 @@ from securefl.node.extract import publish_extract
 from securefl.node.rotation import rotate_key
 from securefl.report.quality import quality_words
 from securefl.researcher import asking, results
+from securefl.study.counts import evaluation_of
+from securefl.study.training import training_of
 
 ME, OTHER, THIRD = NAMES
 
@@ -66,14 +68,14 @@ def ended(c, study):
 
 
 def outcome(study, counts=(20, 10, 5, 2, 1, 4, 9, 18)):
-    theta = initial_weights(study.file.model, study.parameters - 1)
+    theta = initial_weights(training_of(study.file).model, study.parameters - 1)
     record = RoundRecord(
         1, "update", "1" * 64, "2" * 64, dict.fromkeys(NAMES, "3" * 64), "4" * 64, 60000
     )
-    bins = study.file.evaluation.bins
+    bins = evaluation_of(study.file).bins
     histogram = np.array(counts[: 2 * bins], dtype=np.int64)
     evaluated = EvaluateResult(
-        histogram, len(NAMES), study.file.evaluation, task_of(study.file.data)
+        histogram, len(NAMES), evaluation_of(study.file), task_of(study.file.data)
     )
     return Outcome((TrainResult(theta), evaluated), (record,))
 

@@ -12,6 +12,7 @@ from test_learning_artefact import DETAILS
 
 from securefl.cli.main import cli
 from securefl.learning.artefact import save_model
+from securefl.study.training import training_of
 
 GOOD = "30,1,F,f", "40,2,M,t", "50,,F,f"
 HEADER = "age,TSH,sex,sick"
@@ -19,7 +20,9 @@ HEADER = "age,TSH,sex,sick"
 
 @pytest.fixture
 def model(tmp_path):
-    save_model(tmp_path / "model", np.linspace(-1, 1, 7), protocol().model, SPEC, DETAILS)
+    save_model(
+        tmp_path / "model", np.linspace(-1, 1, 7), training_of(protocol()).model, SPEC, DETAILS
+    )
     return tmp_path / "model"
 
 

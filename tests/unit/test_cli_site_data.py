@@ -282,5 +282,5 @@ def test_columns_from_a_study_that_contradicts_itself_are_refused_as_a_study_is(
     )
     done, _ = add(place, GOOD)
     assert isinstance(done.exception, StudyError)
-    assert "privacy.epsilon" in done.exception.what
+    assert "stages.1.epsilon" in done.exception.what
     assert registered(place) == {}

@@ -19,6 +19,7 @@ from securefl.privacy.explain import guess_percent
 from securefl.report import explain_study
 from securefl.report.words import bytes_words
 from securefl.study.parse import parse_protocol
+from securefl.study.training import training_of
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -241,11 +242,12 @@ def test_what_an_epsilon_means_is_computed():
 def test_the_first_study_has_the_smallest_noise_for_its_epsilon():
     from securefl.privacy.planning import noise_for_epsilon
 
-    p = parse_protocol(
+    study = parse_protocol(
         (ROOT / "protocols" / "studies" / "first-study" / "protocol.toml").read_bytes()
-    ).privacy
+    )
+    p = training_of(study)
     assert (
-        noise_for_epsilon(p.epsilon, p.delta, Fraction(p.sample_rate), p.steps)
+        noise_for_epsilon(p.epsilon, study.privacy.delta, Fraction(p.sample_rate), p.steps)
         == p.noise_multiplier
     )
     assert (

@@ -18,6 +18,7 @@ from securefl.federation.exchange import LocalExchange
 from securefl.federation.round_plan import RoundPlan
 from securefl.secagg.ring import sum_mod_q
 from securefl.study.sealed import SealedStudy
+from securefl.study.training import training_of
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +275,7 @@ def test_the_key_of_a_round_is_erased_also_when_the_round_fails():
 def test_initial_weights_that_are_not_those_of_the_study_are_refused():
     room = Room()
     sealed = room.plan.sealed
-    true = sealed.study.model.initial_sha256.encode()
+    true = training_of(sealed.study).model.initial_sha256.encode()
     room.plan = RoundPlan(SealedStudy.read(sealed.text.replace(true, b"1" * 64)))
     with pytest.raises(MessageError, match="initial weights"):
         room.coordinator().run()

@@ -33,6 +33,7 @@ from securefl.federation.status_board import end_of, ending_departure, first_dep
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.secagg.streaming import read_survivors_sum
 from securefl.secagg.survivors import Survivors, write_proposal
+from securefl.study.training import training_of
 
 STRANGER = fixed_identity("Stranger", "hospital")
 
@@ -74,7 +75,10 @@ def answer_all(room, store, sites=NAMES):
 
 def facts_of(room, keys, number=1):
     return room.plan.facts(
-        number, keys.public.sha256, room.plan.study.model.initial_sha256, instances=INSTANCES
+        number,
+        keys.public.sha256,
+        training_of(room.plan.study).model.initial_sha256,
+        instances=INSTANCES,
     )
 
 

@@ -17,6 +17,7 @@ from securefl.federation.exchange import LocalExchange
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.secagg.streaming import write_survivors_sum
 from securefl.secagg.survivors import Survivors, write_proposal
+from securefl.study.training import training_of
 
 NAMES = tuple(sorted(SITES))
 FOUR = ("min_contributors = 5", "min_contributors = 4")
@@ -162,7 +163,9 @@ def half():
     room = Room(PLAN)
     keys, given = room.announce()
     people = {p.name: p for p in room.participants()}
-    facts = PLAN.facts(1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES)
+    facts = PLAN.facts(
+        1, keys.public.sha256, training_of(PLAN.study).model.initial_sha256, instances=INSTANCES
+    )
     tally = SurvivorRound(PLAN, PLAN.terms(facts))
     for site, p in people.items():
         tally.add_frame(site, p.answer(given))

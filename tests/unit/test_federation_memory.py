@@ -27,6 +27,7 @@ from securefl.secagg.sum import same_sum
 from securefl.secagg.survivor_contribution import head_limit
 from securefl.secagg.survivors import Survivors, write_proposal
 from securefl.study.approval import MAX_BYTES, open_approval
+from securefl.study.training import training_of
 
 
 class Frames:
@@ -43,7 +44,7 @@ class Frames:
         facts = self.plan.facts(
             1,
             keys.public.sha256,
-            self.plan.study.model.initial_sha256,
+            training_of(self.plan.study).model.initial_sha256,
             instances=dict.fromkeys(self.plan.study.cohort, "0" * 64),
         )
         self.facts, self.at = facts, paths.RoundPaths(self.plan.digest, 1)

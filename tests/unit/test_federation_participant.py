@@ -13,6 +13,7 @@ from securefl.errors import MessageError, NotApprovedError, RoundError, TwoCopie
 from securefl.federation.checked_round import Broadcast
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.round_plan import card_of
+from securefl.study.training import training_of
 
 ME = NAMES[0]
 STRANGER = fixed_identity("Stranger", "researcher")
@@ -143,7 +144,7 @@ def test_a_model_sealed_for_another_round_is_refused(room, me):
 
 def test_another_model_inside_the_seal_than_the_announced_one_is_refused(room, me):
     _, given = room.announce(
-        theta=room.theta + 1.0, said_model=room.plan.study.model.initial_sha256
+        theta=room.theta + 1.0, said_model=training_of(room.plan.study).model.initial_sha256
     )
     refused(me, given, MessageError, "another global model")
 

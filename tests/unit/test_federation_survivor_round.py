@@ -18,6 +18,7 @@ from securefl.secagg.streaming import add_survivors
 from securefl.secagg.survivor_contribution import head_limit
 from securefl.secagg.survivors import Survivors, write_proposal
 from securefl.secagg.unmasking import unmask
+from securefl.study.training import training_of
 
 FIVE = tuple(sorted(SITES))
 PLAN = going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), names=FIVE)[1])
@@ -42,7 +43,12 @@ def five():
     people = {p.name: p for p in room.participants()}
     frames = {site: p.answer(given).read() for site, p in people.items()}
     terms = PLAN.terms(
-        PLAN.facts(1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES)
+        PLAN.facts(
+            1,
+            keys.public.sha256,
+            training_of(PLAN.study).model.initial_sha256,
+            instances=INSTANCES,
+        )
     )
     heads = {site: people[FIVE[0]].later.read(site, frame) for site, frame in frames.items()}
     survivors = Survivors(terms, {s: heads[s].sha256 for s in FIVE})

@@ -16,8 +16,9 @@ from securefl.learning.artefact import (
     save_model,
 )
 from securefl.study.labels import NumberCondition, TextCondition
+from securefl.study.training import training_of
 
-LOGISTIC = protocol().model
+LOGISTIC = training_of(protocol()).model
 MLP = LOGISTIC.model_copy(update={"kind": "mlp", "hidden": (3,)})
 DETAILS = ModelFacts(
     title="A small study",

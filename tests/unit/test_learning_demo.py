@@ -16,6 +16,7 @@ from securefl.learning.features import Prepared, feature_names, prepare
 from securefl.learning.table import read_table
 from securefl.study.consistency import check_consistency
 from securefl.study.parse import parse_protocol
+from securefl.study.training import training_of
 
 PROTOCOL = parse_protocol(
     (Path(__file__).parents[2] / "protocols/studies/thyroid/protocol.toml").read_bytes()
@@ -89,7 +90,7 @@ def test_the_protocols_figures_agree_with_each_other():
 
     check_consistency(PROTOCOL, Accountant())
     published = sum(thyroid.SITES.values()) * Fraction(7, 10) * Fraction(1, 5)
-    assert Fraction(PROTOCOL.privacy.normaliser) == published
+    assert Fraction(training_of(PROTOCOL).normaliser) == published
 
 
 def test_nothing_of_the_largest_hospitals_first_step_is_cut():
@@ -101,7 +102,7 @@ def test_nothing_of_the_largest_hospitals_first_step_is_cut():
 
     gradients = logistic_gradients(np.zeros(24), train.X.astype(float), train.y.astype(float))
     expected = (
-        clip_to_grid(gradients, float(PROTOCOL.privacy.clip_norm), GRID).sum(axis=0) * 0.7 / 5
+        clip_to_grid(gradients, float(training_of(PROTOCOL).clip_norm), GRID).sum(axis=0) * 0.7 / 5
     )
     # with the published weights; the template's equal ones plan for fewer patients at the largest
     # hospital
@@ -152,7 +153,7 @@ def test_the_comparison_judges_everybody_on_the_union_of_held_out_rows():
     tables = thyroid.site_tables()
     secrets = {site: thyroid.demo_secret(100, site) for site in tables}
     got = baselines.compare(
-        PROTOCOL, tables, secrets, thyroid.SITES, initial_weights(PROTOCOL.model, 23)
+        PROTOCOL, tables, secrets, thyroid.SITES, initial_weights(training_of(PROTOCOL).model, 23)
     )
     assert [row.site for row in got.sites] == list(thyroid.SITES)
     assert got.auc_overall_exact == 0.5
@@ -166,14 +167,15 @@ def test_the_comparison_judges_everybody_on_the_union_of_held_out_rows():
 
 def test_the_comparison_is_for_logistic_regression():
     mlp = PROTOCOL.model_copy(
-        update={"model": PROTOCOL.model.model_copy(update={"kind": "mlp", "hidden": (3,)})}
+        update={
+            "model": training_of(PROTOCOL).model.model_copy(update={"kind": "mlp", "hidden": (3,)})
+        }
     )
     with pytest.raises(StudyError, match="logistic regression"):
         baselines.compare(mlp, {}, {}, {}, np.zeros(1))
 
 
 def test_the_protocol_becomes_a_study_of_five():
-    from securefl.learning.models import weights_sha256
     from securefl.study.seal import seal_study
     from securefl.study.sealed import UnsealedStudy
 
@@ -185,6 +187,5 @@ def test_the_protocol_becomes_a_study_of_five():
         aggregator=small["aggregator"],
         participants=small["participants"],
         software=small["software"],
-        initial_sha256=weights_sha256(initial_weights(PROTOCOL.model, 23)),
     )
     assert sealed.study.cohort == tuple(sorted(thyroid.SITES))

@@ -25,8 +25,9 @@ from torch_model import TorchModel
 from securefl.learning.exact import exponent, factor_bits
 from securefl.learning.steps import PrivateSteps, RandomDraws
 from securefl.privacy.randomness import SystemRandomness
+from securefl.study.training import training_of
 
-LOGISTIC = protocol().model
+LOGISTIC = training_of(protocol()).model
 MLP = LOGISTIC.model_copy(update={"kind": "mlp", "hidden": (16, 8)})
 MODELS = pytest.mark.parametrize("model", [LOGISTIC, MLP], ids=["logistic-regression", "mlp"])
 
@@ -244,13 +245,17 @@ def test_noised_training_learns_an_easy_question():
     from securefl.learning.tasks.binary.evaluation import exact_auc
 
     x, y = rows(n=1000)
-    state = Server.start(study, initial_weights(study.model, 4))
+    state = Server.start(study, initial_weights(training_of(study).model, 4))
     hospital = trainer(
-        study.model, StepRule.from_study(study, Fraction(1)), x, y, RandomDraws(SystemRandomness())
+        training_of(study).model,
+        StepRule.from_study(study, Fraction(1)),
+        x,
+        y,
+        RandomDraws(SystemRandomness()),
     )
     for _ in range(15):
         state = state.apply(hospital.update(state.theta))
-    assert exact_auc(y, predict_scores(state.theta, study.model, x)) > 0.9
+    assert exact_auc(y, predict_scores(state.theta, training_of(study).model, x)) > 0.9
 
 
 def test_opacus_and_the_closed_form_send_the_same_update():

@@ -16,9 +16,10 @@ from securefl.learning.tasks.binary.evaluation import (
     raw_auc,
     score_histogram,
 )
+from securefl.study.counts import evaluation_of
 
 QUALITY = protocol().quality
-SPEC = protocol().evaluation  # edges 0.1, 0.3, 0.5; noise 3.75
+SPEC = evaluation_of(protocol())  # edges 0.1, 0.3, 0.5; noise 3.75
 
 
 def rule(minimum):

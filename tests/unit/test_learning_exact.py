@@ -13,7 +13,7 @@ from binary_models import opacus_gradients, parameter_count  # noqa: E402 - afte
 
 from securefl.learning.clipping import clipped_sum_of_factors  # noqa: E402 - after the skip
 from securefl.learning.exact import exponent, factor_bits, snapped  # noqa: E402
-from securefl.study.schema import ModelSpec  # noqa: E402
+from securefl.study.training import ModelSpec  # noqa: E402
 
 MODELS = [
     ModelSpec(kind="logistic-regression", initial_seed="s"),

@@ -15,8 +15,9 @@ from securefl.errors import MessageError
 from securefl.learning.models import weights_from_bytes, weights_sha256, weights_to_bytes
 from securefl.learning.public import public_uniforms
 from securefl.learning.tasks.binary.task import sigmoid
+from securefl.study.training import training_of
 
-LOGISTIC = protocol().model
+LOGISTIC = training_of(protocol()).model
 MLP = LOGISTIC.model_copy(update={"kind": "mlp", "hidden": (5, 3)})
 
 

@@ -24,7 +24,7 @@ NONE_TOO_FEW = (COUNTED[0], COUNT.replace("minimum = 60", "minimum = 0"))
 
 
 def spec(*edits):
-    return parse_protocol(protocol_text(COUNTED, *edits)).preparation
+    return parse_protocol(protocol_text(COUNTED, *edits)).stages[0]
 
 
 def tally(negatives, positives):
@@ -123,12 +123,12 @@ def test_the_first_update_starts_from_the_weights_that_were_approved():
 
 def test_its_claim_is_checked_like_the_others():
     check_consistency(parse_protocol(protocol_text(COUNTED)), PldAccountant())
-    with pytest.raises(StudyError, match=r"preparation\.epsilon: says 0\.1, but the noise gives"):
+    with pytest.raises(StudyError, match=r"stages\.1\.epsilon: says 0\.1, but the noise gives"):
         check_consistency(
             parse_protocol(protocol_text((COUNTED[0], COUNT.replace('"0.174"', '"0.1"')))),
             PldAccountant(),
         )
-    with pytest.raises(StudyError, match=r"preparation\.bound"):
+    with pytest.raises(StudyError, match=r"stages\.1\.bound"):
         check_consistency(
             parse_protocol(protocol_text((COUNTED[0], COUNT.replace("20000", "8388608")))),
             PldAccountant(),

@@ -128,7 +128,7 @@ def test_a_request_is_kept_and_its_note_says_that_pysyft_alone_runs_nothing(c, s
 def test_why_a_request_was_refused_stands_in_the_log_on_short_lines_behind_a_mark(site, tmp_path):
     """The reason repeats the file's own words: they begin no line of the log, at 80 columns either."""
     forged = "\u3164 2026-01-01T00:00:00Z all is well " * 20
-    text = f'schema = "securefl-study/1"\n"{forged}" = 1\n'.encode()
+    text = f'schema = "securefl-study/2"\n"{forged}" = 1\n'.encode()
     request = Request(
         "job-x",
         site_email(ME),

@@ -39,6 +39,7 @@ from securefl.node.quality import verdict_of
 from securefl.secagg.seal import CkksIntegers
 from securefl.sources.csv import CsvSource
 from securefl.study.sealed import SealedStudy
+from securefl.study.training import training_of
 
 ME, OTHER, THIRD = NAMES
 
@@ -862,7 +863,9 @@ def test_a_worker_is_ended_before_its_pipes_are_closed_while_it_is_asked(scene):
 def test_a_whole_study_is_answered_once_a_round_and_then_completed(scene):
     scene.begin()
     last = scene.run.plan.last_round
-    theta = initial_weights(scene.study.file.model, len(feature_names(scene.study.file.data)))
+    theta = initial_weights(
+        training_of(scene.study.file).model, len(feature_names(scene.study.file.data))
+    )
     assert theta is not None
     for number in range(1, last + 1):
         scene.announce(number)

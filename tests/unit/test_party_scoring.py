@@ -11,13 +11,16 @@ from securefl.errors import DataError
 from securefl.learning.artefact import save_model
 from securefl.party.scoring import Cause, score_table
 from securefl.sources.source import GivenReading
+from securefl.study.training import training_of
 
 HEADER = "age,TSH,sex,sick"
 
 
 @pytest.fixture
 def model(tmp_path):
-    save_model(tmp_path / "model", np.linspace(-1, 1, 7), protocol().model, SPEC, DETAILS)
+    save_model(
+        tmp_path / "model", np.linspace(-1, 1, 7), training_of(protocol()).model, SPEC, DETAILS
+    )
     return tmp_path / "model"
 
 

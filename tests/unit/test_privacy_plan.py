@@ -145,7 +145,7 @@ def test_what_check_refuses_stands_at_the_head_of_the_plan(tmp_path, plan):
     said = " ".join(done.output.split())
     assert (
         said.index("This file is not valid yet")
-        < said.index("privacy.epsilon")
+        < said.index("stages.1.epsilon")
         < said.index("What it costs")
     )
 

@@ -59,8 +59,8 @@ def test_few_bits_say_what_rounding_adds_and_whom_they_cut(bits):
 def test_a_stated_bound_is_named_and_one_that_costs_much_is_said_to():
     study = protocol(MANY, ("bits = 16", "bits = 6\nbound = 4000"))
     said = words(study)
-    assert "(as secagg.bound says)" in said[1]
-    assert said[-1].startswith("That is much: more secagg.bits, or a smaller secagg.bound")
+    assert "(as stages.1.bound says)" in said[1]
+    assert said[-1].startswith("That is much: more stages.1.bits, or a smaller stages.1.bound")
 
 
 def test_more_bits_add_less_and_send_more():

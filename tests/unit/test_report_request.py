@@ -3,7 +3,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from conftest import SITES, make_study
+from conftest import SITES, make_study, with_stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -23,8 +23,10 @@ from securefl.report.request_parties import VERIFIED
 from securefl.report.rows import RowCount
 from securefl.report.terminal import drawn, plain_text
 from securefl.report.terms import NOT_LISTED
+from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_study
 from securefl.study.sealed import SealedStudy
+from securefl.study.training import training_of
 
 TEXT = make_study()[0]
 STUDY, DIGEST = parse_study(TEXT), SealedStudy.read(TEXT).digest
@@ -85,9 +87,7 @@ def test_the_price_is_told_in_plain_words():
 
 
 def test_the_larger_of_the_two_epsilons_is_the_one_in_words():
-    worse = STUDY.model_copy(
-        update={"evaluation": STUDY.evaluation.model_copy(update={"epsilon": Decimal(3)})}
-    )
+    worse = with_stage(STUDY, evaluation_of(STUDY), epsilon=Decimal(3))
     assert "at most 95.3 %" in flat(study=worse)
 
 
@@ -461,13 +461,14 @@ def test_each_charge_stands_apart_with_its_share_and_its_own_epsilon():
 
 
 def test_a_study_that_takes_everybody_in_every_step_says_so():
-    everybody = part("privacy", sample_rate=Fraction(1))
+    everybody = with_stage(STUDY, training_of(STUDY), sample_rate=Fraction(1))
     page = flat(study=everybody)
     assert "summed over all of its patients who train." in page
     assert "each on all patients, every time: none is drawn by lot" in page
     assert "random group" not in page
     assert "drawn at random" not in page
-    rows = flat(study=part("privacy", sample_rate=Fraction(1), unit="record"))
+    of_rows = part("privacy", unit="record")
+    rows = flat(study=with_stage(of_rows, training_of(of_rows), sample_rate=Fraction(1)))
     assert "summed over all of its rows that train." in rows
     assert "random group of patients" in flat()
 

@@ -18,11 +18,12 @@ from securefl.report.run import (
     round_line,
 )
 from securefl.report.terminal import plain_text
+from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_study
 
 STUDY = parse_study(make_study()[0])
 EVALUATION = evaluate(
-    np.array([900, 60, 20, 10, 3, 10, 20, 90], dtype=np.int64), STUDY.evaluation, 5
+    np.array([900, 60, 20, 10, 3, 10, 20, 90], dtype=np.int64), evaluation_of(STUDY), 5
 )
 
 
@@ -117,7 +118,7 @@ def test_an_evaluation_that_holds_chance_gives_no_single_figure():
 
 
 def test_an_evaluation_lost_in_noise_says_that_nothing_can_be_said():
-    page = outcome(evaluate(np.zeros(8, dtype=np.int64), STUDY.evaluation, 5))
+    page = outcome(evaluate(np.zeros(8, dtype=np.int64), evaluation_of(STUDY), 5))
     assert "AUC nothing can be said: too few positives or negatives for the noise" in page
     assert "right or wrong nothing can be said" in page
     assert "of 1,000 cases" not in page
@@ -125,7 +126,7 @@ def test_an_evaluation_lost_in_noise_says_that_nothing_can_be_said():
 
 
 def test_bands_lost_in_the_noise_are_marked():
-    small = evaluate(np.array([9, 6, 5, 0, 0, 2, 0, 9], dtype=np.int64), STUDY.evaluation, 5)
+    small = evaluate(np.array([9, 6, 5, 0, 0, 2, 0, 9], dtype=np.int64), evaluation_of(STUDY), 5)
     assert "too few to say" in outcome(small)
     assert "too few to say" not in outcome()
 

@@ -16,6 +16,7 @@ from securefl.study import meanings
 from securefl.study.labels import CombinedLabel, NumberCondition, TextCondition
 from securefl.study.parse import parse_protocol, parse_study
 from securefl.study.sealed import SealedStudy
+from securefl.study.training import training_of
 
 TEXT = make_study()[0]
 STUDY, DIGEST = parse_study(TEXT), SealedStudy.read(TEXT).digest
@@ -149,7 +150,9 @@ def test_codes_and_clipping_stand_behind_their_column():
 
 def test_a_network_is_called_one():
     network = STUDY.model_copy(
-        update={"model": STUDY.model.model_copy(update={"kind": "mlp", "hidden": (8, 4)})}
+        update={
+            "model": training_of(STUDY).model.model_copy(update={"kind": "mlp", "hidden": (8, 4)})
+        }
     )
     assert "A small neural network (hidden layers of 8, 4) with" in flat(network)
 

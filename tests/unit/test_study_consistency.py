@@ -4,13 +4,15 @@ from decimal import Decimal, InvalidOperation, Overflow
 from fractions import Fraction
 
 import pytest
-from conftest import PROTOCOL, edited, make_study, protocol_text
+from conftest import PROTOCOL, edited, make_study, protocol_text, with_stage
 
 from securefl.errors import StudyError, UsageError
 from securefl.secagg.integer_fields import MAX_BITS
-from securefl.study import consistency
-from securefl.study.consistency import check_consistency
+from securefl.study import claims
+from securefl.study.consistency import check_consistency, contradictions
+from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_protocol, parse_study
+from securefl.study.training import training_of
 
 
 class Accountant:
@@ -58,7 +60,7 @@ def test_the_real_accountant_confirms_the_small_study():
     from securefl.privacy.accounting import PldAccountant
 
     assert faults(PROTOCOL, PldAccountant()) == ""
-    assert "privacy.epsilon" in faults(
+    assert "stages.1.epsilon" in faults(
         protocol_text(('noise_multiplier = "2.14"', 'noise_multiplier = "2.13"')), PldAccountant()
     )
 
@@ -79,12 +81,12 @@ def test_steps_that_are_not_rounds_times_local_steps_are_refused_with_the_right_
     says(
         protocol_text(("steps = 4", "steps = 5")),
         "steps = 5",
-        r"privacy\.steps: says 5, but 4 rounds of 1 make 4; write 4",
+        r"stages\.1\.steps: says 5, but 4 rounds of 1 make 4; write 4",
     )
     says(
         protocol_text(("local_steps = 1", "local_steps = 3")),
         "steps = 4",
-        r"privacy\.steps: .*write 12",
+        r"stages\.1\.steps: .*write 12",
     )
 
 
@@ -92,19 +94,19 @@ def test_steps_that_are_not_rounds_times_local_steps_are_refused_with_the_right_
 
 
 def test_an_epsilon_below_what_the_noise_costs_is_refused_with_the_figure_that_fits():
-    text = protocol_text(('epsilon = "1"\ndelta', 'epsilon = "0.998"\ndelta'))
+    text = protocol_text(('epsilon = "1"\nnoise_multiplier', 'epsilon = "0.998"\nnoise_multiplier'))
     says(
         text,
         'epsilon = "0.998"',
-        r"privacy\.epsilon: says 0\.998, but the noise gives 0\.9982 at delta 0\.00001; write"
+        r"stages\.1\.epsilon: says 0\.998, but the noise gives 0\.9982 at delta 0\.00001; write"
         r' "0\.999"',
     )
 
 
 def test_an_evaluation_epsilon_is_checked_on_its_own():
     what = faults(PROTOCOL, Accountant(evaluation=1.2))
-    assert re.search(r'line 81: evaluation\.epsilon: .*write "1\.2"', what)
-    assert "privacy.epsilon" not in what
+    assert re.search(r'line 72: stages\.2\.epsilon: .*write "1\.2"', what)
+    assert "stages.1.epsilon" not in what
 
 
 @pytest.mark.parametrize(
@@ -117,12 +119,15 @@ def test_a_claim_may_lie_two_in_a_hundred_above_the_figure_and_never_below(real,
 @pytest.mark.parametrize("real", [1e-4, 0.0123456, 0.33333, 0.9999, 1.001, 7.77777, 49.949, 97.5])
 def test_the_figure_an_error_suggests_is_accepted(real):
     what = faults(
-        protocol_text(('epsilon = "1"\ndelta', 'epsilon = "100"\ndelta')), Accountant(training=real)
+        protocol_text(('epsilon = "1"\nnoise_multiplier', 'epsilon = "100"\nnoise_multiplier')),
+        Accountant(training=real),
     )
     suggestion = re.search(r'write "([^"]+)"', what).group(1)
     assert (
         faults(
-            protocol_text(('epsilon = "1"\ndelta', f'epsilon = "{suggestion}"\ndelta')),
+            protocol_text(
+                ('epsilon = "1"\nnoise_multiplier', f'epsilon = "{suggestion}"\nnoise_multiplier')
+            ),
             Accountant(training=real),
         )
         == ""
@@ -164,9 +169,9 @@ def test_noise_that_once_took_the_machine_is_a_fault_at_once(noise):
     from securefl.privacy.accounting import PldAccountant
 
     study = parse_protocol(PROTOCOL)
-    small = study.privacy.model_copy(update={"noise_multiplier": Decimal(noise), "steps": 100})
+    small = with_stage(study, training_of(study), noise_multiplier=Decimal(noise), steps=100)
     with pytest.raises(StudyError, match="nothing above 200 is worked out"):
-        check_consistency(study.model_copy(update={"privacy": small}), PldAccountant())
+        check_consistency(small, PldAccountant())
 
 
 @pytest.mark.parametrize("hundredths", range(200, 400, 5))
@@ -176,20 +181,19 @@ def test_the_accountants_own_figure_is_always_a_right_claim(hundredths):
 
     noise, study = Decimal(hundredths) / 100, parse_protocol(PROTOCOL)
     claim = PldAccountant().evaluation_epsilon(noise, study.privacy.delta)
-    evaluation = study.evaluation.model_copy(update={"noise_multiplier": noise, "epsilon": claim})
-    assert (
-        consistency._epsilons(study.model_copy(update={"evaluation": evaluation}), PldAccountant())
-        == []
-    )
-    less = evaluation.model_copy(update={"epsilon": claim - Decimal("1e-20")})
-    assert consistency._epsilons(study.model_copy(update={"evaluation": less}), PldAccountant())
+    evaluation = evaluation_of(study)
+    right = with_stage(study, evaluation, noise_multiplier=noise, epsilon=claim)
+    assert contradictions(right, PldAccountant()) == []
+    less = with_stage(study, evaluation, noise_multiplier=noise, epsilon=claim - Decimal("1e-20"))
+    (fault,) = contradictions(less, PldAccountant())
+    assert fault.startswith("stages.2.epsilon: says")
 
 
 def test_noise_without_a_finite_epsilon_is_a_fault_of_the_study_not_a_crash():
     assert "no finite epsilon" in faults(PROTOCOL, Accountant(training=math.inf))
     assert "no finite epsilon" in faults(PROTOCOL, Accountant(evaluation=math.nan))
     error = UsageError("These releases have no figure.", next_step="Use more noise.")
-    assert "privacy.epsilon: These releases have no figure. Use more noise." in faults(
+    assert "stages.1.epsilon: These releases have no figure. Use more noise." in faults(
         PROTOCOL, Accountant(training=error)
     )
 
@@ -197,16 +201,16 @@ def test_noise_without_a_finite_epsilon_is_a_fault_of_the_study_not_a_crash():
 # fields of counts
 
 
-@pytest.mark.parametrize(("section", "bound"), [("evaluation", 8_388_608), ("evaluation", 1 << 30)])
-def test_counts_that_no_field_holds_are_refused(section, bound):
+@pytest.mark.parametrize("bound", [8_388_608, 1 << 30])
+def test_counts_that_no_field_holds_are_refused(bound):
     text = protocol_text(("bound = 20000", f"bound = {bound}"))
     says(
         text,
         f"bound = {bound}",
-        rf"{section}\.bound: makes fields of \d+ bits with its noise; 24 are the most: lower it",
+        r"stages\.2\.bound: makes fields of \d+ bits with its noise; 24 are the most: lower it",
     )
     assert faults(protocol_text(("bound = 20000", "bound = 8388000"))) == ""
-    assert consistency.MAX_BITS == MAX_BITS
+    assert claims.MAX_BITS == MAX_BITS
 
 
 # contributors (design rule 4)
@@ -283,5 +287,5 @@ def test_all_contradictions_are_listed_at_once():
 
 def test_without_the_text_a_contradiction_names_its_key():
     what = faults(protocol_text(("steps = 4", "steps = 5")), named=False)
-    assert "\n  privacy.steps: says 5" in what
+    assert "\n  stages.1.steps: says 5" in what
     assert "line" not in what.replace("lines", "")

@@ -11,6 +11,7 @@ from conftest import edited, make_study, protocol_text
 from simulated_evaluations import Setting
 
 from securefl.errors import StudyError
+from securefl.study.counts import evaluation_of
 from securefl.study.edges import DEFAULT_BINS, default_edges
 from securefl.study.parse import parse_protocol, parse_study
 
@@ -46,21 +47,21 @@ def test_edges_rise_within_the_score_and_the_prevalence_lies_in_their_middle(pre
 
 
 def test_a_protocol_may_say_the_prevalence_instead_of_edges():
-    spec = parse_protocol(protocol_text((EDGES, PREVALENCE))).evaluation
+    spec = evaluation_of(parse_protocol(protocol_text((EDGES, PREVALENCE))))
     assert spec.edges == default_edges(Decimal("0.07"))
     assert spec.bins == 12
-    few = parse_protocol(protocol_text((EDGES, PREVALENCE + "\nbins = 6"))).evaluation
+    few = evaluation_of(parse_protocol(protocol_text((EDGES, PREVALENCE + "\nbins = 6"))))
     assert (few.bins, few.edges) == (6, default_edges(Decimal("0.07"), 6))
-    both = parse_protocol(protocol_text((EDGES, EDGES + "\n" + PREVALENCE))).evaluation
+    both = evaluation_of(parse_protocol(protocol_text((EDGES, EDGES + "\n" + PREVALENCE))))
     assert (both.bins, len(both.edges)) == (4, 3)
 
 
 def test_a_sealed_study_lists_its_edges_and_one_without_them_is_refused():
     text, *_ = make_study(5, (EDGES, PREVALENCE))
-    assert [Decimal(e) for e in tomllib.loads(text)["evaluation"]["edges"]] == list(
+    assert [Decimal(e) for e in tomllib.loads(text)["stages"][1]["edges"]] == list(
         default_edges(Decimal("0.07"))
     )
-    assert parse_study(text).evaluation.bins == 12
+    assert evaluation_of(parse_study(text)).bins == 12
     listed = next(line for line in text.splitlines() if line.startswith("edges"))
     with pytest.raises(StudyError, match="a sealed study lists its edges"):
         parse_study(edited(text, (listed, "")))
@@ -69,24 +70,24 @@ def test_a_sealed_study_lists_its_edges_and_one_without_them_is_refused():
 @pytest.mark.parametrize(
     ("new", "why"),
     [
-        ("", r"evaluation\.edges: is missing: name the published share"),
-        ('prevalence = "0.07"', r"evaluation\.prevalence_source: is missing"),
+        ("", r"stages\.2\.edges: is missing: name the published share"),
+        ('prevalence = "0.07"', r"stages\.2\.prevalence_source: is missing"),
         (
             'prevalence = "0"\nprevalence_source = "x"',
-            r"evaluation\.prevalence: must be at least 0\.001",
+            r"stages\.2\.prevalence: must be at least 0\.001",
         ),
         (
             'prevalence = "1.2"\nprevalence_source = "x"',
-            r"evaluation\.prevalence: must be at least",
+            r"stages\.2\.prevalence: must be at least",
         ),
         (
             'prevalence = "7 %"\nprevalence_source = "x"',
-            r"evaluation\.prevalence: expected a decimal number",
+            r"stages\.2\.prevalence: expected a decimal number",
         ),
-        ('prevalence = 0.07\nprevalence_source = "x"', r"evaluation\.prevalence: write it as text"),
-        (PREVALENCE + "\nbins = 1", r"evaluation\.bins"),
-        (PREVALENCE + '\nbins = "6"', r"evaluation\.bins: .*whole number"),
-        (EDGES + "\nbins = 6", r"evaluation\.bins: says 6, but 3 edges make 4"),
+        ('prevalence = 0.07\nprevalence_source = "x"', r"stages\.2\.prevalence: write it as text"),
+        (PREVALENCE + "\nbins = 1", r"stages\.2\.bins"),
+        (PREVALENCE + '\nbins = "6"', r"stages\.2\.bins: .*whole number"),
+        (EDGES + "\nbins = 6", r"stages\.2\.bins: says 6, but 3 edges make 4"),
     ],
 )
 def test_a_fault_in_them_names_its_key_and_the_mend(new, why):
@@ -94,13 +95,14 @@ def test_a_fault_in_them_names_its_key_and_the_mend(new, why):
         parse_protocol(protocol_text((EDGES, new)))
 
 
-def test_an_evaluation_that_is_no_table_is_refused_by_name():
+def test_a_stage_that_is_no_table_is_refused_by_name():
     text = protocol_text()
-    head, rest = text.split("[evaluation]", 1)
-    after = rest[rest.index("[quality]") :]
-    with pytest.raises(StudyError, match=r"evaluation: expected a table"):
-        parse_protocol("evaluation = 3\n" + head + after)
+    head, rest = text.split("[[stages]]", 1)
+    after = rest[rest.index("[secagg]") :]
+    for said in ("3", "[3]", '["evaluate"]'):
+        with pytest.raises(StudyError, match=r"stages(\.1)?: expected a (list|table)"):
+            parse_protocol(f"stages = {said}\n" + head + after)
     sealed = make_study(5)[0]
-    head, rest = sealed.split("[evaluation]", 1)
-    with pytest.raises(StudyError, match=r"evaluation: expected a table"):
-        parse_study("evaluation = 3\n" + head + rest[rest.index("[quality]") :])
+    head, rest = sealed.split("[[stages]]", 1)
+    with pytest.raises(StudyError, match=r"stages: expected a list"):
+        parse_study("stages = 3\n" + head + rest[rest.rindex("[secagg]") :])

@@ -6,7 +6,9 @@ from conftest import make_study, protocol_text
 from securefl.errors import StudyError
 from securefl.report.explain_study import sum_sentences
 from securefl.study import consistency
+from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_protocol, parse_study
+from securefl.study.training import training_of
 
 GOES_ON = ('on_dropout = "fail"', 'on_dropout = "continue"')
 
@@ -79,10 +81,10 @@ def test_the_fault_names_its_place():
         """An accountant that finds the claims right, whatever it is asked."""
 
         def training_epsilon(self, *_):
-            return found.privacy.epsilon
+            return training_of(found).epsilon
 
         def evaluation_epsilon(self, *_):
-            return found.evaluation.epsilon
+            return evaluation_of(found).epsilon
 
     with pytest.raises(StudyError, match=r"on_dropout: .*can lose nobody"):
         consistency.check_consistency(found, Claimed())

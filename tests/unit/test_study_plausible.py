@@ -15,58 +15,58 @@ from securefl.study.parse import parse_any
 NORMALISER = 'normaliser = "200"'
 SERVER, LOCAL = 'server_learning_rate = "4"', 'local_learning_rate = "1"'
 COUNT = (
-    "[evaluation]",
+    '[[stages]]\nkind = "train"',
     (
-        '[preparation]\nnoise_multiplier = "18.54"\nepsilon = "0.174"\nbound = 20000\nminimum ='
-        " 5000\n\n[evaluation]"
+        '[[stages]]\nkind = "count"\nnoise_multiplier = "18.54"\nepsilon = "0.174"\nbound = 20000\nminimum ='
+        ' 5000\n\n[[stages]]\nkind = "train"'
     ),
 )
 CASES = {
     "nobody trains": (
         (NORMALISER, 'normaliser = "1"'),
-        "privacy.normaliser",
+        "stages.1.normaliser",
         r"stands for 5 patients .*\((\d+) or more\)",
         'normaliser = "{}"',
     ),
     "more than there are": (
         (NORMALISER, 'normaliser = "1e9"'),
-        "privacy.normaliser",
+        "stages.1.normaliser",
         r"5,000,000,000 patients .*at most (\d+)",
         'normaliser = "{}"',
     ),
     "a server rate of 1000": (
         (SERVER, 'server_learning_rate = "1000"'),
-        "training.server_learning_rate",
+        "stages.1.server_learning_rate",
         r"at most (\d+)",
         None,
     ),
     "a local rate of 1000": (
         (LOCAL, 'local_learning_rate = "1000"'),
-        "training.local_learning_rate",
+        "stages.1.local_learning_rate",
         r"at most (\d+)",
         None,
     ),
     "rates that multiply": (
         (LOCAL, 'local_learning_rate = "90"'),
-        "training.server_learning_rate",
+        "stages.1.server_learning_rate",
         r"in a round .*about ([0-9.]+)",
         'server_learning_rate = "{}"',
     ),
     "rates without effect": (
         (SERVER, 'server_learning_rate = "1e-6"'),
-        "training.server_learning_rate",
+        "stages.1.server_learning_rate",
         r"where it starts.*take ([0-9.]+) or more",
         'server_learning_rate = "{}"',
     ),
     "a bound in grid units": (
         ("bits = 16", "bits = 16\nbound = 20000"),
-        "secagg.bound",
+        "stages.1.bound",
         r"in clip norms.*or write (\d+)",
         "bound = {}",
     ),
     "a bound that cuts nearly everything": (
         ("bits = 16", "bits = 16\nbound = 1"),
-        "secagg.bound",
+        "stages.1.bound",
         r"write (\d+) or more",
         "bound = {}",
     ),
@@ -89,7 +89,7 @@ def test_what_cannot_learn_is_refused_with_its_line_and_a_mend_that_is_accepted(
     what = told(text)
     key = edit[1].splitlines()[-1]
     line = text.split("\n").index(key) + 1
-    assert f"line {line}: {where}: " in what or where == "training.server_learning_rate", what
+    assert f"line {line}: {where}: " in what or where == "stages.1.server_learning_rate", what
     found = re.search(says, what)
     assert found, what
     if mended is not None:
@@ -118,14 +118,14 @@ def test_noise_above_all_that_could_be_taught_is_refused():
     text = protocol_text(
         (NORMALISER, 'normaliser = "10"'),
         ('noise_multiplier = "2.14"', 'noise_multiplier = "40"'),
-        ('epsilon = "1"\ndelta', 'epsilon = "0.0427"\ndelta'),
+        ('epsilon = "1"\nnoise_multiplier', 'epsilon = "0.0427"\nnoise_multiplier'),
     )
     what = told(text)
     assert (
         "the noise of 5 hospitals over 4 steps is larger than all of them together could teach;"
         " take 45 or more" in what
     )
-    assert "privacy.normaliser" not in told(
+    assert "stages.1.normaliser" not in told(
         edited(text, ('normaliser = "10"', 'normaliser = "45"'))
     )
 
@@ -133,5 +133,6 @@ def test_noise_above_all_that_could_be_taught_is_refused():
 def test_a_normaliser_below_the_patients_that_the_study_itself_asks_for_is_refused():
     what = told(protocol_text(COUNT))
     assert "stands for 1,000 patients" in what
-    assert "preparation.minimum asks for 5,000, so 1000 or more" in what
+    assert "stages.2.normaliser" in what
+    assert "a stage's minimum asks for 5,000, so 1000 or more" in what
     assert "normaliser" not in told(protocol_text(COUNT, (NORMALISER, 'normaliser = "1000"')))

@@ -5,21 +5,23 @@ import pytest
 from conftest import make_study, protocol_text
 from pydantic import ValidationError
 
+from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_protocol, parse_study
+from securefl.study.training import training_of
 
 STUDY = parse_study(make_study()[0])
 
 
 def test_numbers_are_exact():
-    assert STUDY.privacy.noise_multiplier == Decimal("2.14")
-    assert STUDY.privacy.sample_rate == Fraction(1, 5)
+    assert training_of(STUDY).noise_multiplier == Decimal("2.14")
+    assert training_of(STUDY).sample_rate == Fraction(1, 5)
     assert STUDY.participants[0].weight == Fraction(1, 5)
-    assert STUDY.evaluation.edges == (Decimal("0.1"), Decimal("0.3"), Decimal("0.5"))
+    assert evaluation_of(STUDY).edges == (Decimal("0.1"), Decimal("0.3"), Decimal("0.5"))
 
 
 def test_a_study_cannot_be_changed_once_read():
     with pytest.raises(ValidationError):
-        STUDY.privacy.epsilon = Decimal(9)
+        training_of(STUDY).epsilon = Decimal(9)
     with pytest.raises(ValidationError):
         STUDY.participants = ()
 
@@ -35,7 +37,7 @@ def test_a_participant_is_found_by_its_site_and_another_name_is_a_key_error():
 
 
 def test_a_histogram_has_one_bin_more_than_inner_edges():
-    assert STUDY.evaluation.bins == 4
+    assert evaluation_of(STUDY).bins == 4
 
 
 def test_columns_are_of_three_kinds_with_their_defaults():
@@ -55,7 +57,7 @@ def test_a_multilayer_perceptron_names_its_layers():
     protocol = parse_protocol(
         protocol_text(('kind = "logistic-regression"', 'kind = "mlp"\nhidden = [8, 4]'))
     )
-    assert protocol.model.hidden == (8, 4)
+    assert training_of(protocol).model.hidden == (8, 4)
 
 
 LABEL = (

@@ -4,9 +4,11 @@ import pytest
 from conftest import PROTOCOL, fixed_identity, make_study, party, protocol_text
 
 from securefl.errors import StudyError
+from securefl.learning.models import family_of, weights_sha256
 from securefl.study.parse import load_raw, parse_study
 from securefl.study.seal import dump_toml, seal_study
 from securefl.study.sealed import UnsealedStudy
+from securefl.study.training import training_of
 
 HOSPITALS = [
     party(fixed_identity(n, "hospital")) | {"weight": "1/2", "weight_source": "equal"}
@@ -20,14 +22,18 @@ def sealed(text=PROTOCOL, **changes):
         "aggregator": party(fixed_identity("G", "aggregator")),
         "participants": HOSPITALS,
         "software": {"securefl": "0.1.0", "lock_sha256": "0" * 64},
-        "initial_sha256": "1" * 64,
     }
     return seal_study(UnsealedStudy.read(text), **(arguments | changes)).text
 
 
 def test_a_sealed_study_holds_the_protocol_unchanged_and_what_was_added():
     study, protocol = load_raw(sealed()), load_raw(PROTOCOL)
-    assert study["model"].pop("initial_sha256") == "1" * 64
+    model = study["stages"][0]["model"]
+    first = family_of(
+        training_of(UnsealedStudy.read(PROTOCOL).study).model,
+        UnsealedStudy.read(PROTOCOL).study.data,
+    )
+    assert model.pop("initial_sha256") == weights_sha256(first.initial_weights("seed 1"))
     assert {k: study[k] for k in protocol if k != "schema"} == {
         k: v for k, v in protocol.items() if k != "schema"
     }
@@ -59,7 +65,6 @@ def test_sealing_changes_nothing_that_was_handed_over():
         {"participants": [HOSPITALS[0], HOSPITALS[0]]},
         {"coordinator": HOSPITALS[0]},
         {"software": {}},
-        {"initial_sha256": "x"},
         {"study_id": "a b"},
         {"software": {"securefl": "0\n[x]", "lock_sha256": "0" * 64}},
         {"coordinator": party(fixed_identity("R", "researcher")) | {"a\n[secagg]\nx": "1"}},

@@ -14,6 +14,7 @@ from securefl.privacy.noise import TAIL
 from securefl.secagg.packing import FieldLayout
 from securefl.study import wire
 from securefl.study.parse import parse_protocol, parse_study
+from securefl.study.training import training_of
 from securefl.study.wire import (
     GRID,
     bound_of,
@@ -48,10 +49,11 @@ def bits(n):
 def test_a_field_shows_the_planned_sum_and_six_and_a_half_deviations(n, edits):
     study = protocol(*edits)
     made = wire_of(study, n)
-    steps, z = study.training.local_steps, float(study.privacy.noise_multiplier)
+    steps, z = training_of(study).local_steps, float(training_of(study).noise_multiplier)
     shown = made.bound + 6.5 * z * GRID * math.sqrt(steps)
     assert (
-        made.bound == (usual_bound(study, n) if study.secagg.bound is None else 33) * steps * GRID
+        made.bound
+        == (usual_bound(study, n) if training_of(study).bound is None else 33) * steps * GRID
     )
     assert made.largest == 2 ** (n - 1) - 1
     assert (made.step - 1) * made.largest < shown <= made.step * made.largest

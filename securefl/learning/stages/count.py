@@ -16,17 +16,20 @@ from securefl.learning.stages.release import Release, Words
 from securefl.learning.stages.stage import Result, Rows, Stage
 from securefl.learning.tasks import task_of
 from securefl.privacy.mechanisms import Gaussian, decimal_text
+from securefl.study.claims import claim_faults, width_faults
+from securefl.study.counts import CountSection
 from securefl.study.wire import count_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from securefl.learning.preparation import Counted
     from securefl.learning.steps import Draws
     from securefl.learning.tasks.task import Task
-    from securefl.study.counts import PreparationSpec
+    from securefl.study.consistency import Accountant
     from securefl.study.schema import Study
+    from securefl.study.stages import Finding
     from securefl.types import FloatArray, IntArray
 
 
@@ -51,12 +54,12 @@ class CountResult(Result):
 class Count(Stage):
     """The count of those who train."""
 
-    kind = "count"
+    Section = CountSection
     short = "count"
     nouns: ClassVar[Mapping[str, tuple[str, str]]] = {
         "preparation": ("preparation statistic", "preparation statistics")
     }
-    section: PreparationSpec
+    section: CountSection
 
     def releases(self) -> Sequence[Release]:
         """See :class:`Stage`."""
@@ -89,6 +92,14 @@ class Count(Stage):
     def figures(self) -> str:
         """See :class:`Stage`."""
         return f"count with noise {decimal_text(self.section.noise_multiplier)}"
+
+    def faults(self, accountant: Accountant) -> Iterator[Finding]:
+        """See :class:`Stage`."""
+        s, delta = self.section, self.study.privacy.delta
+        yield from claim_faults(
+            s.epsilon, lambda: accountant.evaluation_epsilon(s.noise_multiplier, delta), delta
+        )
+        yield from width_faults(s)
 
     def start(self, earlier: Sequence[Result]) -> Counted | None:  # noqa: ARG002
         """See :class:`Stage`."""
@@ -129,7 +140,7 @@ class Count(Stage):
 
 @dataclass(frozen=True)
 class _Local:
-    section: PreparationSpec
+    section: CountSection
     counts: IntArray
     draws: Draws
     clamped: int = 0

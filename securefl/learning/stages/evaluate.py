@@ -15,10 +15,13 @@ from securefl.learning.stages.release import Release, Words
 from securefl.learning.stages.stage import Result, Rows, Stage, newest_model
 from securefl.learning.tasks import task_of
 from securefl.privacy.mechanisms import Gaussian, decimal_text
+from securefl.study.claims import claim_faults, width_faults
+from securefl.study.counts import EvaluateSection
+from securefl.study.training import training_of
 from securefl.study.wire import count_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from securefl.learning.families.family import Family
@@ -26,8 +29,9 @@ if TYPE_CHECKING:
     from securefl.learning.steps import Draws
     from securefl.learning.tasks.task import Task
     from securefl.learning.tasks.told import Told
-    from securefl.study.counts import EvaluationSpec
+    from securefl.study.consistency import Accountant
     from securefl.study.schema import Study
+    from securefl.study.stages import Finding
     from securefl.types import FloatArray, IntArray
 
 
@@ -53,7 +57,7 @@ class EvaluateResult(Result):
 
     histogram: IntArray
     contributors: int
-    section: EvaluationSpec
+    section: EvaluateSection
     task: Task
 
     @cached_property
@@ -77,12 +81,12 @@ class EvaluateResult(Result):
 class Evaluate(Stage):
     """The check of the model on patients who did not train it."""
 
-    kind = "evaluate"
+    Section = EvaluateSection
     short = "check"
     nouns: ClassVar[Mapping[str, tuple[str, str]]] = {
         "evaluation": ("check of the model", "checks of the model")
     }
-    section: EvaluationSpec
+    section: EvaluateSection
 
     def releases(self) -> Sequence[Release]:
         """See :class:`Stage`."""
@@ -116,6 +120,18 @@ class Evaluate(Stage):
         """See :class:`Stage`."""
         return f"check with noise {decimal_text(self.section.noise_multiplier)}"
 
+    def faults(self, accountant: Accountant) -> Iterator[Finding]:
+        """See :class:`Stage`."""
+        s, delta = self.section, self.study.privacy.delta
+        yield from claim_faults(
+            s.epsilon, lambda: accountant.evaluation_epsilon(s.noise_multiplier, delta), delta
+        )
+        yield from width_faults(s)
+
+    def sealed(self) -> Mapping[str, Any]:
+        """The edges of the bins, which a template may leave to the published prevalence."""
+        return {"edges": [format(edge, "f") for edge in self.section.edges]}
+
     @property
     def public_length(self) -> int:
         """Size of the model that is checked."""
@@ -146,7 +162,7 @@ class Evaluate(Stage):
 
     @property
     def _family(self) -> Family:
-        return family_of(self.study.model, self.study.data)
+        return family_of(training_of(self.study).model, self.study.data)
 
     @property
     def _task(self) -> Task:
@@ -155,7 +171,7 @@ class Evaluate(Stage):
 
 @dataclass(frozen=True)
 class _Local:
-    section: EvaluationSpec
+    section: EvaluateSection
     family: Family
     task: Task
     held_out: Prepared

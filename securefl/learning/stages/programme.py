@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from securefl.study.stages import STAGES
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from securefl.learning.stages.release import Release
     from securefl.learning.stages.stage import Stage
     from securefl.privacy.charges import Charge
+    from securefl.registry import Registry
     from securefl.study.schema import Template
 
 S = TypeVar("S", bound="Stage")
@@ -56,13 +57,10 @@ class Programme:
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
         """In the order of the file."""
-        study = self.study
-        listed = [("train", study.training), ("evaluate", study.evaluation)]
-        if study.preparation is not None:
-            listed.insert(0, ("count", study.preparation))
+        kinds = cast("Registry[type[Stage]]", STAGES)
         return tuple(
-            STAGES[kind](study, place, section, last=place == len(listed) - 1)
-            for place, (kind, section) in enumerate(listed)
+            kinds[section.kind](self.study, place)
+            for place, section in enumerate(self.study.stages)
         )
 
     @cached_property

@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
     from securefl.learning.features import Prepared
     from securefl.learning.stages.release import Release
     from securefl.learning.steps import Draws
+    from securefl.study.consistency import Accountant
     from securefl.study.schema import Study, Template
+    from securefl.study.stages import Finding, StageSection
     from securefl.types import FloatArray, IntArray
 
 
@@ -82,19 +84,34 @@ class Stage(ABC):
     Args:
         study: the study, or its template.
         place: which of its stages this is, from 0.
-        section: its section of the study file.
-        last: whether no stage follows.
+
+    Attributes:
+        section: its table of the study file, of the class :attr:`Section`.
     """
 
-    #: Its word in the study file.
-    kind: ClassVar[str]
+    #: The pydantic model of its table in the study file, with the table's own checks.
+    Section: ClassVar[type[StageSection]]
     #: Its word before "epsilon" and in other short figures.
     short: ClassVar[str]
     #: Kind of each of its releases → what an audit calls one of them, and many.
     nouns: ClassVar[Mapping[str, tuple[str, str]]]
 
-    def __init__(self, study: Template, place: int, section: Any, *, last: bool) -> None:  # noqa: ANN401
-        self.study, self.place, self.section, self._last = study, place, section, last
+    def __init__(self, study: Template, place: int) -> None:
+        self.study, self.place = study, place
+        self.section: Any = study.stages[place]
+
+    def faults(self, accountant: Accountant) -> Iterable[Finding]:  # noqa: ARG002 - of those that claim something
+        """Figures of its table that contradict each other or the rest of the study: the place below
+        the table, and what would fit.
+
+        Args:
+            accountant: gives the epsilons that the noise really costs.
+        """
+        return ()
+
+    def sealed(self) -> Mapping[str, Any]:
+        """Keys that the sealed study says and a template may leave open, as TOML values."""
+        return {}
 
     @abstractmethod
     def releases(self) -> Sequence[Release]:
@@ -160,7 +177,7 @@ class Stage(ABC):
         """When a release of a single round leaves, in words."""
         if self.place == 0:
             return "once, at the start"
-        if self._last:
+        if self.place == len(self.study.stages) - 1:
             return "once, at the end"
         return "once"
 

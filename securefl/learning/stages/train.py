@@ -8,7 +8,7 @@ sum of all, as the study's strategy says (:mod:`securefl.learning.strategies`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from securefl.errors import MessageError
 from securefl.learning.models import family_of, weights_sha256
@@ -17,18 +17,23 @@ from securefl.learning.stages.stage import Result, Rows, Stage
 from securefl.learning.strategies import strategy_of
 from securefl.learning.training import training_steps
 from securefl.privacy.mechanisms import SubsampledGaussian, decimal_text
+from securefl.study.claims import claim_faults
+from securefl.study.plausible import learning_faults
 from securefl.study.recipients import recipients
 from securefl.study.schema import Study
+from securefl.study.training import TrainSection
 from securefl.study.wire import sum_unit, wire_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from decimal import Decimal
     from fractions import Fraction
 
     from securefl.learning.families.family import Family
     from securefl.learning.steps import Draws, PrivateSteps
     from securefl.learning.strategies.strategy import ServerState, Strategy
+    from securefl.study.consistency import Accountant
+    from securefl.study.stages import Finding
     from securefl.types import FloatArray, IntArray
 
 
@@ -69,21 +74,22 @@ class TrainResult(Result):
 class Train(Stage):
     """The training of the study's model."""
 
-    kind = "train"
+    Section = TrainSection
     short = "training"
     nouns: ClassVar[Mapping[str, tuple[str, str]]] = {"update": ("model update", "model updates")}
+    section: TrainSection
 
     def releases(self) -> Sequence[Release]:
         """See :class:`Stage`."""
-        p, t, wire = self.study.privacy, self.study.training, wire_of(self.study)
+        t, wire = self.section, wire_of(self.study)
         return (
             Release(
                 kind="update",
                 rounds=t.rounds,
-                mechanism=SubsampledGaussian(p.noise_multiplier, p.sample_rate, t.local_steps),
+                mechanism=SubsampledGaussian(t.noise_multiplier, t.sample_rate, t.local_steps),
                 length=self.parameters,
                 bound=-(-wire.bound // wire.step),
-                bits=self.study.secagg.bits,
+                bits=t.bits,
                 aside=False,
                 words=Words("training", self._leaves(), "to train the model"),
             ),
@@ -92,16 +98,35 @@ class Train(Stage):
     @property
     def epsilon(self) -> Decimal:
         """See :class:`Stage`."""
-        return self.study.privacy.epsilon
+        return self.section.epsilon
 
     def figures(self) -> str:
         """See :class:`Stage`."""
-        p = self.study.privacy
+        p = self.section
         return (
             f"training of {p.steps} steps, each on {drawn_words(p.sample_rate, 'patients')}, with"
             f" noise multiplier {decimal_text(p.noise_multiplier)} and clip norm"
             f" {decimal_text(p.clip_norm)}"
         )
+
+    def faults(self, accountant: Accountant) -> Iterator[Finding]:
+        """See :class:`Stage`."""
+        s, delta = self.section, self.study.privacy.delta
+        steps = s.rounds * s.local_steps
+        if s.steps != steps:
+            made = f"{s.rounds} rounds of {s.local_steps} make {steps}"
+            yield ("steps",), f"says {s.steps}, but {made}; write {steps}"
+        yield from claim_faults(
+            s.epsilon,
+            lambda: accountant.training_epsilon(s.noise_multiplier, s.sample_rate, s.steps, delta),
+            delta,
+        )
+        yield from learning_faults(self.study)
+
+    def sealed(self) -> Mapping[str, Any]:
+        """The hash of the initial weights."""
+        theta = self._family.initial_weights(self.section.model.initial_seed)
+        return {"model": {"initial_sha256": weights_sha256(theta)}}
 
     @property
     def parameters(self) -> int:
@@ -117,7 +142,7 @@ class Train(Stage):
     def starts_from(self) -> str | None:
         """What the strategy makes of the initial weights, which the sealed study names."""
         if self.public_length == self.parameters:
-            return self.study.model.initial_sha256
+            return self.section.model.initial_sha256
         return weights_sha256(self.broadcast(TrainState(self._strategy.start(self._initial()))))
 
     def start(self, earlier: Sequence[Result]) -> TrainState:  # noqa: ARG002
@@ -140,7 +165,7 @@ class Train(Stage):
     def absorb(self, state: TrainState, total: IntArray, contributors: int) -> TrainState:  # noqa: ARG002
         """See :class:`Stage`. The last step is kept where somebody is sent the model."""
         kept = None
-        if self._is_sent and state.server.rounds == self.study.training.rounds - 1:
+        if self._is_sent and state.server.rounds == self.section.rounds - 1:
             kept = LastStep(state.server.memory, total)
         return TrainState(self._strategy.absorb(state.server, total, sum_unit(self.study)), kept)
 
@@ -149,8 +174,8 @@ class Train(Stage):
         return TrainResult(state.server.theta, state.last_step)
 
     def _initial(self) -> FloatArray:
-        theta = self._family.initial_weights(self.study.model.initial_seed)
-        if weights_sha256(theta) != self.study.model.initial_sha256:
+        theta = self._family.initial_weights(self.section.model.initial_seed)
+        if weights_sha256(theta) != self.section.model.initial_sha256:
             raise MessageError(
                 "The initial weights are not those of the study.",
                 whose="the researcher",
@@ -160,11 +185,11 @@ class Train(Stage):
 
     @property
     def _family(self) -> Family:
-        return family_of(self.study.model, self.study.data)
+        return family_of(self.section.model, self.study.data)
 
     @property
     def _strategy(self) -> Strategy:
-        return strategy_of(self.study.training)
+        return strategy_of(self.section)
 
     @property
     def _is_sent(self) -> bool:
@@ -173,7 +198,7 @@ class Train(Stage):
 
     def _leaves(self) -> str:
         patients = self.study.privacy.unit == "patient"
-        if self.study.privacy.sample_rate == 1:
+        if self.section.sample_rate == 1:
             group = f"all of its {'patients who train' if patients else 'rows that train'}"
         else:
             group = f"a random group of {'patients' if patients else 'rows'}"

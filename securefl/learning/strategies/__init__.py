@@ -9,11 +9,11 @@ from securefl.study import registries
 if TYPE_CHECKING:
     from securefl.learning.strategies.strategy import Strategy
     from securefl.registry import Registry
-    from securefl.study.schema import TrainingSpec
+    from securefl.study.training import TrainSection
 
 STRATEGIES = cast("Registry[type[Strategy]]", registries.STRATEGIES)
 
 
-def strategy_of(training: TrainingSpec) -> Strategy:
+def strategy_of(training: TrainSection) -> Strategy:
     """The strategy that the study names, with its constants."""
-    return STRATEGIES[training.algorithm].of(training)
+    return STRATEGIES[training.strategy].of(training)

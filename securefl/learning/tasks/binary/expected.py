@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from securefl.learning.tasks.binary.discrimination import expected_interval, histogram_auc
+from securefl.study.counts import evaluation_of
+from securefl.study.training import training_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,10 +79,10 @@ def plan_evaluation(study: Template, hospitals: int) -> EvaluationPlan | None:
     Held-out patients are those that ``data.holdout`` leaves of the published size, which normaliser
     and sampling rate give.
     """
-    spec, privacy = study.evaluation, study.privacy
+    spec, train = evaluation_of(study), training_of(study)
     if spec.prevalence is None:
         return None
-    trained = Fraction(privacy.normaliser) / privacy.sample_rate
+    trained = Fraction(train.normaliser) / train.sample_rate
     held_out = float(trained * study.data.holdout / (1 - study.data.holdout))
     positives = held_out * float(spec.prevalence)
     noise = hospitals * float(spec.noise_multiplier) ** 2

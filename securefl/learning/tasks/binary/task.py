@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from securefl.learning.table import Cell, Table
     from securefl.learning.tasks.told import Told
-    from securefl.study.counts import EvaluationSpec
+    from securefl.study.counts import EvaluateSection
     from securefl.study.labels import Label
     from securefl.study.schema import Quality, Template, Verdict
     from securefl.types import FloatArray, IntArray
@@ -83,24 +83,24 @@ class Binary(Task):
         """The positives alone: the others are the rest."""
         return f"about {max(counts[1], 0):,} of them positive"
 
-    def histogram_size(self, evaluation: EvaluationSpec) -> int:
+    def histogram_size(self, evaluation: EvaluateSection) -> int:
         """A number for each class and band of the score."""
         return 2 * evaluation.bins
 
     def place(
-        self, predictions: FloatArray, y: npt.NDArray[np.integer], evaluation: EvaluationSpec
+        self, predictions: FloatArray, y: npt.NDArray[np.integer], evaluation: EvaluateSection
     ) -> IntArray:
         """The bands of the negatives first, then those of the positives."""
         return score_places(predictions, y, evaluation.edges)
 
     def evaluate(
-        self, total: IntArray, evaluation: EvaluationSpec, contributors: int
+        self, total: IntArray, evaluation: EvaluateSection, contributors: int
     ) -> Evaluation:
         """AUC, accuracy and calibration, intervals first."""
         return evaluate(total, evaluation, contributors)
 
     def own_figures(
-        self, predictions: FloatArray, y: npt.NDArray[np.integer], evaluation: EvaluationSpec
+        self, predictions: FloatArray, y: npt.NDArray[np.integer], evaluation: EvaluateSection
     ) -> OwnFigures:
         """AUC and bands."""
         return figures_of(predictions, y, evaluation.edges)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NO_PREVALENCE = (
     "This file names no prevalence, so the interval to expect cannot be worked out. "
-    "Write the published share of positives into [evaluation], with its prevalence_source."
+    "Write the published share of positives into the evaluation, with its prevalence_source."
 )
 _MEANINGS = {
     "supported": (

@@ -1,0 +1,230 @@
+"""A stage that is registered from this file alone: how many patients lie above the middle of the
+first column.
+
+As `docs/extending/stage.md` says: a section of the study file, a class for the stage, a
+registration. Everything else is the product's: the charge, the rounds, encryption and masks, the
+owner's page, the audit.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import reduce
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from conftest import protocol_text
+from in_process_federation import Room, sealed_study
+from ledger_site import approve, digest, new_ledger, send
+
+from securefl.errors import BudgetError, StudyError
+from securefl.learning.counts import release_counts, row_counts
+from securefl.learning.stages.programme import Programme, charges_of
+from securefl.learning.stages.release import Release, Words
+from securefl.learning.stages.stage import Result, Stage
+from securefl.privacy.accounting import PldAccountant
+from securefl.privacy.charges import Charge
+from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
+from securefl.privacy.planning import study_epsilon
+from securefl.report import explain_study
+from securefl.report.audit_words import nouns
+from securefl.study.claims import claim_faults
+from securefl.study.consistency import contradictions
+from securefl.study.fields import DecimalText
+from securefl.study.parse import parse_protocol
+from securefl.study.stages import STAGES, StageSection
+from securefl.study.wire import count_bits
+
+
+class HalvesSection(StageSection):
+    """Its table of the study file."""
+
+    noise_multiplier: DecimalText
+    epsilon: DecimalText
+    bound: int
+
+
+@dataclass(frozen=True)
+class HalvesResult(Result):
+    """Patients below and above the middle, noised."""
+
+    below: int
+    above: int
+
+    def record(self):
+        return {"below": self.below, "above": self.above}
+
+    def rows(self, units):
+        return [("above the middle", f"about {self.above} {units}")]
+
+
+@dataclass(frozen=True)
+class HalvesLocal:
+    """A hospital's end: each patient counts in one of two numbers, once."""
+
+    counts: np.ndarray
+    section: HalvesSection
+    draws: object
+    clamped: int = 0
+
+    def answer(self, release, public):
+        assert public.size == 0
+        return release_counts(self.counts, self.section, self.draws)
+
+
+class Halves(Stage):
+    """The stage."""
+
+    Section = HalvesSection
+    short = "halves"
+    nouns: ClassVar = {"age-halves": ("count of halves", "counts of halves")}
+
+    def releases(self):
+        s = self.section
+        words = Words(
+            "halves", "how many lie above the middle", "to be halved", self._once(), "halves"
+        )
+        return [
+            Release(
+                kind="age-halves",
+                rounds=1,
+                mechanism=Gaussian(s.noise_multiplier),
+                length=2,
+                bound=s.bound,
+                bits=count_bits(s),
+                aside=False,
+                words=words,
+            )
+        ]
+
+    @property
+    def epsilon(self):
+        return self.section.epsilon
+
+    def figures(self):
+        return "halves"
+
+    def faults(self, accountant):
+        s, delta = self.section, self.study.privacy.delta
+        return claim_faults(
+            s.epsilon, lambda: accountant.evaluation_epsilon(s.noise_multiplier, delta), delta
+        )
+
+    def start(self, earlier):
+        return None
+
+    def local(self, study, site, rows, draws):
+        x = rows.train.one_row_each(study.privacy.unit).X
+        return HalvesLocal(row_counts((x[:, 0] > 0).astype(int), 2), self.section, draws)
+
+    def absorb(self, state, total, contributors):
+        return HalvesResult(*map(int, total))
+
+    def result(self, state):
+        return state
+
+
+TABLE = """[[stages]]
+kind = "halves"
+noise_multiplier = "18.54"
+epsilon = "0.174"
+bound = 20000
+
+"""
+BEFORE, BETWEEN = '[[stages]]\nkind = "train"', '[[stages]]\nkind = "evaluate"'
+#: The toy first, then training, the toy again, and two evaluations.
+FIRST = (BEFORE, TABLE + BEFORE)
+AGAIN = (BETWEEN, TABLE + BETWEEN)
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    take_away = STAGES.register("halves", Halves)
+    yield
+    take_away()
+
+
+def test_a_whole_study_runs_with_it_twice_around_the_training():
+    plan = sealed_study(FIRST, AGAIN)[1]
+    kinds = ["age-halves", *["update"] * 4, "age-halves", "evaluation"]
+    assert [plan.kind(n) for n in range(1, plan.last_round + 1)] == kinds
+    room = Room(plan)
+    outcome = room.coordinator().run()
+    assert [r.kind for r in outcome.records] == kinds
+    for number, result in ((1, outcome.results[0]), (6, outcome.results[2])):
+        total = reduce(np.add, [h.produced[number - 1] for h in room.hospitals.values()])
+        assert [result.below, result.above] == total.tolist()
+    assert outcome.results[0] != outcome.results[2]  # noise of its own
+
+
+def test_two_evaluations_are_two_releases_and_the_last_is_judged():
+    text = protocol_text()
+    start = text.index(BETWEEN)
+    table = text[start : text.index("[secagg]")]
+    plan = sealed_study((table, table + table.replace('"3.75"', '"7.5"')))[1]
+    noise = [r.mechanism.noise_multiplier for _, r in plan.programme.releases if r.aside]
+    assert noise == [Decimal("3.75"), Decimal("7.5")]
+    outcome = Room(plan).coordinator().run()
+    assert [r.kind for r in outcome.records][-2:] == ["evaluation", "evaluation"]
+    assert outcome.results[-1].section.noise_multiplier == Decimal("7.5")
+
+
+def test_it_is_charged_and_shown_by_what_it_says_itself():
+    study = parse_protocol(protocol_text(FIRST))
+    charges = charges_of(study)
+    assert charges[0] == Charge("age-halves", Gaussian(Decimal("18.54")), label="halves")
+    whole = study_epsilon(charges, 1, study.privacy.delta, disjoint=True)
+    assert whole == explain_study.worst_epsilon(study) > Decimal("1.01")
+    assert explain_study.leaving(study)[0].sentence.startswith("once, at the start: one encrypted")
+    assert "to be halved and to train the model or to check it" in " ".join(
+        explain_study.privacy_sentences(study)
+    )
+    assert "halves epsilon 0.174" in explain_study.figure_words(study)
+    assert nouns("age-halves") == ("count of halves", "counts of halves")
+
+
+def test_the_ledger_reserves_it_and_notes_no_more_than_that(tmp_path):
+    study = parse_protocol(protocol_text(FIRST, AGAIN))
+    ledger = new_ledger(tmp_path / "ledger.db")
+    approve(ledger, charges=charges_of(study))
+    ledger.start(digest(1))
+    release = Programme(study).at(1).release
+    noted = {"purpose": release.kind, "mechanism": release.mechanism}
+    for number in (1, 6):
+        assert send(ledger, round_number=number, **noted)
+    with pytest.raises(BudgetError, match="reserved 2 releases"):
+        send(ledger, round_number=7, **noted)
+
+
+def test_its_claim_is_checked_in_its_place():
+    study = parse_protocol(protocol_text((BEFORE, TABLE.replace("0.174", "0.1") + BEFORE)))
+    (fault,) = contradictions(study, PldAccountant())
+    assert fault.startswith("stages.1.epsilon: says 0.1, but the noise gives")
+
+
+def test_an_unknown_kind_is_refused_with_its_line_and_the_known_ones():
+    text = protocol_text((BEFORE, TABLE.replace("halves", "thirds") + BEFORE))
+    line = text.splitlines().index('kind = "thirds"') + 1
+    with pytest.raises(StudyError) as refused:
+        parse_protocol(text)
+    assert (
+        f"line {line}: stages.1.kind: 'thirds' is no kind of stage; write \"count\" or"
+        ' "evaluate" or "halves" or "train"'
+    ) in refused.value.what
+
+
+def test_an_unknown_key_of_its_table_is_refused_with_its_line():
+    text = protocol_text((BEFORE, TABLE.replace("bound", "bond") + BEFORE))
+    line = text.splitlines().index("bond = 20000") + 1
+    with pytest.raises(StudyError, match=rf"line {line}: stages\.1\.bond: unknown key"):
+        parse_protocol(text)
+
+
+def test_the_charges_of_the_known_stages_did_not_move():
+    update, evaluation = charges_of(parse_protocol(protocol_text()))
+    assert update.mechanism == SubsampledGaussian(Decimal("2.14"), update.mechanism.sample_rate, 4)
+    assert (str(update.mechanism.sample_rate), update.purpose) == ("1/5", "update")
+    assert (evaluation.mechanism, evaluation.purpose) == (
+        Gaussian(Decimal("3.75"), 1),
+        "evaluation",
+    )
