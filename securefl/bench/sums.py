@@ -90,7 +90,7 @@ def bench_secagg(
         study="00" * 32,
         round=1,
         attempt=1,
-        kind="update",
+        kind="bench",
         cohort=tuple(names),
         instances=("00" * 32,) * sites,
         public_key_sha256=keys.public.sha256,

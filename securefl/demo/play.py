@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from securefl.demo.hospital import TABLE
 from securefl.demo.stage import Stage, read_json
 from securefl.demo.thyroid import SITES, demo_secret, site_tables
+from securefl.learning.stages.evaluate import FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -316,7 +317,7 @@ def _figures(
     result: dict[str, Any],
     seed: int,
 ) -> dict[str, Any]:
-    evaluation = result["evaluation"]
+    evaluation = result[FIGURES]
     return {
         "sites": [
             {

@@ -52,11 +52,13 @@ class WorkerFinding:
 
 def judge_answers(answers: Answers) -> WorkerFinding:
     """Try every test on a worker's answers."""
-    kinds = (("update", answers.noise), ("evaluation", answers.histogram), ("count", answers.count))
+    kinds = (
+        ("the update", answers.noise),
+        ("the evaluation", answers.histogram),
+        ("the count", answers.count),
+    )
     faults = [
-        f"noise of the {kind}: {name}"
-        for kind, releases in kinds
-        for name in noise_faults(releases)
+        f"noise of {kind}: {name}" for kind, releases in kinds for name in noise_faults(releases)
     ]
     faults += [f"choice of patients: {name}" for name in draw_faults(answers.drawn)]
     return WorkerFinding(tuple(faults), float(answers.noise.std()))

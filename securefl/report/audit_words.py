@@ -25,8 +25,8 @@ def nouns(kind: str) -> tuple[str, str]:
     """One release of that kind, and many: as its stage says, or the word itself where no stage
     here knows it.
 
-    >>> nouns("update"), nouns("word-count")
-    (('model update', 'model updates'), ('release of word-count', 'releases of word-count'))
+    >>> nouns("word-count")
+    ('release of word-count', 'releases of word-count')
     """
     for name in STAGES.names():
         if kind in (known := STAGES[name].nouns):

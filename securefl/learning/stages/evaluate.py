@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from securefl.learning.counts import release_counts, row_counts
 from securefl.learning.models import family_of, predict
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from securefl.study.schema import Study
     from securefl.study.stages import Finding
     from securefl.types import FloatArray, IntArray
+
+
+#: Key of what was read off the histogram, in :meth:`EvaluateResult.record` and in the result of a
+#: study.
+FIGURES: Final = "evaluation"
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class EvaluateResult(Result):
         """See :class:`Result`."""
         return {
             "histogram": [int(v) for v in self.histogram],
-            "evaluation": asdict(self.evaluation),
+            FIGURES: asdict(self.evaluation),
         }
 
 

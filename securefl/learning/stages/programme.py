@@ -44,7 +44,7 @@ class Step:
 
     @property
     def words(self) -> str:
-        """Which round it is, for people: "round 7 of 40", "evaluation"."""
+        """Which round it is, for people: "round 7 of 40"."""
         return self.release.words.round or f"round {self.turn} of {self.release.rounds}"
 
 

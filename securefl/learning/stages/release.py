@@ -20,7 +20,7 @@ class Words:
         leaves: what the numbers are, for the owner ("how the model should change, ...").
         used: what a patient is used for ("to train the model").
         when: when it leaves ("once, at the end"); empty where it is said by the number of rounds.
-        round: its round in a line on a run ("evaluation"); empty where rounds are counted.
+        round: its round in a line on a run ("count of patients"); empty where rounds are counted.
     """
 
     label: str
