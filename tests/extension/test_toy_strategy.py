@@ -166,7 +166,7 @@ def test_fedprox_draws_a_hospital_back_after_the_noise():
 def test_a_study_that_cannot_learn_by_it_is_refused_with_the_strategys_words():
     study = chosen("fedprox", local_learning_rate=Decimal(0))
     faults = learning_faults(study)
-    assert (("training", "local_learning_rate"), "is 0: nothing moves") in faults
+    assert (("local_learning_rate",), "is 0: nothing moves") in faults
 
 
 def test_an_unknown_strategy_is_refused_with_those_there_are():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from binary_models import initial_weights
-from conftest import make_study
+from conftest import make_study, with_stage
 from small_study import rows
 
 from securefl.demo import baselines, thyroid
@@ -166,11 +166,8 @@ def test_the_comparison_judges_everybody_on_the_union_of_held_out_rows():
 
 
 def test_the_comparison_is_for_logistic_regression():
-    mlp = PROTOCOL.model_copy(
-        update={
-            "model": training_of(PROTOCOL).model.model_copy(update={"kind": "mlp", "hidden": (3,)})
-        }
-    )
+    model = training_of(PROTOCOL).model.model_copy(update={"kind": "mlp", "hidden": (3,)})
+    mlp = with_stage(PROTOCOL, training_of(PROTOCOL), model=model)
     with pytest.raises(StudyError, match="logistic regression"):
         baselines.compare(mlp, {}, {}, {}, np.zeros(1))
 

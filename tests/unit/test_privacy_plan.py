@@ -130,7 +130,7 @@ def test_what_check_refuses_stands_at_the_head_of_the_plan(tmp_path, plan):
     assert "not valid yet" not in plain_text(plan_page(plan), 100)
     (tmp_path / "p.toml").write_text(
         protocol_text(
-            ('"add-remove"\nepsilon = "1"', '"add-remove"\nepsilon = "0.5"'),
+            ('epsilon = "1"\nnoise_multiplier', 'epsilon = "0.5"\nnoise_multiplier'),
             ('normaliser = "200"', 'normaliser = "1"'),
         )
     )

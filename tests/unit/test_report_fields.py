@@ -59,7 +59,7 @@ def test_few_bits_say_what_rounding_adds_and_whom_they_cut(bits):
 def test_a_stated_bound_is_named_and_one_that_costs_much_is_said_to():
     study = protocol(MANY, ("bits = 16", "bits = 6\nbound = 4000"))
     said = words(study)
-    assert "(as stages.1.bound says)" in said[1]
+    assert "(as bound says)" in said[1]
     assert said[-1].startswith("That is much: more stages.1.bits, or a smaller stages.1.bound")
 
 

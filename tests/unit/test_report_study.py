@@ -1,7 +1,7 @@
 import io
 
 import pytest
-from conftest import SITES, make_study, protocol_text
+from conftest import SITES, make_study, protocol_text, with_stage
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -149,11 +149,8 @@ def test_codes_and_clipping_stand_behind_their_column():
 
 
 def test_a_network_is_called_one():
-    network = STUDY.model_copy(
-        update={
-            "model": training_of(STUDY).model.model_copy(update={"kind": "mlp", "hidden": (8, 4)})
-        }
-    )
+    model = training_of(STUDY).model.model_copy(update={"kind": "mlp", "hidden": (8, 4)})
+    network = with_stage(STUDY, training_of(STUDY), model=model)
     assert "A small neural network (hidden layers of 8, 4) with" in flat(network)
 
 
