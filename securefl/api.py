@@ -23,7 +23,7 @@ from securefl.backoff import persist, poll
 from securefl.datasite.address import site_email, site_name
 from securefl.datasite.site import open_datasite
 from securefl.environment import software
-from securefl.errors import NotApprovedError, UsageError
+from securefl.errors import NotApprovedError, StudyError, UsageError
 from securefl.federation.round_plan import RoundPlan
 from securefl.federation.verifying import verify_round
 from securefl.files import read_given, replace_file
@@ -162,13 +162,18 @@ class Lab(Shown):
         return sorted(result, key=lambda d: (d.site, d.name))
 
     def studies(self) -> list[Study]:
-        """Studies made here."""
+        """Studies made here. One that this version cannot read is left out with a warning."""
         root = self.folder.path / "studies"
-        return (
-            [Study.open(self, f) for f in sorted(root.iterdir()) if (f / "study.toml").exists()]
-            if root.is_dir()
-            else []
-        )
+        found = []
+        for folder in sorted(root.iterdir()) if root.is_dir() else ():
+            if not (folder / "study.toml").exists():
+                continue
+            try:
+                found.append(Study.open(self, folder))
+            except StudyError as error:
+                first = error.what.splitlines()[0]
+                warnings.warn(f"{folder} is left out: {first}", stacklevel=2)
+        return found
 
     def study(self, name: str) -> Study:
         """Find the study that is meant by ``name``.

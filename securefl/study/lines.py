@@ -85,11 +85,12 @@ class _Scanner:
             if path in self._counts:
                 path = (*path, self._counts[path] - 1)
         path = (*path, last)
-        if array:
-            self._counts[path] = self._counts.get(path, 0) + 1
-            path = (*path, self._counts[path] - 1)
         end = self._text.find("\n", self._at)
         self._at, after = place, len(self._text) if end < 0 else end
+        if array:
+            self._note(path)  # the list begins where its first item does
+            self._counts[path] = self._counts.get(path, 0) + 1
+            path = (*path, self._counts[path] - 1)
         self._note(path)
         self._at = after
         return path

@@ -208,7 +208,7 @@ def _causes(items: list[Any]) -> list[Any]:
 
 def _other_schema(raw: Mapping[str, Any], want: str, text: str | bytes) -> StudyError:
     """The error for a file that is no protocol, or no study, or neither."""
-    if raw.get("schema") in {version1.PROTOCOL, version1.STUDY}:
+    if raw.get("schema") in (version1.PROTOCOL, version1.STUDY):
         return version1.refuse(raw, _as_text(text))
     if not raw:
         return StudyError(

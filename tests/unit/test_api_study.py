@@ -3,6 +3,7 @@ that a study runs once.
 """
 
 import json
+import shutil
 from contextlib import nullcontext
 from datetime import datetime
 from decimal import Decimal
@@ -246,6 +247,19 @@ def test_a_folder_without_studies_has_none(tmp_path, c):
     assert connect(tmp_path / "r").studies() == []
     with pytest.raises(UsageError):
         connect(tmp_path / "nowhere")
+
+
+def test_a_study_of_another_version_is_left_out_and_named(c, study):
+    old = c.lab.folder.path / "studies" / "an-old-one"
+    old.mkdir()
+    (old / "study.toml").write_text('schema = "securefl-study/1"\n')
+    try:
+        with pytest.warns(UserWarning, match=r"an-old-one is left out: .*version 1"):
+            assert study.digest in {s.digest for s in c.lab.studies()}
+        with pytest.warns(UserWarning, match="left out"):
+            assert c.lab.study(study.name).digest == study.digest
+    finally:
+        shutil.rmtree(old)
 
 
 def test_trusting_a_card_takes_bytes_or_a_file(tmp_path, c):

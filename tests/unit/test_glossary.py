@@ -18,9 +18,9 @@ PLAIN = frozenset(
     address api background cached_hashes capped channel characters charts client clock csv dates
     environment errors exact explain files fsspec html limits linear lines machine main markdown
     markup memory parse paths run screen shown signed streaming streams svg tempfiles terminal texts
-    timeouts types undumpable url words
+    timeouts types undumpable url version1 words
     curve25519 dpsgd fedavg opacus_hooks shamir thyroid
-    answered asking bare baselines bench consortium delivery demo discrimination doctor empirical
+    answered asking bare baselines bench claims consortium delivery demo discrimination doctor empirical
     entering entry evaluate expected failure_note faults fields forecast import_guard integer_fields
     leaving meanings other_studies outcome own_figures own_place planning plausible play predict
     programme public public_side public_times registration registries results roles rows scoring

@@ -60,7 +60,7 @@ def test_a_stated_bound_is_named_and_one_that_costs_much_is_said_to():
     study = protocol(MANY, ("bits = 16", "bits = 6\nbound = 4000"))
     said = words(study)
     assert "(as bound says)" in said[1]
-    assert said[-1].startswith("That is much: more stages.1.bits, or a smaller stages.1.bound")
+    assert said[-1].startswith("That is much: more bits, or a smaller bound")
 
 
 def test_more_bits_add_less_and_send_more():
