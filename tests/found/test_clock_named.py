@@ -6,7 +6,7 @@ import pytest
 from conftest import make_study
 
 from securefl.errors import StudyError
-from securefl.node.policy import _schedule
+from securefl.node.policy import _check_schedule
 from securefl.study.dates import time_here
 from securefl.study.parse import parse_study
 
@@ -20,12 +20,12 @@ def test_a_refusal_by_time_says_what_time_it_is_here(now):
     with pytest.raises(
         StudyError, match=f"by this machine's clock it is {now:%Y-%m-%d} 04:05:06 UTC"
     ) as caught:
-        _schedule(STUDY, now)
+        _check_schedule(STUDY, now)
     assert "2026-01-01 00:00 to 2999-01-01 00:00 UTC" in caught.value.what
     assert "Compare this machine's clock" in caught.value.next_step
     assert "operator" in caught.value.whose
 
 
 def test_within_its_time_nothing_is_said():
-    _schedule(STUDY, STUDY.schedule.opens + timedelta(seconds=1))
+    _check_schedule(STUDY, STUDY.schedule.opens + timedelta(seconds=1))
     assert time_here(STUDY.schedule.opens).endswith("2026-01-01 00:00:00 UTC")
