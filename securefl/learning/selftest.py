@@ -43,7 +43,7 @@ from securefl.privacy.accounting import pld_epsilon
 from securefl.privacy.empirical import epsilon_lower_bound, fitted_mu, max_detectable
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.randomness import SystemRandomness
-from securefl.study.counts import EvaluateSection
+from securefl.study.counts import AucSection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +83,7 @@ RULE = StepRule(
 #: A round whose claim rests on sampling: if everybody were drawn, epsilon would be 24, and with one
 #: batch for all of its steps 18.
 SAMPLED = replace(RULE, noise_multiplier=Decimal(1), sample_rate=Fraction(1, 20), local_steps=16)
-EVALUATION = EvaluateSection(
+EVALUATION = AucSection(
     kind="selftest",
     metric="auc",
     edges=tuple(Decimal(i) / (_AXES // 2) for i in range(1, _AXES // 2)),

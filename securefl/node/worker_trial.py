@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from securefl.node.launcher import Worker
 from securefl.privacy.draw_checks import Draws
 from securefl.privacy.worker_answers import Answers
 from securefl.sources.csv import CsvSource
-from securefl.study.counts import evaluation_of
+from securefl.study.counts import AucSection, evaluation_of
 from securefl.study.seal import seal_study
 from securefl.study.sealed import SealedStudy, UnsealedStudy
 from securefl.study.training import training_of
@@ -84,7 +84,7 @@ def ask_workers(workers: Sequence[Worker], releases: int = RELEASES) -> Answers:
     """
     sealed = trial_study()
     study = sealed.study
-    parameters, bins = PATIENTS + 1, evaluation_of(study).bins
+    parameters, bins = PATIENTS + 1, _bands(study).bins
     zeros, certain = np.zeros(parameters), np.append(np.zeros(PATIENTS), _CERTAIN)
     asked = (
         (_UPDATE, zeros, parameters),
@@ -130,11 +130,16 @@ def known_counts(study: Study, aside: int) -> tuple[FloatArray, FloatArray]:
     """The un-noised histogram under the model of zeros (all scores .5) and the count: all patients
     are positive.
     """
-    evaluation = evaluation_of(study)
+    evaluation = _bands(study)
     bins = evaluation.bins
     histogram = np.zeros(2 * bins)
     histogram[bins + sum(edge <= Fraction(1, 2) for edge in evaluation.edges)] = aside
     return histogram, np.array([0.0, PATIENTS - aside])
+
+
+def _bands(study: Study) -> AucSection:
+    """The trial's evaluation: it is a binary one."""
+    return cast("AucSection", evaluation_of(study))
 
 
 def trial_weight(study: Study) -> float:

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from securefl.study.edges import DEFAULT_BINS, LEAST_PREVALENCE, MOST_PREVALENCE, default_edges
 from securefl.study.fields import DecimalText, Fault, Line, is_decimal
 from securefl.study.limits import MOST_EPSILON, MOST_NOISE
+from securefl.study.registries import EVALUATIONS
 from securefl.study.stages import StageSection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from securefl.study.schema import Template
 
 #: Far above any real figure and far below 2^53, the largest integer that RFC 8785 can write.
@@ -49,23 +52,66 @@ def check_epsilon(epsilon: Decimal) -> None:
 
 
 class EvaluateSection(StageSection):
-    """A score histogram per class of the held-out patients, noised and summed.
+    """Histogram of the held-out patients, noised and summed. Its metric adds keys of its own: the
+    table is read by the metric's section.
+    """
+
+    judges_model = True
+
+    metric: str
+    noise_multiplier: DecimalText
+    epsilon: DecimalText
+    bound: Positive
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _by_metric(cls, raw: Any, parse: ModelWrapValidatorHandler[Self]) -> Any:  # noqa: ANN401 - whatever stood in the file
+        if cls is not EvaluateSection or not isinstance(raw, Mapping):
+            return parse(raw)
+        known = " or ".join(f'"{name}"' for name in EVALUATIONS.names())
+        if "metric" not in raw:
+            raise Fault(f"is missing: an evaluation has a metric, {known}", "metric")
+        name = raw["metric"]
+        if not isinstance(name, str) or name not in EVALUATIONS:
+            raise Fault(f"{ascii(name)[:60]} is no metric; write {known}", "metric")
+        return EVALUATIONS[name].model_validate(raw)
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Self:
+        check_epsilon(self.epsilon)
+        check_noise(
+            self.noise_multiplier,
+            Decimal(2),
+            "it counts patients in an evaluation, and integer noise needs two units",
+        )
+        return self
+
+    def sealed(self) -> dict[str, Any]:
+        """Keys that a sealed study says and a template may leave open, as TOML values."""
+        return {}
+
+    @classmethod
+    def unsealed(cls, raw: Mapping[str, Any]) -> Iterable[Fault]:
+        """See the base class; a metric's own section knows."""
+        metric = raw.get("metric")
+        if cls is EvaluateSection and isinstance(metric, str) and metric in EVALUATIONS:
+            return EVALUATIONS[metric].unsealed(raw)
+        return ()
+
+
+class AucSection(EvaluateSection):
+    """Evaluation of a binary task: a score histogram per class.
 
     ``edges`` are the inner bin edges in (0, 1). A protocol may leave them out and name
     ``prevalence``, the published share of positives, instead: they are worked out from it
     (:mod:`securefl.study.edges`) and written into the sealed study.
     """
 
-    judges_model = True
-
     metric: Literal["auc"]
     prevalence: DecimalText | None = None
     prevalence_source: Line | None = None
     bins: Annotated[int, Field(ge=2, le=_MOST_BINS)] = DEFAULT_BINS
     edges: tuple[DecimalText, ...] = ()
-    noise_multiplier: DecimalText
-    epsilon: DecimalText
-    bound: Positive
 
     @model_validator(mode="before")
     @classmethod
@@ -131,13 +177,11 @@ class EvaluateSection(StageSection):
                 " out one of them",
                 "bins",
             )
-        check_epsilon(self.epsilon)
-        check_noise(
-            self.noise_multiplier,
-            Decimal(2),
-            "it counts patients in an evaluation, and integer noise needs two units",
-        )
         return self
+
+    def sealed(self) -> dict[str, Any]:
+        """The edges of the bins."""
+        return {"edges": [format(edge, "f") for edge in self.edges]}
 
 
 class CountSection(StageSection):

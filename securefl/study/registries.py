@@ -16,7 +16,9 @@ from securefl.registry import Registry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from securefl.study.counts import EvaluateSection
     from securefl.study.labels import LabelSection
+    from securefl.study.training import ModelSpec, TrainSection
 
 
 class OutputsOfTask(Protocol):
@@ -45,6 +47,9 @@ class SizeOfFamily(Protocol):
 class FamilyMaker(Protocol):
     """The class of a family."""
 
+    #: The model's table in the study file.
+    Section: type[ModelSpec]
+
     def __call__(
         self,
         section: object,
@@ -67,6 +72,9 @@ class StrategyChecks(Protocol):
 class StrategyMaker(Protocol):
     """The class of a strategy."""
 
+    #: The training's table in the study file, with the strategy's keys.
+    Section: type[TrainSection]
+
     def of(self, section: object) -> StrategyChecks:
         """The strategy that a section of the study file describes."""
 
@@ -83,6 +91,10 @@ FAMILIES: Registry[FamilyMaker] = Registry(
 )
 STRATEGIES: Registry[StrategyMaker] = Registry(
     "strategy", {"fedavg": "securefl.learning.strategies.fedavg:FedAvg"}
+)
+#: Metric of an evaluation → its table in the study file.
+EVALUATIONS: Registry[type[EvaluateSection]] = Registry(
+    "metric", {"auc": "securefl.study.counts:AucSection"}
 )
 #: Kinds of labels beside those of :mod:`securefl.study.labels`, which all are binary.
 LABELS: Registry[type[LabelSection]] = Registry("label", {})

@@ -5,49 +5,67 @@ and how its updates travel.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, SerializeAsAny, model_validator
 
 from securefl.study.counts import Positive, check_epsilon, check_noise
-from securefl.study.fields import DecimalText, Fault, Hex32, Line, RatioText, Section
+from securefl.study.fields import DecimalText, Fault, Hex32, Line, RatioText, Section, tuples
 from securefl.study.limits import LEAST_NOISE
-from securefl.study.registries import STRATEGIES
+from securefl.study.registries import FAMILIES, STRATEGIES
 from securefl.study.stages import StageSection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from securefl.study.schema import Template
 
 
+#: Words of a study file whose family has another name.
+_FAMILY_OF_KIND: Final = {"logistic-regression": "linear", "mlp": "perceptron"}
+
+
 class ModelSpec(Section):
-    """A declarative model.
+    """A declarative model. Its family adds keys of its own: it is read by the family's section.
 
     ``initial_seed`` (public text) and ``initial_sha256`` fix the first global model.
     """
 
-    kind: Literal["logistic-regression", "mlp"]
-    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(max_length=8)] = ()
+    kind: str
     initial_seed: Line
     initial_sha256: Hex32 | None = None
 
-    @model_validator(mode="after")
-    def _hidden_fits(self) -> Self:
-        if (self.kind == "mlp") != bool(self.hidden):
-            raise Fault(
-                'an "mlp" names its hidden layer sizes; a "logistic-regression" has none', "hidden"
+    @model_validator(mode="wrap")
+    @classmethod
+    def _by_family(cls, raw: Any, parse: ModelWrapValidatorHandler[Self]) -> Any:  # noqa: ANN401 - whatever stood in the file
+        if cls is not ModelSpec or not isinstance(raw, Mapping) or "kind" not in raw:
+            return parse(raw)
+        name = _family(raw["kind"])
+        if name not in FAMILIES:
+            known = (
+                *_FAMILY_OF_KIND,
+                *(n for n in FAMILIES.names() if n not in _FAMILY_OF_KIND.values()),
             )
-        return self
+            raise Fault(f"{ascii(raw['kind'])[:60]} is no model; write {_listed(known)}", "kind")
+        return FAMILIES[name].Section.model_validate(tuples(raw))
 
     @property
     def family(self) -> str:
         """Name of the model's family."""
-        return {"logistic-regression": "linear", "mlp": "perceptron"}[self.kind]
+        return _family(self.kind)
+
+
+def _family(kind: Any) -> str:  # noqa: ANN401 - whatever stood in the file
+    return _FAMILY_OF_KIND.get(kind, kind) if isinstance(kind, str) else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " or ".join(f'"{name}"' for name in names)
 
 
 class TrainSection(StageSection):
     """Rounds of noised steps. Add or remove one unit, Poisson sampling of units, Gaussian noise.
+    The strategy adds keys of its own: the table is read by the strategy's section.
 
     ``epsilon`` is what the training costs by itself at the study's delta. ``noise_multiplier`` is
     sigma over the clip norm; ``normaliser`` is the public expected number of patients in a batch
@@ -61,9 +79,6 @@ class TrainSection(StageSection):
     strategy: str
     rounds: Annotated[int, Field(ge=1, le=10_000)]
     local_steps: Annotated[int, Field(ge=1, le=1_000)]
-    local_learning_rate: DecimalText
-    server_learning_rate: DecimalText
-    server_momentum: DecimalText
     epsilon: DecimalText
     noise_multiplier: DecimalText
     clip_norm: DecimalText
@@ -73,18 +88,26 @@ class TrainSection(StageSection):
     normaliser_source: Line
     bits: Annotated[int, Field(ge=6, le=24)]
     bound: Positive | None = None
-    model: ModelSpec
+    model: SerializeAsAny[ModelSpec]
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _by_strategy(cls, raw: Any, parse: ModelWrapValidatorHandler[Self]) -> Any:  # noqa: ANN401 - whatever stood in the file
+        if cls is not TrainSection or not isinstance(raw, Mapping):
+            return parse(raw)
+        known = _listed(STRATEGIES.names())
+        if "strategy" not in raw:
+            raise Fault(f"is missing: a training has a strategy, {known}", "strategy")
+        name = raw["strategy"]
+        if not isinstance(name, str) or name not in STRATEGIES:
+            raise Fault(f"{ascii(name)[:60]} is no strategy; write {known}", "strategy")
+        return STRATEGIES[name].Section.model_validate(raw)
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:
-        if self.strategy not in STRATEGIES:
-            known = ", ".join(f'"{name}"' for name in STRATEGIES.names())
-            raise Fault(f'"{self.strategy}" is no strategy; write one of {known}', "strategy")
-        for name in ("local_learning_rate", "server_learning_rate", "clip_norm", "normaliser"):
+        for name in ("clip_norm", "normaliser"):
             if getattr(self, name) <= 0:
                 raise Fault("must be above 0", name)
-        if not 0 <= self.server_momentum < 1:
-            raise Fault("must be at least 0 and below 1", "server_momentum")
         check_epsilon(self.epsilon)
         check_noise(self.noise_multiplier, LEAST_NOISE, "with less nobody is hidden")
         if not 0 < self.sample_rate <= 1:

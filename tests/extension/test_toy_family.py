@@ -4,17 +4,21 @@ As `docs/extending/family.md` says. Its gradients are plain numpy, in whole vect
 """
 
 from fractions import Fraction
-from types import SimpleNamespace
+from typing import Literal
 
 import numpy as np
 import pytest
-from conftest import with_stage
+from completed_study import finish, other_weights
 from extension_promises import SECRET, check_family, check_neighbours
+from in_process_federation import sealed_study
 from small_study import SPEC, protocol
+from worker_hospital import room_of
 
+from securefl.errors import MessageError, StudyError
 from securefl.learning.families import FAMILIES
 from securefl.learning.families.family import Family
 from securefl.learning.features import prepare
+from securefl.learning.mock import mock_table
 from securefl.learning.models import family_of, predict
 from securefl.learning.split import split_rows
 from securefl.learning.steps import RandomDraws
@@ -26,12 +30,21 @@ from securefl.learning.tasks.binary.evaluation import exact_auc
 from securefl.learning.training import training_steps
 from securefl.learning.whole_vectors import in_whole_vectors
 from securefl.privacy.randomness import SystemRandomness
-from securefl.study.training import training_of
+from securefl.report.explain_study import model_words
+from securefl.study.training import ModelSpec, training_of
 from securefl.study.wire import sum_unit
+
+
+class SquaresSpec(ModelSpec):
+    """Its table in the study file: no keys of its own."""
+
+    kind: Literal["squares"]
 
 
 class Squares(Family):
     """Scores are sums over the features of weight times square, and a bias."""
+
+    Section = SquaresSpec
 
     def __init__(self, section, inputs, outputs):
         self._shape = (outputs, inputs + 1)
@@ -79,11 +92,12 @@ def registered():
     undo()
 
 
+MODEL = ('kind = "logistic-regression"', 'kind = "squares"')
+
+
 @pytest.fixture
 def study():
-    plain = protocol(("rounds = 4", "rounds = 30"), ("steps = 4", "steps = 30"))
-    model = SimpleNamespace(family="squares", initial_seed="s")
-    return with_stage(plain, training_of(plain), model=model)
+    return protocol(MODEL, ("rounds = 4", "rounds = 30"), ("steps = 4", "steps = 30"))
 
 
 def table(rows=1500):
@@ -120,3 +134,20 @@ def test_a_hospital_trains_it_with_clip_noise_and_server_step(study):
     for _ in range(training_of(study).rounds):
         state = strategy.absorb(state, hospital.update(strategy.broadcast(state)), unit)
     assert exact_auc(held_out.y, predict(state.theta, family, task, held_out.X)) > 0.8
+
+
+def test_a_whole_study_of_it_runs_encrypted_and_every_hospital_accepts_its_model(tmp_path):
+    _, plan = sealed_study(MODEL)
+    tables = [mock_table(plan.study.data, 150, seed) for seed in range(3)]
+    done = finish(room_of(plan, tables))
+    done.check(done.files, tmp_path / "model")
+    assert done.unpacked(done.files, tmp_path / "model").spec.family == "squares"
+    assert "a logistic regression of squares" in model_words(plan.study)
+    theta = other_weights(done.outcome.theta)
+    with pytest.raises(MessageError, match="another model"):
+        done.check(done.with_model(theta, tmp_path / "other"), tmp_path / "refused")
+
+
+def test_an_unknown_family_is_refused_with_those_there_are():
+    with pytest.raises(StudyError, match=r"stages\.1\.model\.kind: .*is no model; write .*squares"):
+        protocol((MODEL[0], 'kind = "forest"'))

@@ -5,25 +5,44 @@ As `docs/extending/strategy.md` says.
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
+from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
 from binary_models import logistic_gradients, predict_scores
-from conftest import with_stage
+from completed_study import finish, other_weights
 from extension_promises import check_strategy
+from in_process_federation import sealed_study
 from small_study import FixedDraws, protocol, rows, rule
+from worker_hospital import room_of
 
-from securefl.errors import UsageError
+from securefl.errors import MessageError, StudyError
+from securefl.learning.mock import mock_table
 from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule
 from securefl.learning.strategies import STRATEGIES, strategy_of
 from securefl.learning.strategies.strategy import ServerState, Strategy, check_sum
 from securefl.learning.tasks.binary.evaluation import exact_auc
 from securefl.privacy.randomness import SystemRandomness
+from securefl.study.fields import DecimalText
 from securefl.study.plausible import learning_faults
-from securefl.study.training import training_of
+from securefl.study.training import TrainSection, training_of
 from securefl.study.wire import sum_unit
+
+
+class FedProxSection(TrainSection):
+    """Training by FedProx: its keys beside those of every training."""
+
+    strategy: Literal["fedprox"]
+    local_learning_rate: DecimalText
+    mu: DecimalText
+
+
+class FedCmSection(TrainSection):
+    """Training by FedCM."""
+
+    strategy: Literal["fedcm"]
+    local_learning_rate: DecimalText
 
 
 @dataclass(frozen=True)
@@ -32,12 +51,13 @@ class FedProx(Strategy):
     al. 2020, arXiv:1812.06127). The server takes the mean.
     """
 
+    Section: ClassVar = FedProxSection
     rate: float
     mu: float
 
     @classmethod
     def of(cls, section):
-        return cls(float(section.local_learning_rate), 0.5)
+        return cls(float(section.local_learning_rate), float(section.mu))
 
     def local_step(self, local, noised, unit, given):
         return local - self.rate * (noised / unit + self.mu * (local - given))
@@ -65,6 +85,7 @@ class FedCm(Strategy):
     (Xu et al. 2021, arXiv:2106.10874). The server's memory is that gradient.
     """
 
+    Section: ClassVar = FedCmSection
     rate: float
     own: float = 0.5
 
@@ -112,10 +133,21 @@ def registered():
         take_away()
 
 
-def chosen(name, **changes):
+SERVER = 'server_learning_rate = "4"\nserver_momentum = "0.8"\n'
+TEXTS = {
+    "fedprox": (('strategy = "fedavg"', 'strategy = "fedprox"'), (SERVER, 'mu = "0.5"\n')),
+    "fedcm": (('strategy = "fedavg"', 'strategy = "fedcm"'), (SERVER, "")),
+}
+
+
+def chosen(name, rate="1"):
     """The small study with this strategy."""
-    plain = protocol(("rounds = 4", "rounds = 20"), ("steps = 4", "steps = 20"))
-    return with_stage(plain, training_of(plain), strategy=name, **changes)
+    return protocol(
+        *TEXTS[name],
+        ('local_learning_rate = "1"', f'local_learning_rate = "{rate}"'),
+        ("rounds = 4", "rounds = 20"),
+        ("steps = 4", "steps = 20"),
+    )
 
 
 BOTH = pytest.mark.parametrize("name", ["fedprox", "fedcm"])
@@ -128,7 +160,7 @@ def test_the_strategy_keeps_the_promises(name):
 
 @BOTH
 def test_a_hospital_steps_by_it_and_the_sum_moves_the_model_by_it(name):
-    study = chosen(name, local_learning_rate=Decimal(4))
+    study = chosen(name, "4")
     x, y = rows(n=1000)
     strategy, unit = strategy_of(training_of(study)), sum_unit(study)
     hospital = PrivateSteps(
@@ -164,12 +196,22 @@ def test_fedprox_draws_a_hospital_back_after_the_noise():
 
 
 def test_a_study_that_cannot_learn_by_it_is_refused_with_the_strategys_words():
-    study = chosen("fedprox", local_learning_rate=Decimal(0))
+    study = chosen("fedprox", "0")
     faults = learning_faults(study)
     assert (("local_learning_rate",), "is 0: nothing moves") in faults
 
 
+@BOTH
+def test_a_whole_study_of_it_runs_encrypted_and_every_hospital_accepts_its_model(name, tmp_path):
+    _, plan = sealed_study(*TEXTS[name])
+    tables = [mock_table(plan.study.data, 150, seed) for seed in range(3)]
+    done = finish(room_of(plan, tables))
+    done.check(done.files, tmp_path / "model")
+    theta = other_weights(done.outcome.theta)
+    with pytest.raises(MessageError, match="another model"):
+        done.check(done.with_model(theta, tmp_path / "other"), tmp_path / "refused")
+
+
 def test_an_unknown_strategy_is_refused_with_those_there_are():
-    with pytest.raises(UsageError, match="There is no strategy 'fedavgm'") as refused:
-        strategy_of(training_of(chosen("fedavgm")))
-    assert refused.value.next_step == "Write one of: fedavg, fedcm, fedprox."
+    with pytest.raises(StudyError, match='is no strategy; write "fedavg" or "fedcm" or "fedprox"'):
+        protocol(('strategy = "fedavg"', 'strategy = "fedavgm"'))

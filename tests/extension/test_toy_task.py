@@ -42,14 +42,16 @@ from securefl.learning.tasks import TASKS, task_of
 from securefl.learning.tasks.task import Task
 from securefl.learning.tasks.told import Told
 from securefl.learning.training import training_steps
+from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.randomness import SystemRandomness
 from securefl.report.explain_study import column_rows, model_words
 from securefl.report.page import facts
 from securefl.report.terminal import plain_text
-from securefl.study.counts import evaluation_of
+from securefl.study.consistency import check_consistency
+from securefl.study.counts import EvaluateSection, evaluation_of
 from securefl.study.labels import LabelSection
 from securefl.study.parse import parse_protocol
-from securefl.study.registries import LABELS
+from securefl.study.registries import EVALUATIONS, LABELS
 from securefl.study.texts import CellText, ColumnName
 from securefl.study.training import training_of
 from securefl.study.wire import sum_unit
@@ -68,6 +70,12 @@ class StageLabel(LabelSection):
         return (self.column,)
 
 
+class ToldStages(EvaluateSection):
+    """An evaluation of it in the study file: no keys of its own."""
+
+    metric: Literal["stages-told"]
+
+
 @dataclass(frozen=True)
 class Rightly:
     """Share of patients whose likeliest stage is the true one."""
@@ -80,6 +88,7 @@ class Stages(Task):
 
     regression = "multinomial regression"
     steepest = 1.0
+    EvaluationTable = ToldStages
     metric = "share rightly told"
     strata_words = "by stage of the disease"
     histogram_words = "how many patients of each stage are taken for each stage"
@@ -163,7 +172,8 @@ positive = ["E", "F"]
 negative = ["-", "|", "A", "B", "C", "D", "G", "H", "I", "J", "K"]
 """
 LABEL = 'kind = "three-stages"\nstages = ["none", "mild", "severe"]\n'
-EDITS = ((OLD_LABEL, LABEL), ("rounds = 4", "rounds = 30"), ("steps = 4", "steps = 30"))
+METRIC = ('metric = "auc"\nedges = ["0.1", "0.3", "0.5"]\n', 'metric = "stages-told"\n')
+EDITS = ((OLD_LABEL, LABEL), METRIC, ("rounds = 4", "rounds = 30"), ("steps = 4", "steps = 30"))
 
 
 @pytest.fixture(autouse=True)
@@ -171,6 +181,7 @@ def registered():
     take_away = (
         LABELS.register("three-stages", StageLabel),
         TASKS.register("stage-of-disease", Stages),
+        EVALUATIONS.register("stages-told", ToldStages),
     )
     yield
     for undo in take_away:
@@ -250,7 +261,7 @@ def test_a_count_before_training_is_split_by_its_strata(study):
 
 
 def test_pages_and_rounds_speak_of_it_without_knowing_it():
-    _, plan = sealed_study((OLD_LABEL, LABEL))
+    _, plan = sealed_study((OLD_LABEL, LABEL), METRIC)
     assert plan.parameters == 3 * 7
     assert plan.length(plan.last_round) == 9
     assert "multinomial regression with 21 weights" in model_words(plan.study)
@@ -280,7 +291,7 @@ def test_a_model_of_it_goes_into_a_file_and_comes_back(study, tmp_path):
 
 
 def test_a_whole_study_of_it_runs_encrypted_and_every_hospital_accepts_its_model(tmp_path):
-    _, plan = sealed_study((OLD_LABEL, LABEL))
+    _, plan = sealed_study((OLD_LABEL, LABEL), METRIC)
     done = finish(room_of(plan, [csv(300, seed) for seed in range(3)]))
     done.check(done.files, tmp_path / "model")
     figures = judged_result(done.outcome.results)
@@ -295,6 +306,12 @@ def test_a_whole_study_of_it_runs_encrypted_and_every_hospital_accepts_its_model
 def test_a_label_of_it_that_breaks_its_section_is_refused_with_its_line():
     with pytest.raises(StudyError, match=r"line \d+: data\.label"):
         protocol((OLD_LABEL, 'kind = "three-stages"\nstages = ["none", "mild"]\n'))
+
+
+def test_a_metric_of_another_task_is_refused():
+    study = protocol((OLD_LABEL, LABEL))
+    with pytest.raises(StudyError, match='"auc" does not judge what the label asks for'):
+        check_consistency(study, PldAccountant())
 
 
 def test_without_its_file_the_product_does_not_know_it():

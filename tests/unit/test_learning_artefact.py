@@ -15,11 +15,12 @@ from securefl.learning.artefact import (
     model_card,
     save_model,
 )
+from securefl.learning.families.perceptron import PerceptronSpec
 from securefl.study.labels import NumberCondition, TextCondition
 from securefl.study.training import training_of
 
 LOGISTIC = training_of(protocol()).model
-MLP = LOGISTIC.model_copy(update={"kind": "mlp", "hidden": (3,)})
+MLP = PerceptronSpec(**dict(LOGISTIC) | {"kind": "mlp", "hidden": (3,)})
 DETAILS = ModelFacts(
     title="A small study",
     study_digest="a" * 64,

@@ -13,11 +13,12 @@ from binary_models import opacus_gradients, parameter_count  # noqa: E402 - afte
 
 from securefl.learning.clipping import clipped_sum_of_factors  # noqa: E402 - after the skip
 from securefl.learning.exact import exponent, factor_bits, snapped  # noqa: E402
-from securefl.study.training import ModelSpec  # noqa: E402
+from securefl.learning.families.linear import LinearSpec  # noqa: E402
+from securefl.learning.families.perceptron import PerceptronSpec  # noqa: E402
 
 MODELS = [
-    ModelSpec(kind="logistic-regression", initial_seed="s"),
-    *(ModelSpec(kind="mlp", hidden=h, initial_seed="s") for h in ((16,), (70, 33), (5, 4, 3))),
+    LinearSpec(kind="logistic-regression", initial_seed="s"),
+    *(PerceptronSpec(kind="mlp", hidden=h, initial_seed="s") for h in ((16,), (70, 33), (5, 4, 3))),
 ]
 FEATURES = 27
 
@@ -37,7 +38,7 @@ def example(model, scale, n=300):
     )
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: str(m.hidden))
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: str(getattr(m, "hidden", ())))
 @pytest.mark.parametrize("scale", [1e-9, 0.5, 40.0, 1e80])
 def test_any_batch_any_place_any_company(model, scale):
     theta, x, y = example(model, scale)
@@ -49,7 +50,7 @@ def test_any_batch_any_place_any_company(model, scale):
         np.testing.assert_array_equal(gradients(theta, x[chosen], y[chosen]), together[chosen])
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: str(m.hidden))
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: str(getattr(m, "hidden", ())))
 @pytest.mark.parametrize("scale", [0.5, 40.0])
 def test_a_rows_integers_are_the_same_in_any_batch(model, scale):
     theta, x, y = example(model, scale, 66)
@@ -70,9 +71,7 @@ def test_a_rows_integers_are_the_same_in_any_batch(model, scale):
 def test_a_hostile_global_model_whose_terms_cancel_does_not_undo_it(hidden):
     # 1e150 + 1e125 - 1e150 is 1e125 or 0, by the order of the terms; and the order follows the
     # batch's size
-    model = ModelSpec(
-        kind="mlp" if hidden else "logistic-regression", hidden=hidden, initial_seed="s"
-    )
+    model = PerceptronSpec(kind="mlp", hidden=hidden, initial_seed="s") if hidden else MODELS[0]
     generator = np.random.default_rng(0)
     gradients = opacus_gradients(model, FEATURES)
     for _ in range(5):

@@ -5,6 +5,7 @@ import pytest
 from binary_models import (
     flat_vector,
     initial_weights,
+    layer_sizes,
     named_tensors,
     parameter_count,
     predict_scores,
@@ -12,13 +13,14 @@ from binary_models import (
 from small_study import protocol
 
 from securefl.errors import MessageError
+from securefl.learning.families.perceptron import PerceptronSpec
 from securefl.learning.models import weights_from_bytes, weights_sha256, weights_to_bytes
 from securefl.learning.public import public_uniforms
 from securefl.learning.tasks.binary.task import sigmoid
 from securefl.study.training import training_of
 
 LOGISTIC = training_of(protocol()).model
-MLP = LOGISTIC.model_copy(update={"kind": "mlp", "hidden": (5, 3)})
+MLP = PerceptronSpec(**dict(LOGISTIC) | {"kind": "mlp", "hidden": (5, 3)})
 
 
 def test_parameters_are_counted_layer_by_layer():
@@ -70,9 +72,9 @@ def test_scores_are_those_of_the_plain_formula(model):
     generator = np.random.default_rng(0)
     theta, x = generator.normal(size=parameter_count(model, 6)), generator.uniform(-1, 1, (700, 6))
     tensors, hidden = named_tensors(theta, model, 6), x
-    for i in range(len(model.hidden)):
+    for i in range(len(layer_sizes(model, 6)) - 1):
         hidden = np.tanh(hidden @ tensors[f"layers.{i}.weight"].T + tensors[f"layers.{i}.bias"])
-    last = len(model.hidden)
+    last = len(layer_sizes(model, 6)) - 1
     logits = (hidden @ tensors[f"layers.{last}.weight"].T + tensors[f"layers.{last}.bias"])[:, 0]
     np.testing.assert_allclose(
         predict_scores(theta, model, x), 1 / (1 + np.exp(-logits)), rtol=1e-12

@@ -16,13 +16,14 @@ hold every registered family to them:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from securefl.learning.steps import GradientFunction
     from securefl.learning.tasks.task import Task
+    from securefl.study.training import ModelSpec
     from securefl.types import FloatArray
 
 
@@ -33,7 +34,12 @@ class Family(ABC):
         section: of the study file.
         inputs: d, features of a row.
         outputs: k, scores of a row, as the task wants.
+
+    Attributes:
+        Section: the model's table in the study file, with the family's own keys.
     """
+
+    Section: ClassVar[type[ModelSpec]]
 
     @abstractmethod
     def __init__(self, section: Any, inputs: int, outputs: int) -> None:  # noqa: ANN401 - each family has a section of its own

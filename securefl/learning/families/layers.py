@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from securefl.types import FloatArray
 
 _NUMBERS_AT_ONCE = 1 << 20
+LAYERS_FAULT: Final = 'an "mlp" names its hidden layer sizes; a "logistic-regression" has none'
 
 
 class Layers(Family):

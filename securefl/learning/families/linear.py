@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import model_validator
 
 from securefl.learning.clipping import Factors, written_out
-from securefl.learning.families.layers import Layers
+from securefl.learning.families.layers import LAYERS_FAULT, Layers
 from securefl.learning.summing import sum_in_order
 from securefl.learning.whole_vectors import in_whole_vectors
+from securefl.study.fields import Fault
+from securefl.study.training import ModelSpec
 
 if TYPE_CHECKING:
     from securefl.learning.steps import GradientFunction
@@ -17,8 +21,23 @@ if TYPE_CHECKING:
     from securefl.types import FloatArray
 
 
+class LinearSpec(ModelSpec):
+    """A linear model: no keys of its own."""
+
+    kind: Literal["logistic-regression"]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_layers(cls, raw: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
+        if isinstance(raw, Mapping) and raw.get("hidden"):
+            raise Fault(LAYERS_FAULT, "hidden")
+        return raw
+
+
 class Linear(Layers):
     """A weight for each feature and score, and a bias for each score."""
+
+    Section = LinearSpec
 
     def __init__(
         self,

@@ -128,14 +128,16 @@ class Evaluate(Stage):
     def faults(self, accountant: Accountant) -> Iterator[Finding]:
         """See :class:`Stage`."""
         s, delta = self.section, self.study.privacy.delta
+        if not isinstance(s, self._task.EvaluationTable):
+            yield ("metric",), f'"{s.metric}" does not judge what the label asks for'
         yield from claim_faults(
             s.epsilon, lambda: accountant.evaluation_epsilon(s.noise_multiplier, delta), delta
         )
         yield from width_faults(s)
 
     def sealed(self) -> Mapping[str, Any]:
-        """The edges of the bins, which a template may leave to the published prevalence."""
-        return {"edges": [format(edge, "f") for edge in self.section.edges]}
+        """Keys of the metric that a template may leave open."""
+        return self.section.sealed()
 
     @property
     def public_length(self) -> int:

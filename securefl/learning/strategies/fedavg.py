@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from securefl.learning.strategies.strategy import ServerState, Strategy, check_sum
+from securefl.study.fields import DecimalText, Fault
+from securefl.study.training import TrainSection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,20 +35,25 @@ MOST_MOVE: Final = 1000
 LEAST_MOVE: Final = Fraction(1, 100)
 
 
-class FedAvgFigures(Protocol):
-    """Figures of the study file."""
+class FedAvgSection(TrainSection):
+    """Training by FedAvg with server momentum.
 
-    @property
-    def local_learning_rate(self) -> Decimal:
-        """Of a hospital's step, above 0."""
+    ``local_learning_rate`` is of a hospital's step, ``server_learning_rate`` of the server's.
+    """
 
-    @property
-    def server_learning_rate(self) -> Decimal:
-        """Of the server's step, above 0."""
+    strategy: Literal["fedavg"]
+    local_learning_rate: DecimalText
+    server_learning_rate: DecimalText
+    server_momentum: DecimalText
 
-    @property
-    def server_momentum(self) -> Decimal:
-        """At least 0 and below 1."""
+    @model_validator(mode="after")
+    def _rates(self) -> Self:
+        for name in ("local_learning_rate", "server_learning_rate"):
+            if getattr(self, name) <= 0:
+                raise Fault("must be above 0", name)
+        if not 0 <= self.server_momentum < 1:
+            raise Fault("must be at least 0 and below 1", "server_momentum")
+        return self
 
 
 @dataclass(frozen=True)
@@ -60,13 +68,14 @@ class FedAvg(Strategy):
         momentum: part of the velocity that the next round keeps.
     """
 
+    Section: ClassVar[type[TrainSection]] = FedAvgSection
     memory_words: ClassVar[str] = "momentum"
     local_learning_rate: Decimal
     server_learning_rate: Decimal
     momentum: Decimal
 
     @classmethod
-    def of(cls, section: FedAvgFigures) -> Self:
+    def of(cls, section: FedAvgSection) -> Self:
         """See :class:`~securefl.learning.strategies.strategy.Strategy`."""
         return cls(
             section.local_learning_rate, section.server_learning_rate, section.server_momentum

@@ -18,6 +18,7 @@ from securefl.errors import RoundError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from securefl.study.training import TrainSection
     from securefl.types import FloatArray, IntArray
 
 
@@ -45,9 +46,11 @@ class Strategy(ABC):
     patients expected. A sum divided by its unit is a mean gradient in clip norms.
 
     Attributes:
+        Section: the training's table in the study file, with the strategy's own keys.
         memory_words: what :attr:`ServerState.memory` is called, as "momentum".
     """
 
+    Section: ClassVar[type[TrainSection]]
     memory_words: ClassVar[str] = "memory"
 
     @classmethod

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from securefl.learning.table import Cell, Table
+    from securefl.study.counts import EvaluateSection
     from securefl.study.schema import Quality, Template, Verdict
     from securefl.types import FloatArray, IntArray
 
@@ -40,6 +41,7 @@ class Task(ABC):
         steepest: the largest magnitude that a loss' gradient may have; larger ones are cut to it.
             Grids of exact gradients follow from it.
         dtype: of targets; with its bytes a row enters the lot of its patient.
+        EvaluationTable: table of an evaluation in the study file, with the keys of the task's metric.
         metric: name of the figure that a quality rule is judged on, as "AUC".
         strata: names of the groups that a count of patients is split into.
         strata_words: how it is split, as "by stage of the disease": for owners.
@@ -50,6 +52,7 @@ class Task(ABC):
     regression: ClassVar[str]
     steepest: ClassVar[float]
     dtype: ClassVar[type[np.number[Any]]]
+    EvaluationTable: ClassVar[type[EvaluateSection]]
     metric: ClassVar[str]
     strata: tuple[str, ...]
     strata_words: ClassVar[str]

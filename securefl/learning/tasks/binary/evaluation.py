@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from securefl.study.counts import EvaluateSection
+    from securefl.study.counts import AucSection
     from securefl.study.schema import Quality, Verdict
     from securefl.types import FloatArray, IntArray
 
@@ -112,7 +112,7 @@ def score_histogram(
     return row_counts(score_places(scores, y, edges), 2 * (len(edges) + 1))
 
 
-def evaluate(total: IntArray, spec: EvaluateSection, contributors: int) -> Evaluation:
+def evaluate(total: IntArray, spec: AucSection, contributors: int) -> Evaluation:
     """The figures from the opened sum of ``contributors`` noised histograms. The same sum gives the
     same figures.
 
@@ -146,7 +146,7 @@ def evaluate(total: IntArray, spec: EvaluateSection, contributors: int) -> Evalu
     )
 
 
-def raw_auc(total: IntArray, spec: EvaluateSection, contributors: int) -> float:
+def raw_auc(total: IntArray, spec: AucSection, contributors: int) -> float:
     """The unbiased AUC behind :func:`evaluate`, for studies of the estimate: without an interval it
     says nothing.
 
@@ -182,7 +182,7 @@ def exact_auc(y: npt.NDArray[np.integer], scores: FloatArray) -> float:
     return float((ranks[y == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def _classes(total: IntArray, spec: EvaluateSection) -> tuple[FloatArray, FloatArray]:
+def _classes(total: IntArray, spec: AucSection) -> tuple[FloatArray, FloatArray]:
     """(negatives, positives) of an opened sum, each float64[bins], as noised as they came."""
     if total.shape != (2 * spec.bins,):
         raise RoundError(
@@ -194,7 +194,7 @@ def _classes(total: IntArray, spec: EvaluateSection) -> tuple[FloatArray, FloatA
     return counts[: spec.bins], counts[spec.bins :]
 
 
-def _noise_variance(spec: EvaluateSection, contributors: int) -> float:
+def _noise_variance(spec: AucSection, contributors: int) -> float:
     """Variance of the noise on each count of the sum: every contributor adds its own."""
     return contributors * float(spec.noise_multiplier) ** 2
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from securefl.learning.tasks.binary.discrimination import expected_interval, histogram_auc
-from securefl.study.counts import evaluation_of
+from securefl.study.counts import AucSection, evaluation_of
 from securefl.study.training import training_of
 
 if TYPE_CHECKING:
@@ -80,15 +80,16 @@ def plan_evaluation(study: Template, hospitals: int) -> EvaluationPlan | None:
     and sampling rate give.
     """
     spec, train = evaluation_of(study), training_of(study)
-    if spec.prevalence is None:
+    if not isinstance(spec, AucSection) or spec.prevalence is None:
         return None
+    prevalence, edges = float(spec.prevalence), spec.edges
     trained = Fraction(train.normaliser) / train.sample_rate
     held_out = float(trained * study.data.holdout / (1 - study.data.holdout))
-    positives = held_out * float(spec.prevalence)
+    positives = held_out * prevalence
     noise = hospitals * float(spec.noise_multiplier) ** 2
 
     def expect(auc: float) -> ExpectedInterval:
-        negative, positive = band_shares(auc, float(spec.prevalence or 0), spec.edges)
+        negative, positive = band_shares(auc, prevalence, edges)
         low, high = expected_interval(
             negative * (held_out - positives), positive * positives, noise
         )

@@ -13,6 +13,7 @@ from securefl.learning.tasks.binary.mock import mock_label
 from securefl.learning.tasks.binary.own_figures import OwnFigures, figures_of
 from securefl.learning.tasks.binary.words import told, told_own, told_plan
 from securefl.learning.tasks.task import Task
+from securefl.study.counts import AucSection
 from securefl.study.meanings import label_words
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from securefl.learning.table import Cell, Table
     from securefl.learning.tasks.told import Told
-    from securefl.study.counts import EvaluateSection
     from securefl.study.labels import Label
     from securefl.study.schema import Quality, Template, Verdict
     from securefl.types import FloatArray, IntArray
@@ -34,6 +34,7 @@ class Binary(Task):
     regression = "logistic regression"
     steepest = 1.0
     dtype = np.int8
+    EvaluationTable = AucSection
     metric = "AUC"
     strata = ("negative", "positive")
     strata_words = "without and with what is to be predicted"
@@ -83,24 +84,22 @@ class Binary(Task):
         """The positives alone: the others are the rest."""
         return f"about {max(counts[1], 0):,} of them positive"
 
-    def histogram_size(self, evaluation: EvaluateSection) -> int:
+    def histogram_size(self, evaluation: AucSection) -> int:
         """A number for each class and band of the score."""
         return 2 * evaluation.bins
 
     def place(
-        self, predictions: FloatArray, y: npt.NDArray[np.integer], evaluation: EvaluateSection
+        self, predictions: FloatArray, y: npt.NDArray[np.integer], evaluation: AucSection
     ) -> IntArray:
         """The bands of the negatives first, then those of the positives."""
         return score_places(predictions, y, evaluation.edges)
 
-    def evaluate(
-        self, total: IntArray, evaluation: EvaluateSection, contributors: int
-    ) -> Evaluation:
+    def evaluate(self, total: IntArray, evaluation: AucSection, contributors: int) -> Evaluation:
         """AUC, accuracy and calibration, intervals first."""
         return evaluate(total, evaluation, contributors)
 
     def own_figures(
-        self, predictions: FloatArray, y: npt.NDArray[np.integer], evaluation: EvaluateSection
+        self, predictions: FloatArray, y: npt.NDArray[np.integer], evaluation: AucSection
     ) -> OwnFigures:
         """AUC and bands."""
         return figures_of(predictions, y, evaluation.edges)
