@@ -223,7 +223,10 @@ def test_a_study_that_was_edited_on_the_hospitals_disk_after_its_approval_does_n
     c.end(ME)
     c.approve(ME, study)
     file = c.root / ME / "studies" / study.digest / "study.toml"
-    file.write_bytes(file.read_bytes().replace(b"bits = 16\nmin", b"bits = 17\nmin"))
+    kept = file.read_bytes()
+    edited = kept.replace(b"bits = 16\n", b"bits = 17\n")
+    assert edited != kept
+    file.write_bytes(edited)
     c.start(ME)
     c.ended(study, ME)
     assert "is not the study that was kept" in c.log(ME)
