@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from securefl.cli.screen import folder_option, say
+from securefl.cli.screen import card_options, folder_option, say
 from securefl.errors import SecureFLError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -81,10 +81,7 @@ def init(
 
 
 @aggregator.command()
-@click.argument("cards", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--fingerprint", help="The groups you were read by telephone (one card only).")
-@click.option("--yes", is_flag=True, help="You have compared the fingerprints already.")
-@click.option("--remove", metavar="NAME", help="Take a name off the list.")
+@card_options
 @_aggregator_option
 def trust(
     cards: tuple[Path, ...],

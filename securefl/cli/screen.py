@@ -9,6 +9,7 @@ import os
 import sys
 import textwrap
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,6 +71,23 @@ def write_page(page: Page, target: str) -> None:
     from securefl.report.html import html_page
 
     _write(html_page(page), target)
+
+
+def card_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Arguments of ``trust``, the same for every role: the cards, and how their owner was asked."""
+    options = (
+        click.argument(
+            "cards", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+        ),
+        click.option(
+            "--fingerprint", help="The groups you were read by telephone (one card only)."
+        ),
+        click.option("--yes", is_flag=True, help="You have compared the fingerprints already."),
+        click.option("--remove", metavar="NAME", help="Take a name off the list."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def html_option(command: Callable[..., Any]) -> Callable[..., Any]:

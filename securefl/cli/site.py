@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from securefl.cli.screen import html_option, json_option, say, show_page, write_json, write_page
+from securefl.cli.screen import (
+    card_options,
+    html_option,
+    json_option,
+    say,
+    show_page,
+    write_json,
+    write_page,
+)
 from securefl.cli.site_backup import backup, restore
 from securefl.cli.site_budget import budget
 from securefl.cli.site_data import data
@@ -65,10 +73,7 @@ def init(
 
 
 @site.command()
-@click.argument("cards", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--fingerprint", help="The groups you were read by telephone (one card only).")
-@click.option("--yes", is_flag=True, help="You have compared the fingerprints already.")
-@click.option("--remove", metavar="NAME", help="Take a name off the list.")
+@card_options
 @_site_option
 def trust(
     cards: tuple[Path, ...],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.screen import (
+    card_options,
     folder_option,
     html_option,
     json_option,
@@ -92,10 +93,7 @@ def init(
 
 
 @study.command()
-@click.argument("cards", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--fingerprint", help="The groups you were read by telephone (one card only).")
-@click.option("--yes", is_flag=True, help="You have compared the fingerprints already.")
-@click.option("--remove", metavar="NAME", help="Take a name off the list.")
+@card_options
 @_researcher_option
 def trust(
     cards: tuple[Path, ...],

@@ -10,7 +10,15 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from securefl.privacy.explain import explain_epsilon, explain_share, percent
-from securefl.report.audit_words import figure, nouns, reason_words, runs, slots, study_name
+from securefl.report.audit_words import (
+    figure,
+    nouns,
+    reason_words,
+    revoked_words,
+    runs,
+    slots,
+    study_name,
+)
 from securefl.report.page import (
     Bar,
     Gap,
@@ -181,10 +189,7 @@ def _revocation(revocation: Json) -> str:
 
 def _share_words(used: Decimal, population: Json) -> str:
     if population["revoked"]:
-        return (
-            f"{percent(used)} of the budget used; the owner took back the rest, so nothing more can"
-            " be approved until another grant."
-        )
+        return revoked_words(percent(used))
     return explain_share(used, population["studies_like_last"])
 
 

@@ -86,6 +86,14 @@ def ranges(numbers: Sequence[int]) -> str:
     )
 
 
+def revoked_words(used: str) -> str:
+    """Say that a budget was taken back, with the share of it that had been used."""
+    return (
+        f"{used} of the budget used; the owner took back the rest, so nothing more can be approved"
+        " until another grant."
+    )
+
+
 def share_words(population: Json, last: str | None) -> str:
     """Say how far a population's budget has gone: the share used and the room left, never a difference
     of epsilons.
@@ -96,10 +104,7 @@ def share_words(population: Json, last: str | None) -> str:
     """
     used, room = percent(Decimal(str(population["share_used"]))), population["studies_like_last"]
     if population["revoked"]:
-        return (
-            f"{used} of the budget used; the owner took back the rest, so nothing more can be"
-            " approved until another grant."
-        )
+        return revoked_words(used)
     like = f"like the typical one ({population['grants'][-1]['typical']})"
     if last:
         like = f"like the last one ({last})"

@@ -35,7 +35,24 @@ class LabelSection(Section, ABC):
 Texts = Annotated[tuple[CellText, ...], Field(min_length=1)]
 
 
-class TextCondition(LabelSection):
+class _OneColumn(LabelSection):
+    """A condition on one column is a whole label as well."""
+
+    task: ClassVar[str] = "binary"
+    column: ColumnName
+
+    @property
+    def parts(self) -> tuple[Self, ...]:
+        """The conditions of the label: this one."""
+        return (self,)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the label is read from."""
+        return (self.column,)
+
+
+class TextCondition(_OneColumn):
     """A text and what it means.
 
     ``equals``: positive is one of the texts ``positive``, negative one of ``negative``.
@@ -44,8 +61,6 @@ class TextCondition(LabelSection):
     or ``negative``. A cell that is one of ``missing_codes`` counts as not recorded.
     """
 
-    task: ClassVar[str] = "binary"
-    column: ColumnName
     kind: Literal["any-of-letters", "equals"]
     positive: Texts
     negative: Texts
@@ -62,18 +77,8 @@ class TextCondition(LabelSection):
         )
         return self
 
-    @property
-    def parts(self) -> tuple[Condition, ...]:
-        """The conditions of the label: this one."""
-        return (self,)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that the label is read from."""
-        return (self.column,)
-
-
-class NumberCondition(LabelSection):
+class NumberCondition(_OneColumn):
     """Condition on a number and a threshold.
 
     ``at-least`` and ``at-most`` include ``value``, ``above`` and ``below`` do not. A number outside
@@ -81,8 +86,6 @@ class NumberCondition(LabelSection):
     recorded.
     """
 
-    task: ClassVar[str] = "binary"
-    column: ColumnName
     kind: Literal["at-least", "above", "at-most", "below"]
     value: DecimalText
     low: DecimalText
@@ -106,16 +109,6 @@ class NumberCondition(LabelSection):
             )
         _all_differ(missing_codes=self.missing_codes)
         return self
-
-    @property
-    def parts(self) -> tuple[Condition, ...]:
-        """The conditions of the label: this one."""
-        return (self,)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that the label is read from."""
-        return (self.column,)
 
 
 Condition = TextCondition | NumberCondition
