@@ -171,7 +171,7 @@ def test_other_software_than_the_studys_stops_the_start(scene, monkeypatch):
 def test_a_text_that_is_not_the_approved_one_stops_the_start(scene):
     text = scene.study.text.replace(b"A small study", b"A small story")
     scene.change_own(plan=RoundPlan(SealedStudy.read(text)))
-    with pytest.raises(NotApprovedError):
+    with pytest.raises(NotApprovedError, match="was not approved here"):
         scene.enter()
     assert not scene.ledger_says.started
 
