@@ -29,11 +29,11 @@ from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.checked_round import AnnouncedRound, Broadcast
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.evidence import present
-from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import Call, Ready
 from securefl.federation.participant import Participant
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
+from securefl.federation.store_exchange import StoreExchange
 from securefl.federation.study_board import StudyBoard
 from securefl.files import read_secret, replace_file, write_file
 from securefl.identity import IdentityCard, verify

@@ -72,7 +72,7 @@ def run_once(
         StoreError: the store was away for a whole round deadline; the study is over as well.
     """
     from securefl.federation.coordinator import Coordinator
-    from securefl.federation.exchange import StoreExchange
+    from securefl.federation.store_exchange import StoreExchange
     from securefl.secagg.seal import CkksIntegers
 
     refuse_second(lab, folder, plan)

@@ -17,8 +17,8 @@ import securefl.secagg.survivor_contribution as spooling
 from securefl.boards.opening import open_board
 from securefl.errors import MessageError, RoundError
 from securefl.federation import paths
-from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import MAX_SMALL, Complaint
+from securefl.federation.store_exchange import StoreExchange
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.node.unmasking_sender import UnmaskingSender
 from securefl.secagg.key_shares import packet_bytes

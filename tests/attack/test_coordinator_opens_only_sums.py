@@ -16,9 +16,9 @@ from securefl.boards.opening import open_board
 from securefl.federation import paths
 from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.checked_round import Broadcast
-from securefl.federation.exchange import StoreExchange
 from securefl.federation.hospital_keys import pair_secrets
 from securefl.federation.messages import Announcement, Invitation
+from securefl.federation.store_exchange import StoreExchange
 from securefl.secagg import masks, seal
 from securefl.secagg.masks import add_mask
 from securefl.secagg.ring import sum_mod_q

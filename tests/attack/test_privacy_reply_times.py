@@ -21,9 +21,9 @@ from worker_stand_ins import after, blocking
 from securefl.federation import checkpoints as said
 from securefl.federation import paths
 from securefl.federation.coordinator import Coordinator
-from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import Call, Ready
 from securefl.federation.readiness import all_ready
+from securefl.federation.store_exchange import StoreExchange
 from securefl.learning.features import feature_names
 from securefl.node import agent as agent_module
 from securefl.node.agent import Agent

@@ -15,8 +15,9 @@ from securefl.boards.opening import open_board
 from securefl.errors import RoundError
 from securefl.federation import paths
 from securefl.federation.checked_round import AnnouncedRound
-from securefl.federation.exchange import LocalExchange, StoreExchange
+from securefl.federation.local_exchange import LocalExchange
 from securefl.federation.round_strategy import round_strategy_of
+from securefl.federation.store_exchange import StoreExchange
 from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript
 from securefl.node.checkpoints import collect, hand_out, kept_path
 from securefl.secagg.survivors import Survivors, write_proposal

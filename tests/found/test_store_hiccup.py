@@ -23,9 +23,9 @@ from securefl.federation import paths
 from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.checked_round import Broadcast
 from securefl.federation.coordinator import Coordinator
-from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import MAX_ANNOUNCEMENT, Invitation, Ready
 from securefl.federation.readiness import call_of
+from securefl.federation.store_exchange import StoreExchange
 from securefl.secagg.survivor_contribution import head_limit
 
 TIMES = 2

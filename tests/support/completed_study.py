@@ -14,7 +14,7 @@ import numpy as np
 from in_process_federation import Room, sealed_study
 
 from securefl.federation import bundle
-from securefl.federation.exchange import LocalExchange
+from securefl.federation.local_exchange import LocalExchange
 from securefl.federation.sealing import open_model
 from securefl.learning.artefact import load_model, save_model
 from securefl.learning.stages.roles import judged_result, trained, training_result

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from conftest import protocol_text
 
 from securefl.api import Lab, Study, connect
-from securefl.federation import exchange
+from securefl.federation import store_exchange
 from securefl.learning.mock import mock_table
 from securefl.learning.stages.programme import charges_of
 from securefl.node import decisions
@@ -373,7 +373,7 @@ def deadline_by_hand(monkeypatch: Any) -> threading.Event:
                 passed.clear()
         return result
 
-    monkeypatch.setattr(exchange, "poll", poll)
+    monkeypatch.setattr(store_exchange, "poll", poll)
     return passed
 
 

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.checked_round import AnnouncedRound, Broadcast
 from securefl.federation.coordinator import Coordinator
-from securefl.federation.exchange import LocalExchange
 from securefl.federation.full_round import FullRound
+from securefl.federation.local_exchange import LocalExchange
 from securefl.federation.messages import Announcement
 from securefl.federation.participant import Participant
 from securefl.federation.round_plan import RoundPlan, card_of

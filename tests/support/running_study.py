@@ -17,9 +17,9 @@ from worker_stand_ins import AtOnce
 
 from securefl.federation import paths
 from securefl.federation.coordinator import Coordinator
-from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import Call, Ready
 from securefl.federation.readiness import call_of, ready_of
+from securefl.federation.store_exchange import StoreExchange
 from securefl.learning.features import feature_names
 from securefl.learning.patient_hashes import patients_among
 from securefl.node.own_study import LedgerWitness, OwnStudy, WorkerDoor

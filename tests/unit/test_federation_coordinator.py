@@ -14,7 +14,7 @@ from in_process_federation import INSTANCES, NAMES, Room, added, histogram_of, s
 from secagg_whole import read_contribution, write_sum
 
 from securefl.errors import MessageError, RoundError, StudyError
-from securefl.federation.exchange import LocalExchange
+from securefl.federation.local_exchange import LocalExchange
 from securefl.federation.round_plan import RoundPlan
 from securefl.secagg.ring import sum_mod_q
 from securefl.study.sealed import SealedStudy

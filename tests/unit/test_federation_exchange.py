@@ -22,14 +22,16 @@ from in_process_federation import (
 
 from securefl.boards.opening import open_board
 from securefl.errors import MessageError, RoundError, StoreError
-from securefl.federation import exchange as exchange_module
 from securefl.federation import paths
+from securefl.federation import store_exchange as exchange_module
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.aggregator_service import AggregatorService, _Serving
-from securefl.federation.exchange import LocalExchange, StoreExchange, Waiting
+from securefl.federation.exchange import Waiting
 from securefl.federation.full_round import FullRound
+from securefl.federation.local_exchange import LocalExchange
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Status
 from securefl.federation.status_board import end_of, ending_departure, first_departure, status_of
+from securefl.federation.store_exchange import StoreExchange
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.secagg.streaming import read_survivors_sum
 from securefl.secagg.survivors import Survivors, write_proposal

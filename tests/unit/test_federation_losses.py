@@ -13,7 +13,7 @@ from in_process_federation import INSTANCES, Room, going_on, head_in, histogram_
 
 from securefl.errors import MessageError, RoundError
 from securefl.federation.checked_round import AnnouncedRound
-from securefl.federation.exchange import LocalExchange
+from securefl.federation.local_exchange import LocalExchange
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.secagg.streaming import write_survivors_sum
 from securefl.secagg.survivors import Survivors, write_proposal

@@ -13,7 +13,7 @@ from secagg_whole import write_sum
 from securefl.boards.opening import open_board
 from securefl.errors import RoundError, UsageError
 from securefl.federation import paths
-from securefl.federation.exchange import LocalExchange
+from securefl.federation.local_exchange import LocalExchange
 from securefl.federation.transcript import Transcript, transcript_sha256
 from securefl.federation.verifying import last_transcript, verify_round
 from securefl.secagg.frame import contribution_blocks, write_contribution

@@ -1,0 +1,304 @@
+"""Exchange over the store: signed objects, found by polling until a deadline."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from securefl.backoff import persist, poll
+from securefl.errors import RoundError, StoreError
+from securefl.federation.checked_round import AnnouncedRound
+from securefl.federation.exchange import Waiting
+from securefl.federation.readiness import all_ready
+from securefl.federation.round_board import RoundBoard
+from securefl.federation.status_board import departures, ended, ending_departure, first_departure
+from securefl.federation.study_board import StudyBoard
+from securefl.federation.timeouts import timeout_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from securefl.boards.board import Board
+    from securefl.federation.checked_round import Broadcast
+    from securefl.federation.full_round import FullRound
+    from securefl.federation.messages import Call
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.survivor_round import SurvivorRound
+    from securefl.federation.tempfiles import ClaimedSum
+    from securefl.secagg.round_context import RoundContext
+
+T = TypeVar("T")
+
+#: Seconds between two looks for the sum: what a round may lose by waiting.
+_LONGEST_PAUSE: Final = 0.02
+#: Seconds between two looks whether somebody left.
+_WORDS: Final = 0.2
+#: Seconds between two words on whom a round waits for.
+_TELL: Final = 0.5
+#: What a study costs that ends after its first announcement.
+_CHARGED: Final = "every budget stays charged."
+
+
+def _nothing(_text: str) -> None:
+    pass
+
+
+class StoreExchange:
+    """The default: signed objects in the store, found by polling.
+
+    A store that is away is asked again until the deadline of what is being done; what it says then
+    is told once.
+
+    Args:
+        board: where the study's objects lie.
+        plan: the study.
+        warn: told what went wrong and ends nothing.
+        waiting: told about twice a second whom a round waits for.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        plan: RoundPlan,
+        warn: Callable[[str], None] = _nothing,
+        waiting: Callable[[Waiting], None] | None = None,
+    ) -> None:
+        self._board, self._plan, self._warn, self._waiting = board, plan, warn, waiting
+        self._to_leave: dict[int, bytes] = {}
+        self._told: set[str] = set()
+
+    def assemble(
+        self,
+        call: Call,
+        signed: bytes,
+        seconds: float,
+    ) -> dict[str, str]:
+        """See :class:`Exchange`."""
+        slot = StudyBoard(self._board, self._plan.digest).call
+        self._persist(lambda: slot.post(signed))
+        cohort = self._plan.study.cohort
+        missing: tuple[str, ...] = ()
+        tell = self._timer(seconds)
+
+        def look() -> dict[str, str] | None:
+            nonlocal missing
+            said = first_departure(self._board, self._plan)
+            if said is not None:
+                raise ended(said, "nothing was charged for it.")
+            found = all_ready(self._board, self._plan, call.nonce)
+            missing = tuple(site for site in cohort if site not in found)
+            if missing:
+                tell(missing)
+            if missing:
+                return None
+            return found
+
+        found = poll(look, seconds=seconds, longest=_WORDS, told=self._away)
+        if found is not None:
+            return found
+        who = ", ".join(missing)
+        raise RoundError(
+            f"{who} did not say within {seconds:.0f} seconds that it is ready.",
+            whose=who,
+            next_step=(
+                "Nothing was charged and nothing has begun. Ask whether its agent runs (`securefl"
+                " site status`), then `securefl study run` again."
+            ),
+        )
+
+    def broadcast(self, facts: RoundContext, given: Broadcast) -> None:
+        """See :class:`Exchange`. The announcement goes last: who sees it finds the rest."""
+        at = RoundBoard.of(self._board, facts)
+        if self._persist(lambda: self._announced(at)):
+            raise RoundError(
+                f"Round {facts.round} of this study was announced before; its key is gone.",
+                whose="the coordinator",
+                next_step=(
+                    "A study that was interrupted ends; make a new one with `securefl study new`."
+                ),
+            )
+        for slot, data in (
+            (at.key, given.key),
+            (at.model(self._plan), given.model),
+            (at.announcement, given.announcement),
+        ):
+            self._persist(partial(slot.post, data))
+
+    def _announced(self, at: RoundBoard) -> bool:
+        """True if this coordinator announced the round before.
+
+        What somebody else put there is written over.
+        """
+        return at.announcement.read_as(partial(AnnouncedRound.open, self._plan)) is not None
+
+    def collect(self, arrivals: FullRound, seconds: float) -> ClaimedSum:
+        """See :class:`Exchange`."""
+        tell = self._timer(seconds)
+
+        def look() -> ClaimedSum | None:
+            tell(arrivals.missing)
+            found = arrivals.poll_sum(self._board)
+            if found is None:
+                self._check_nobody_left()
+                arrivals.poll_frame(self._board)
+            return found
+
+        found = poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away)
+        if found is not None:
+            while self._persist(lambda: arrivals.poll_frame(self._board)):
+                pass
+            return found
+        while self._persist(
+            lambda: arrivals.poll_frame(self._board), seconds=0
+        ):  # who is named as missing is missing, however slow this machine is
+            pass
+        who = ", ".join(arrivals.missing) or "the aggregator"
+        raise RoundError(
+            f"Round {arrivals.facts.round} was not complete after {seconds:.0f} seconds: nothing"
+            f" came from {arrivals.missing_words() or who}.",
+            whose=who,
+            next_step=(
+                "Ask whether their process runs (`securefl site status`); the study ends here,"
+                " every budget stays charged."
+            ),
+        )
+
+    def gather(self, arrivals: SurvivorRound, seconds: float) -> None:
+        """See :class:`Exchange`."""
+        terms = arrivals.terms
+        looked, tell = 0.0, self._timer(seconds)
+
+        def look() -> bool | None:
+            nonlocal looked
+            tell(tuple(site for site in terms.cohort if site not in arrivals.state.heads))
+            if arrivals.poll_frames(self._board):
+                looked = 0.0
+            if time.monotonic() - looked < _WORDS:
+                return None
+            # one that left after it contributed is in the sum all the same
+            looked, kept = time.monotonic(), frozenset(arrivals.state.heads)
+            if (
+                said := ending_departure(
+                    self._board,
+                    self._plan,
+                    terms.cohort,
+                    kept,
+                )
+            ) is not None:
+                raise ended(said, _CHARGED)
+            gone = frozenset(departures(self._board, self._plan))
+            if set(terms.cohort) <= kept | gone:
+                return True
+            return None
+
+        poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away)
+
+    def conclude(
+        self,
+        arrivals: SurvivorRound,
+        proposal: bytes,
+        seconds: float,
+    ) -> ClaimedSum:
+        """See :class:`Exchange`."""
+        slot = RoundBoard.of(self._board, arrivals.terms.facts).proposal(arrivals.terms)
+        self._persist(lambda: slot.post(proposal))
+        looked, tell = 0.0, self._timer(seconds)
+
+        def look() -> ClaimedSum | None:
+            nonlocal looked
+            tell(arrivals.state.waiting_for)
+            arrivals.poll_answers(self._board)
+            if arrivals.state.unmasked and (found := arrivals.poll_sum(self._board)) is not None:
+                return found
+            if time.monotonic() - looked >= _WORDS:
+                looked, kept = time.monotonic(), frozenset(arrivals.state.answers)
+                if (
+                    said := ending_departure(
+                        self._board, self._plan, arrivals.state.survivors.names, kept
+                    )
+                ) is not None:
+                    raise ended(said, _CHARGED)
+            return None
+
+        found = poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away)
+        if found is not None:
+            return found
+        raise timeout_error(arrivals, seconds, arrivals.complaints(self._board))
+
+    def gone(self) -> frozenset[str]:
+        """See :class:`Exchange`."""
+        return self._persist(lambda: frozenset(departures(self._board, self._plan))) - {
+            self._plan.study.aggregator.name
+        }
+
+    def leave(self, number: int, transcript: bytes) -> None:
+        """See :class:`Exchange`. One that the store does not take is left with the next."""
+        self._to_leave[number] = transcript
+        self.catch_up()
+
+    def catch_up(self, seconds: float = 0.0) -> None:
+        """Leave the transcripts that the store did not take before.
+
+        Warns of each that it does not take again.
+
+        Args:
+            seconds: how long each is tried.
+        """
+        for number, transcript in list(self._to_leave.items()):
+            slot = RoundBoard.numbered(self._board, self._plan.digest, number).transcript
+            try:
+                persist(partial(slot.post, transcript), seconds)
+            except StoreError as error:
+                self._warn(
+                    f"The transcript of round {number} is not in the store yet, and nobody can"
+                    f" verify that round before it is: {error.what}"
+                )
+            else:
+                del self._to_leave[number]
+
+    def _persist(self, work: Callable[[], T], seconds: float | None = None) -> T:
+        """Do ``work``, for at most one round deadline where nothing else is said.
+
+        The hospitals wait for two.
+        """
+        return persist(
+            work,
+            float(self._plan.study.schedule.round_deadline) if seconds is None else seconds,
+            self._away,
+        )
+
+    def _timer(self, seconds: float) -> Callable[[tuple[str, ...]], None]:
+        """Make a function that tells whom the round waits for.
+
+        Every :data:`_TELL` seconds of a wait of ``seconds``.
+        """
+        began = told = time.monotonic()
+
+        def tell(names: tuple[str, ...]) -> None:
+            nonlocal told
+            now = time.monotonic()
+            if self._waiting is not None and now - told >= _TELL:
+                told = now
+                self._waiting(
+                    Waiting(names or (self._plan.study.aggregator.name,), now - began, seconds)
+                )
+
+        return tell
+
+    def _away(self, error: StoreError) -> None:
+        if error.what not in self._told:
+            self._told.add(error.what)
+            self._warn(f"{error.what} It is tried again until the round's deadline.")
+
+    def _check_nobody_left(self) -> None:
+        """Refuse to go on when a hospital or the aggregator ended its part.
+
+        Only codes are said, never details.
+
+        Raises:
+            EndedError: one did.
+        """
+        said = first_departure(self._board, self._plan)
+        if said is not None:
+            raise ended(said, _CHARGED)
