@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from securefl.cli.screen import json_option, screen, show_page, write_json
+from securefl.cli.screen import html_option, json_option, screen, show_page, write_json, write_page
 from securefl.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ def selftest() -> None:
     type=click.IntRange(200, 10_000_000),
     help="How many releases are looked at; by default as many as give a clear answer.",
 )
+@html_option
 @json_option
-def privacy(trials: int | None, json_file: str | None) -> None:
+def privacy(trials: int | None, html_file: str | None, json_file: str | None) -> None:
     """Try to tell from noised steps whether one patient was in them; six broken mechanisms are
     tried beside.
 
@@ -57,8 +58,11 @@ def privacy(trials: int | None, json_file: str | None) -> None:
     outcome = outcome.with_worker(heard)
     if json_file:
         write_json(outcome.to_json(), json_file)
+    page = selftest_page(outcome)
     if json_file != "-":
-        show_page(selftest_page(outcome))
+        show_page(page, html_file)
+    elif html_file:
+        write_page(page, html_file)
     sys.exit(_EXIT[outcome.verdict])
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.predict import print_scores
-from securefl.cli.screen import json_option, say, show_page, write_json
+from securefl.cli.screen import html_option, json_option, say, show_page, write_json, write_page
 from securefl.cli.site_folder import open_site, site_option
 
 if TYPE_CHECKING:
@@ -60,9 +60,15 @@ def list_(json_file: str | None, folder: str | None) -> None:
 
 @model.command()
 @click.argument("name")
+@html_option
 @json_option
 @site_option
-def show(name: str, json_file: str | None, folder: str | None) -> None:
+def show(
+    name: str,
+    html_file: str | None,
+    json_file: str | None,
+    folder: str | None,
+) -> None:
     """Show a model: what was released, and its exact figures on your own held-out patients.
 
     The exact figures are worked out here and now, stand on this screen, and never leave. They have
@@ -75,18 +81,19 @@ def show(name: str, json_file: str | None, folder: str | None) -> None:
     why_not = ""
     if found.fault:
         why_not = f"They cannot be worked out: {found.fault}"
+    page = own_model_page(
+        found.model,
+        str(found.folder),
+        found.told,
+        why_not=why_not,
+    )
     if json_file:
         write_json(_json(found, why_not), json_file)
-        if json_file == "-":
-            return
-    show_page(
-        own_model_page(
-            found.model,
-            str(found.folder),
-            found.told,
-            why_not=why_not,
-        )
-    )
+    if json_file == "-":
+        if html_file:
+            write_page(page, html_file)
+        return
+    show_page(page, html_file)
     say(f"Next: securefl site model predict {found.name} TABLE.csv")
 
 

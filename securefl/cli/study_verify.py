@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from securefl.cli.screen import json_option, screen, show_page, write_json
+from securefl.cli.screen import (
+    html_option,
+    json_option,
+    screen,
+    show_page,
+    write_json,
+    write_page,
+)
 from securefl.errors import MessageError, RoundError, SecureFLError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from securefl.federation.verifying import VerifiedRound
     from securefl.party.rounds_view import RoundsView
+    from securefl.report.page import Page
 
 
 def rounds_view(folder: Path, name: str = "") -> RoundsView:
@@ -52,11 +61,13 @@ def rounds_view(folder: Path, name: str = "") -> RoundsView:
 @click.option(
     "--folder", metavar="DIR", help="A hospital's or the researcher's folder; else the current one."
 )
+@html_option
 @json_option
 def verify(
     number: str,
     name: str,
     folder: str | None,
+    html_file: str | None,
     json_file: str | None,
 ) -> None:
     """Add a round's contributions again and compare: who contributed, and whether the aggregator's
@@ -65,16 +76,31 @@ def verify(
     ROUND is a number, or `all`. Any hospital of the study can do this, and the researcher: it takes
     no key. Exit code 8 or 9 when a round does not hold, as `docs/exit-codes.md` says.
     """
-    from rich.progress import track
-
     from securefl.party.folder import find_folder
-    from securefl.party.rounds_view import round_json
-    from securefl.report.rounds import RoundLine, rounds_page
 
     view = rounds_view(find_folder(folder, "SECUREFL_FOLDER"), name)
     if number != "all" and not number.isdecimal():
         raise UsageError(f"'{number}' is no round.", next_step="Give its number, or `all`.")
     numbers = range(1, view.rounds_over() + 1) if number == "all" else (int(number),)
+    found, failed = _checked(view, numbers)
+    if json_file:
+        write_json(_figures(view, found, failed), json_file)
+    if found or len(failed) > 1:
+        page = _page(view, found, failed)
+        if json_file != "-":
+            show_page(page, html_file)
+        elif html_file:
+            write_page(page, html_file)
+    if failed:
+        raise next(iter(failed.values()))
+
+
+def _checked(
+    view: RoundsView, numbers: Sequence[int]
+) -> tuple[list[VerifiedRound], dict[int, SecureFLError]]:
+    """Add the rounds again, with a bar: those that hold, and number → why another does not."""
+    from rich.progress import track
+
     found: list[VerifiedRound] = []
     failed: dict[int, SecureFLError] = {}
     for one in track(
@@ -88,42 +114,52 @@ def verify(
             found.append(view.check(one))
         except (RoundError, MessageError) as error:
             failed[one] = error
-    if json_file:
-        broken = [
-            {"round": n, "verified": False, "error": e.what, "whose": e.whose}
-            for n, e in failed.items()
-        ]
-        rounds = sorted([*map(round_json, found), *broken], key=lambda r: r["round"])
-        write_json(
-            {
-                "study": view.name,
-                "digest": view.plan.digest,
-                "verified": not failed,
-                "of": view.plan.last_round,
-                "rounds": rounds,
-            },
-            json_file,
+    return found, failed
+
+
+def _figures(
+    view: RoundsView,
+    found: Sequence[VerifiedRound],
+    failed: Mapping[int, SecureFLError],
+) -> dict[str, Any]:
+    """The same for programs."""
+    from securefl.party.rounds_view import round_json
+
+    broken = [
+        {"round": n, "verified": False, "error": e.what, "whose": e.whose}
+        for n, e in failed.items()
+    ]
+    return {
+        "study": view.name,
+        "digest": view.plan.digest,
+        "verified": not failed,
+        "of": view.plan.last_round,
+        "rounds": sorted([*map(round_json, found), *broken], key=lambda r: r["round"]),
+    }
+
+
+def _page(
+    view: RoundsView,
+    found: Sequence[VerifiedRound],
+    failed: Mapping[int, SecureFLError],
+) -> Page:
+    from securefl.report.rounds import RoundLine, rounds_page
+
+    lines = [
+        RoundLine(
+            f.transcript.round,
+            view.plan.step(f.transcript.round).release.words.round,
+            tuple(f.transcript.contributions),
+            f.absent,
+            f.transcript.sum_sha256,
+            f.transcript_sha256,
         )
-    if json_file != "-" and (found or len(failed) > 1):
-        lines = [
-            RoundLine(
-                f.transcript.round,
-                view.plan.step(f.transcript.round).release.words.round,
-                tuple(f.transcript.contributions),
-                f.absent,
-                f.transcript.sum_sha256,
-                f.transcript_sha256,
-            )
-            for f in found
-        ]
-        show_page(
-            rounds_page(
-                view.name,
-                lines,
-                failed,
-                rounds=view.plan.last_round,
-                site=view.site,
-            )
-        )
-    if failed:
-        raise next(iter(failed.values()))
+        for f in found
+    ]
+    return rounds_page(
+        view.name,
+        lines,
+        failed,
+        rounds=view.plan.last_round,
+        site=view.site,
+    )

@@ -8,7 +8,7 @@ Texts of another party are :class:`Quoted`, or :class:`Outside` where they stand
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -384,6 +384,11 @@ def _is_empty(part: Value) -> bool:
 def page(title: Words, *parts: Value | None) -> Page:
     """A page of these parts."""
     return Page(title, blocks(*parts))
+
+
+def joined(first: Page, *more: Page) -> Page:
+    """The first page with what stands on the others below it; their titles are left out."""
+    return replace(first, blocks=(*first.blocks, *(b for other in more for b in other.blocks)))
 
 
 def section(heading: Words, *parts: Value | None) -> Section:

@@ -35,9 +35,7 @@ class SealedStudy:
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        raw = load_raw(self.text)
-        object.__setattr__(self, "study", study_from(raw, self.text))
-        object.__setattr__(self, "digest", digest_of(raw))
+        _fill_sealed(self, load_raw(self.text))
 
     @classmethod
     def read(cls, text: str | bytes) -> Self:
@@ -77,8 +75,7 @@ class UnsealedStudy:
     raw: dict[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "raw", load_raw(self.text))
-        object.__setattr__(self, "study", template_from(self.raw, self.text))
+        _fill_unsealed(self, load_raw(self.text))
 
     @classmethod
     def read(cls, text: str | bytes) -> Self:
@@ -92,6 +89,27 @@ def read_any(text: bytes) -> SealedStudy | UnsealedStudy:
     Raises:
         StudyError: as :meth:`SealedStudy.read`.
     """
-    if is_study(load_raw(text)):
-        return SealedStudy(text)
-    return UnsealedStudy(text)
+    raw = load_raw(text)
+    if not is_study(raw):
+        protocol = object.__new__(UnsealedStudy)
+        object.__setattr__(protocol, "text", text)
+        _fill_unsealed(protocol, raw)
+        return protocol
+    sealed = object.__new__(SealedStudy)
+    object.__setattr__(sealed, "text", text)
+    _fill_sealed(sealed, raw)
+    return sealed
+
+
+# The classes' constructors take the text alone, so that no caller can pair it with what another
+# text says. Here both come from the same text, and it is parsed once.
+
+
+def _fill_sealed(made: SealedStudy, raw: dict[str, Any]) -> None:
+    object.__setattr__(made, "study", study_from(raw, made.text))
+    object.__setattr__(made, "digest", digest_of(raw))
+
+
+def _fill_unsealed(made: UnsealedStudy, raw: dict[str, Any]) -> None:
+    object.__setattr__(made, "raw", raw)
+    object.__setattr__(made, "study", template_from(raw, made.text))

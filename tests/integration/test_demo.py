@@ -258,8 +258,10 @@ def verified(folder, *arguments):
 
 def test_a_hospital_adds_all_rounds_again_and_a_changed_contribution_is_found(demo, tmp_path):
     root, _, _ = demo
-    done = verified(root / "d" / "STMW", "all", "--json", "-")
+    html = tmp_path / "rounds.html"
+    done = verified(root / "d" / "STMW", "all", "--json", "-", "--html", str(html))
     assert done.returncode == 0, done.stderr
+    assert "No key was needed" in html.read_text("utf-8")
     found = json.loads(done.stdout)
     assert found["verified"] is True
     assert [r["round"] for r in found["rounds"]] == list(range(1, 42))

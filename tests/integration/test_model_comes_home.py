@@ -54,7 +54,9 @@ def test_every_participant_gets_the_checked_model_and_its_owner_sees_exact_figur
         assert "every check of it holds" in c.log(name)
     site = ["--site", str(c.root / first)]
     assert f"{study.name}  here" in c.cli("site", "model", "list", *site)
-    shown = c.cli("site", "model", "show", "home", *site)
+    html = c.root / "home.html"
+    shown = c.cli("site", "model", "show", "home", "--html", str(html), *site)
+    assert "These figures have no noise" in html.read_text("utf-8")
     for words in (
         "What was released",
         "On your own patients, exactly",

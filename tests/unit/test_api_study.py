@@ -2,6 +2,7 @@
 that a study runs once.
 """
 
+import html
 import json
 import shutil
 from contextlib import nullcontext
@@ -693,10 +694,14 @@ def test_a_quality_rule_that_is_not_met_is_told_everywhere(
         lambda _: outcome(study, histogram),
     )
     model, folder = c.root / study.name, ["--researcher", str(c.lab.folder.path)]
-    done = CliRunner().invoke(cli, ["study", "run", study.name, "--out", str(model), *folder])
+    page = c.root / f"{study.name}.html"
+    given = ["--out", str(model), "--html", str(page), *folder]
+    done = CliRunner().invoke(cli, ["study", "run", study.name, *given])
     assert done.exit_code == code
     words = quality_words(verdict, Decimal(minimum))
     assert words in " ".join(done.output.split())
+    assert words in page.read_text("utf-8")
+    assert "What each hospital's own ledger says" in html.unescape(page.read_text("utf-8"))
     assert ended(c, study).quality == verdict
     assert words in (model / "model_card.md").read_text()
     found = json.loads((study.folder / "result.json").read_text())

@@ -232,8 +232,8 @@ def test_the_command_prints_json_and_its_exit_code_tells_the_verdict(
 
 @pytest.mark.usefixtures("no_process")
 def test_the_command_shows_a_page_and_writes_a_file(tmp_path):
-    done = CliRunner().invoke(
-        selftest, ["privacy", "--trials", "200", "--json", str(tmp_path / "out.json")]
-    )
+    files = ["--json", str(tmp_path / "out.json"), "--html", str(tmp_path / "out.html")]
+    done = CliRunner().invoke(selftest, ["privacy", "--trials", "200", *files])
+    assert "INCONCLUSIVE" in (tmp_path / "out.html").read_text("utf-8")
     assert "INCONCLUSIVE" in done.output
     assert json.loads((tmp_path / "out.json").read_text())["verdict"] == "INCONCLUSIVE"

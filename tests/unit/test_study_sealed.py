@@ -54,6 +54,18 @@ def test_a_text_is_parsed_once(monkeypatch):
     assert len(parsed) == 2
 
 
+def test_a_text_of_either_kind_is_parsed_once(monkeypatch):
+    parsed = []
+    loads = tomllib.loads
+    monkeypatch.setattr(tomllib, "loads", lambda text: (parsed.append(text), loads(text))[1])
+    assert read_any(TEXT.encode()) == SealedStudy.read(TEXT)
+    assert len(parsed) == 2
+    protocol = read_any(protocol_text().encode())
+    assert len(parsed) == 3
+    read = UnsealedStudy.read(protocol_text())
+    assert (protocol.study, protocol.raw, protocol.text) == (read.study, read.raw, read.text)
+
+
 def test_a_file_is_read_as_what_it_says_it_is():
     assert isinstance(read_any(TEXT.encode()), SealedStudy)
     assert isinstance(read_any(protocol_text().encode()), UnsealedStudy)

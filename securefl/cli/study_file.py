@@ -1,0 +1,75 @@
+"""``securefl study check`` and ``plan``: what a study file says, and what it would cost."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from securefl.cli.screen import html_option, json_option, say, show_page, write_json
+from securefl.files import read_given
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@html_option
+def check(file: Path, html_file: str | None) -> None:
+    """Check a protocol or study file and say in plain words what it means; each error names the
+    line and the mend.
+    """
+    from securefl.privacy.accounting import PldAccountant
+    from securefl.report.study import study_page
+    from securefl.study.consistency import check_consistency
+    from securefl.study.dates import check_not_over
+    from securefl.study.sealed import SealedStudy, read_any
+
+    text = read_given(file)
+    found = read_any(text)
+    check_consistency(found.study, PldAccountant(), text.decode())
+    check_not_over(found.study, datetime.now(UTC), text.decode())
+    digest = found.digest if isinstance(found, SealedStudy) else None
+    show_page(study_page(found.study, digest), html_file)
+    say("The file is valid and its figures agree.")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--svg",
+    "svg_file",
+    metavar="FILE",
+    help="Also draw epsilon against rounds, as an SVG picture.",
+)
+@html_option
+@json_option
+def plan(
+    file: Path,
+    svg_file: str | None,
+    html_file: str | None,
+    json_file: str | None,
+) -> None:
+    """Show what a protocol or study would cost at every hospital, what its noise does, and what a
+    longer one would cost.
+    """
+    from securefl.cli.screen import write_page, write_text
+    from securefl.learning.stages.programme import charges_of
+    from securefl.privacy.accounting import PldAccountant
+    from securefl.report.plan import plan_page, plan_study
+    from securefl.report.plan_picture import plan_svg
+    from securefl.study.consistency import contradictions
+    from securefl.study.parse import parse_any
+
+    text = read_given(file)
+    found = parse_any(text)
+    made = plan_study(
+        found, charges_of(found), contradictions(found, PldAccountant(), text.decode())
+    )
+    if svg_file:
+        write_text(plan_svg(made), svg_file)
+    if json_file:
+        write_json(made.to_json(), json_file)
+    if json_file != "-":
+        show_page(plan_page(made), html_file)
+    elif html_file:
+        write_page(plan_page(made), html_file)

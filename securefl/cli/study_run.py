@@ -1,0 +1,183 @@
+"""``securefl study run`` and ``report``: the rounds of an approved study, and what it found."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from securefl.cli.screen import (
+    html_option,
+    json_option,
+    say,
+    say_quoted,
+    screen,
+    show_page,
+    write_json,
+    write_page,
+)
+from securefl.cli.study_folder import folder_hint, open_lab, researcher_option
+from securefl.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from securefl.api import Study
+    from securefl.federation.coordinator import RoundRecord
+
+#: Seconds of a round after which the bar says whom it waits for.
+_SILENCE = 3.0
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--wait",
+    "seconds",
+    default=0.0,
+    show_default=True,
+    help="Seconds to wait for missing approvals.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The model's folder; by default 'model' in your folder.",
+)
+@html_option
+@json_option
+@researcher_option
+def run(
+    *,
+    name: str,
+    seconds: float,
+    out: Path | None,
+    html_file: str | None,
+    json_file: str | None,
+    folder: str | None,
+) -> None:
+    """Run an approved study: you receive one sum a round, and at the end a model with its audit
+    extracts.
+
+    It goes on when its screen is gone (a closed terminal, a closed pipe); what could not be shown
+    is in the study's run.log. The first Ctrl-C says what stopping costs; the second within five
+    seconds ends the study for all. Exit code 12 when the study's quality rule is not met, or cannot
+    be judged on the interval.
+    """
+    from securefl.cli.steady import steady_screen
+    from securefl.researcher.run_study import RUN_LOG
+
+    found = open_lab(folder).study(name)
+    found.place(out)  # before anybody waits
+    with steady_screen(found.folder / RUN_LOG):
+        _run(
+            found,
+            seconds=seconds,
+            out=out,
+            html_file=html_file,
+            json_file=json_file,
+            hint=folder_hint(folder),
+        )
+
+
+def _run(
+    found: Study,
+    *,
+    seconds: float,
+    out: Path | None,
+    html_file: str | None,
+    json_file: str | None,
+    hint: str,
+) -> None:
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from securefl.report.explain_study import units
+    from securefl.report.page import joined
+    from securefl.report.quality import quality_words
+    from securefl.report.run import extracts_page, outcome_page
+    from securefl.researcher.progress import round_lines
+
+    found.wait(seconds=seconds)
+    file = found.file
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=screen(),
+    )
+    with bar:
+        task = bar.add_task("rounds", total=found.plan.last_round)
+        line = round_lines(found.plan)
+
+        def watch(record: RoundRecord) -> None:
+            bar.update(task, description="rounds")
+            bar.console.print(line(record), markup=False)
+            bar.advance(task)
+
+        result = found.run(
+            watch=watch,
+            model_folder=out,
+            warn=lambda text: bar.console.print(text, markup=False),
+            waiting=lambda who: bar.update(
+                task, description=escape(str(who)) if who.seconds >= _SILENCE else "rounds"
+            ),
+        )
+    outcome = outcome_page(
+        result.told,
+        model_dir=str(result.folder),
+        study_title=file.study.title,
+        quality=result.quality,
+        quality_minimum=file.quality.minimum,
+        found=[row for r in result.outcome.results for row in r.rows(units(file))],
+        lost=result.lost,
+    )
+    extracts = extracts_page(result.extracts, file.cohort)
+    show_page(outcome)
+    show_page(extracts)
+    say(f"The whole extracts: securefl study report {found.name}{hint}")
+    say(f"Next: securefl predict {result.folder} TABLE.csv   (a table with the model's columns)")
+    if json_file:
+        write_json(found.report(), json_file)
+    if html_file:  # last: a file that cannot be written keeps nothing from the screen
+        write_page(joined(outcome, extracts), html_file)
+    if result.quality != "met":
+        say(
+            "The model is there, and the study's quality rule is not:"
+            f" {quality_words(result.quality, file.quality.minimum)}."
+        )
+        sys.exit(int(ExitCode.QUALITY))
+
+
+@click.command()
+@click.argument("name")
+@json_option
+@researcher_option
+def report(name: str, json_file: str | None, folder: str | None) -> None:
+    """Show a completed study again: figures, model, and each hospital's audit extract."""
+    from securefl.report.audit import extract_page
+    from securefl.report.quality import quality_words
+    from securefl.report.run import lost_words
+
+    found = open_lab(folder).study(name)
+    result = found.report()
+    if json_file:
+        write_json(result, json_file)
+        if json_file == "-":
+            return
+    figure = result["figure"]
+    say(found.name)
+    say_quoted(found.file.study.title)
+    say(f"{figure['name']}: {figure['words']}; model in {result['model']}")
+    if quality := result.get("quality"):
+        say(f"Asked for: {quality_words(quality['verdict'], Decimal(quality['minimum']))}")
+    if result.get("lost"):
+        say(f"Lost: {lost_words(result['lost'])}")
+    if not result["extracts"]:
+        raise UsageError(
+            "No audit extract has come.", next_step="Ask the hospitals whether their agents run."
+        )
+    for site, extract in result["extracts"].items():
+        say(f"\n{site}")
+        show_page(extract_page(extract))
