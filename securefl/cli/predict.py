@@ -63,8 +63,10 @@ def print_scores(found: ScoredTable, json_file: str | None) -> None:
         if json_file == "-":
             return
     else:
+        if found.names:
+            say(f"row\t{'  '.join(found.names)}")
         for row, score in enumerate(found.scores, 1):
-            figures = " ".join(f"{figure:.4f}" for figure in score.reshape(-1))
+            figures = "  ".join(f"{figure:.4f}" for figure in score.reshape(-1))
             if row in found.without:
                 figures = f"no score: {found.without[row]}"
             say(f"{row}\t{figures}")
@@ -90,4 +92,7 @@ def _json(found: ScoredTable) -> dict[str, Any]:
         for row, score in enumerate(found.scores, 1)
     ]
     without = [{"row": row, "reason": reason} for row, reason in found.without.items()]
-    return {"scores": scores, "without_score": without}
+    said: dict[str, Any] = {"scores": scores, "without_score": without}
+    if found.names:
+        said["names"] = list(found.names)
+    return said

@@ -118,7 +118,7 @@ def _in_deviations(study: Study, heard: Sequence[FloatArray]) -> Answers:
     seen = seen / sigma
     return Answers(
         noise=noise / (sigma * math.sqrt(steps)),
-        histogram=(histogram - of_evaluation) / float(evaluation.noise_multiplier),
+        histogram=(histogram - of_evaluation) / float(evaluation.sigma),
         count=(count - of_count) / float(evaluation.noise_multiplier),
         drawn=Draws(
             seen[:, :PATIENTS][:, ~aside], seen[:, PATIENTS], trial_weight(study), rate, steps

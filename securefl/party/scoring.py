@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from securefl.learning.artefact import load_model
 from securefl.learning.features import found_for_predict
 from securefl.learning.table import read_in_order
+from securefl.learning.tasks import task_of
 from securefl.sources.source import find_source
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class ScoredTable:
         found: texts in the table that kept rows from a score.
         read_as: how the table was read, in words.
         intended_use: of the model.
+        names: of the figures of a score, where it has several.
     """
 
     scores: FloatArray
@@ -39,6 +41,7 @@ class ScoredTable:
     found: tuple[Found, ...]
     read_as: str
     intended_use: str
+    names: tuple[str, ...] = ()
 
     @property
     def causes(self) -> tuple[Cause, ...]:
@@ -95,4 +98,5 @@ def score_table(folder: Path, rows: Path, given: GivenReading) -> ScoredTable:
         found=found_for_predict(table, model.data),
         read_as=source.words,
         intended_use=model.intended_use,
+        names=task_of(model.data).score_names,
     )

@@ -138,6 +138,9 @@ def _label(value: Any, parse: ValidatorFunctionWrapHandler, info: ValidationInfo
         return section.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
+        own = first.get("ctx", {}).get("error")
+        if isinstance(own, Fault):
+            raise Fault(str(own), *first["loc"], *own.path) from None
         raise Fault(first["msg"], *first["loc"]) from None
 
 

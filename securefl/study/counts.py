@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, ModelWrapValidatorHandler, model_validator
@@ -43,6 +43,21 @@ def _prevalence(text: object) -> Decimal | None:
     return None
 
 
+def noise_on_cells(noise: Decimal, cells: int) -> Decimal:
+    """Standard deviation of the noise on each count where one unit adds 1 to ``cells`` of them.
+
+    The counts then move by sqrt(cells) in all (their L2 sensitivity), and the noise grows with it.
+    Rounded up to six places: more noise than is charged for, never less.
+
+    >>> noise_on_cells(Decimal(4), 1), noise_on_cells(Decimal(4), 3)
+    (Decimal('4'), Decimal('6.928204'))
+    """
+    if cells == 1:
+        return noise
+    exact = (noise * noise * cells).sqrt(Context(prec=28, rounding=ROUND_CEILING))
+    return exact.quantize(Decimal("0.000001"), rounding=ROUND_CEILING)
+
+
 def check_epsilon(epsilon: Decimal) -> None:
     """Raise :class:`Fault` unless a claimed epsilon lies in its range."""
     if not 0 < epsilon <= MOST_EPSILON:
@@ -62,6 +77,16 @@ class EvaluateSection(StageSection):
     noise_multiplier: DecimalText
     epsilon: DecimalText
     bound: Positive
+
+    @property
+    def cells(self) -> int:
+        """Numbers of the histogram in which one patient counts."""
+        return 1
+
+    @property
+    def sigma(self) -> Decimal:
+        """Standard deviation of the noise on each count."""
+        return noise_on_cells(self.noise_multiplier, self.cells)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -195,6 +220,11 @@ class CountSection(StageSection):
     epsilon: DecimalText
     bound: Positive
     minimum: Annotated[int, Field(ge=0, le=LARGEST)]
+
+    @property
+    def sigma(self) -> Decimal:
+        """Standard deviation of the noise on each count: a patient counts in one."""
+        return self.noise_multiplier
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:

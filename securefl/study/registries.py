@@ -80,7 +80,11 @@ class StrategyMaker(Protocol):
 
 
 TASKS: Registry[TaskMaker] = Registry(
-    "task", {"binary": "securefl.learning.tasks.binary.task:Binary"}
+    "task",
+    {
+        "binary": "securefl.learning.tasks.binary.task:Binary",
+        "classes": "securefl.learning.tasks.classes.task:Classes",
+    },
 )
 FAMILIES: Registry[FamilyMaker] = Registry(
     "family",
@@ -94,7 +98,13 @@ STRATEGIES: Registry[StrategyMaker] = Registry(
 )
 #: Metric of an evaluation → its table in the study file.
 EVALUATIONS: Registry[type[EvaluateSection]] = Registry(
-    "metric", {"auc": "securefl.study.counts:AucSection"}
+    "metric",
+    {
+        "auc": "securefl.study.counts:AucSection",
+        "macro-auc": "securefl.study.classes_evaluation:MacroAucSection",
+    },
 )
 #: Kinds of labels beside those of :mod:`securefl.study.labels`, which all are binary.
-LABELS: Registry[type[LabelSection]] = Registry("label", {})
+LABELS: Registry[type[LabelSection]] = Registry(
+    "label", {"classes": "securefl.study.classes_label:ClassesLabel"}
+)

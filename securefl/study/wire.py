@@ -54,7 +54,7 @@ class Counting(Protocol):
         """The largest count before noise."""
 
     @property
-    def noise_multiplier(self) -> Decimal:
+    def sigma(self) -> Decimal:
         """Standard deviation of the noise, in counts."""
 
 
@@ -99,10 +99,10 @@ def count_bits(spec: Counting) -> int:
     """Bits of a field that holds every noised count: 14 standard deviations are the largest draw.
 
     >>> from types import SimpleNamespace
-    >>> count_bits(SimpleNamespace(bound=20_000, noise_multiplier=3.75)), largest_value(16)
+    >>> count_bits(SimpleNamespace(bound=20_000, sigma=3.75)), largest_value(16)
     (16, 32767)
     """
-    largest = spec.bound + math.ceil(_LARGEST_DRAW * spec.noise_multiplier) + 1
+    largest = spec.bound + math.ceil(_LARGEST_DRAW * spec.sigma) + 1
     return largest.bit_length() + 1
 
 

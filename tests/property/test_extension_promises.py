@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from classes_study import classes_protocol
 from extension_promises import (
     check_family,
     check_label,
@@ -28,7 +29,10 @@ from securefl.study.counts import evaluation_of
 from securefl.study.training import training_of
 
 #: Name → data whose label names the task, and an evaluation of it.
-TASK_EXAMPLES = {"binary": (SPEC, evaluation_of(protocol()))}
+TASK_EXAMPLES = {
+    "binary": (SPEC, evaluation_of(protocol())),
+    "classes": (classes_protocol().data, evaluation_of(classes_protocol())),
+}
 #: Name → sections of the study file.
 FAMILY_EXAMPLES = {
     "linear": [SimpleNamespace()],

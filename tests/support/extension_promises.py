@@ -60,11 +60,14 @@ def check_task(task, generator):
 
 
 def check_places(task, evaluation, generator):
-    """A row counts in one number of the histogram, whatever the model says and beside whom."""
+    """A row counts once in as many numbers of the histogram as the section says, whatever the model
+    says and beside whom.
+    """
     predictions = task.predictions(generator.normal(0, 3, (64, task.outputs)))
     y = generator.choice(known_targets(task), 64)
     places = task.place(predictions, y, evaluation)
-    assert places.shape == (64,)
+    assert places.reshape(64, -1).shape == (64, evaluation.cells)
+    assert (np.diff(places.reshape(64, -1), axis=1) > 0).all()
     assert places.min() >= 0
     assert places.max() < task.histogram_size(evaluation)
     order = generator.permutation(64)

@@ -118,7 +118,7 @@ def test_rounding_adds_a_sixth_of_the_squared_step():
     ],
 )
 def test_fields_of_counts_hold_the_largest_count_and_the_largest_draw(bound, noise):
-    width = count_bits(SimpleNamespace(bound=bound, noise_multiplier=Decimal(noise)))
+    width = count_bits(SimpleNamespace(bound=bound, sigma=Decimal(noise)))
     most = bound + math.ceil(TAIL * Decimal(noise))
     assert most <= 2 ** (width - 1) - 1
     assert most + 1 >= 2 ** (width - 2) - 1  # and no wider than that

@@ -130,6 +130,8 @@ class Evaluate(Stage):
         s, delta = self.section, self.study.privacy.delta
         if not isinstance(s, self._task.EvaluationTable):
             yield ("metric",), f'"{s.metric}" does not judge what the label asks for'
+        else:
+            yield from self._task.evaluation_faults(s)
         yield from claim_faults(
             s.epsilon, lambda: accountant.evaluation_epsilon(s.noise_multiplier, delta), delta
         )

@@ -19,11 +19,12 @@ import numpy.typing as npt
 from securefl.learning.tasks.told import Told
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from securefl.learning.table import Cell, Table
     from securefl.study.counts import EvaluateSection
     from securefl.study.schema import Quality, Template, Verdict
+    from securefl.study.stages import Finding
     from securefl.types import FloatArray, IntArray
 
 #: A row's target; for a binary task 1 or 0.
@@ -45,6 +46,7 @@ class Task(ABC):
         metric: name of the figure that a quality rule is judged on, as "AUC".
         strata: names of the groups that a count of patients is split into.
         strata_words: how it is split, as "by stage of the disease": for owners.
+        score_names: names of the figures of a prediction, where there are several.
         histogram_words: what an evaluation counts, as "how many of the patients kept aside ...":
             for owners.
     """
@@ -56,6 +58,7 @@ class Task(ABC):
     metric: ClassVar[str]
     strata: tuple[str, ...]
     strata_words: ClassVar[str]
+    score_names: tuple[str, ...] = ()
     histogram_words: ClassVar[str]
 
     @abstractmethod
@@ -118,6 +121,11 @@ class Task(ABC):
         named = zip(counts, self.strata, strict=True)
         return ", ".join(f"about {max(count, 0):,} of them {name}" for count, name in named)
 
+    def evaluation_faults(self, evaluation: Any) -> Iterable[Finding]:  # noqa: ANN401 - each task has a section of its own
+        """Figures of an evaluation's section that do not fit the label: the key, and what would."""
+        del evaluation
+        return ()
+
     @abstractmethod
     def histogram_size(self, evaluation: Any) -> int:  # noqa: ANN401 - each task has a section of its own
         """Numbers in the histogram that an evaluation releases."""
@@ -129,7 +137,9 @@ class Task(ABC):
         y: npt.NDArray[Any],
         evaluation: Any,  # noqa: ANN401 - as above
     ) -> IntArray:
-        """The place in the histogram in which each row counts, int64[m]."""
+        """The place in the histogram in which each row counts, int64[m]; or its places, int64[m, c]
+        in rising order, where one row counts in c numbers as the section's ``cells`` says.
+        """
 
     @abstractmethod
     def evaluate(
