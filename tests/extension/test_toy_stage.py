@@ -43,6 +43,11 @@ class HalvesSection(StageSection):
     epsilon: DecimalText
     bound: int
 
+    @property
+    def sigma(self):
+        """A patient counts in one number, so the noise on it is the multiplier."""
+        return self.noise_multiplier
+
 
 @dataclass(frozen=True)
 class HalvesResult(Result):

@@ -14,6 +14,7 @@ from securefl.demo import baselines, thyroid
 from securefl.errors import DataError, StudyError
 from securefl.learning.features import Prepared, feature_names, prepare
 from securefl.learning.table import read_table
+from securefl.privacy.accounting import PldAccountant
 from securefl.study.consistency import check_consistency
 from securefl.study.parse import parse_protocol
 from securefl.study.training import training_of
@@ -91,6 +92,22 @@ def test_the_protocols_figures_agree_with_each_other():
     check_consistency(PROTOCOL, Accountant())
     published = sum(thyroid.SITES.values()) * Fraction(7, 10) * Fraction(1, 5)
     assert Fraction(training_of(PROTOCOL).normaliser) == published
+
+
+def test_the_protocol_of_three_classes_agrees_with_itself_and_with_the_table():
+    path = Path(__file__).parents[2] / "protocols" / "studies" / "thyroid-classes" / "protocol.toml"
+    study = parse_protocol(path.read_bytes())
+    check_consistency(study, PldAccountant())
+    names, found = [c.name for c in study.data.label.classes], []
+    for table in thyroid.site_tables().values():
+        found.extend(prepare(read_table(table), study.data, b"s" * 32).y)
+    # four rows have an age that the declared range refuses
+    assert dict(zip(names, np.bincount(found), strict=True)) == {
+        "underactive": 667,
+        "overactive": 241,
+        "neither": 8264 - 4,
+    }
+    assert Fraction(training_of(study).normaliser) == sum(thyroid.SITES.values()) * Fraction(7, 10)
 
 
 def test_nothing_of_the_largest_hospitals_first_step_is_cut():
