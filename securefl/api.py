@@ -48,6 +48,7 @@ from securefl.study.dates import check_not_over
 from securefl.study.seal import seal_study
 from securefl.study.sealed import SealedStudy, UnsealedStudy
 from securefl.study.shares import shares
+from securefl.study.stages import makes_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -432,17 +433,25 @@ class Study(Shown):
         return found
 
     def place(self, model_folder: Path | None = None) -> Path:
-        """Return the folder where a run would put its model.
+        """Return the folder where a run would put its model; the study's own where it makes none.
 
         To be asked before anybody waits or begins.
 
         Raises:
-            UsageError: the study was run before, or the folder exists: a model is never
-                overwritten.
+            UsageError: the study was run before, a folder is named and it makes no model, or the
+                folder exists: a model is never overwritten.
         """
         from securefl.researcher.run_study import refuse_second
 
         refuse_second(self._lab.folder, self.folder, self.plan)
+        if not makes_model(self.file):
+            if model_folder is not None:
+                raise UsageError(
+                    f"{self.name} makes no model, so there is nothing to put into {model_folder}.",
+                    whose="the researcher",
+                    next_step="Run it without a model's folder.",
+                )
+            return self.folder
         target = model_folder or self._lab.folder.path / "model"
         if target.exists():
             raise UsageError(

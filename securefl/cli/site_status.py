@@ -48,7 +48,7 @@ def _study_json(study: StudyStatus) -> dict[str, Any]:
         "reason": study.reason,
         "waits_for": study.waits_for,
         "quality": study.verdict,
-        "quality_minimum": str(study.minimum),
+        "quality_minimum": None if study.minimum is None else str(study.minimum),
     }
 
 
@@ -79,6 +79,12 @@ def status_page(found: SiteStatus) -> Page:
     )
 
 
+def _quality(study: StudyStatus) -> str | None:
+    if study.verdict is None or study.minimum is None:
+        return None
+    return quality_words(study.verdict, study.minimum)
+
+
 def _study_line(study: StudyStatus) -> StudyLine:
     return StudyLine(
         study.name,
@@ -86,6 +92,6 @@ def _study_line(study: StudyStatus) -> StudyLine:
         study.last_round,
         study.rounds,
         study.reason,
-        study.verdict and quality_words(study.verdict, study.minimum),
+        _quality(study),
         study.waits_for,
     )

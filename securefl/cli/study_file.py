@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from securefl.cli.screen import html_option, json_option, say, show_page, write_json
+from securefl.errors import UsageError
 from securefl.files import read_given
 
 
@@ -57,6 +58,7 @@ def plan(
     from securefl.privacy.accounting import PldAccountant
     from securefl.report.plan import plan_page, plan_study
     from securefl.report.plan_picture import plan_svg
+    from securefl.report.plan_training import TrainedPlan
     from securefl.study.consistency import contradictions
     from securefl.study.parse import parse_any
 
@@ -66,6 +68,11 @@ def plan(
         found, charges_of(found), contradictions(found, PldAccountant(), text.decode())
     )
     if svg_file:
+        if not isinstance(made, TrainedPlan):
+            raise UsageError(
+                f"{made.study} trains no model, so no rounds can be drawn.",
+                next_step="Leave out --svg.",
+            )
         write_text(plan_svg(made), svg_file)
     if json_file:
         write_json(made.to_json(), json_file)

@@ -25,6 +25,9 @@ from securefl.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from securefl.api import Study
     from securefl.federation.coordinator import RoundRecord
+    from securefl.report.run import ModelOutcome
+    from securefl.researcher.results import MadeModel
+    from securefl.study.schema import Study as StudyFile
 
 #: Seconds of a round after which the bar says whom it waits for.
 _SILENCE = 3.0
@@ -97,6 +100,7 @@ def _run(
     from securefl.report.quality import quality_words
     from securefl.report.run import extracts_page, outcome_page
     from securefl.researcher.progress import round_lines
+    from securefl.study.schema import quality_of
 
     found.wait(seconds=seconds)
     file = found.file
@@ -124,12 +128,10 @@ def _run(
                 task, description=escape(str(who)) if who.seconds >= _SILENCE else "rounds"
             ),
         )
+    made = result.made
     outcome = outcome_page(
-        result.told,
-        model_dir=str(result.folder),
         study_title=file.study.title,
-        quality=result.quality,
-        quality_minimum=file.quality.minimum,
+        model=None if made is None else _model_outcome(made, file),
         found=[row for r in result.outcome.results for row in r.rows(units(file))],
         lost=result.lost,
     )
@@ -137,17 +139,26 @@ def _run(
     show_page(outcome)
     show_page(extracts)
     say(f"The whole extracts: securefl study report {found.name}{hint}")
-    say(f"Next: securefl predict {result.folder} TABLE.csv   (a table with the model's columns)")
+    if made is not None:
+        say(f"Next: securefl predict {made.folder} TABLE.csv   (a table with the model's columns)")
     if json_file:
         write_json(found.report(), json_file)
     if html_file:  # last: a file that cannot be written keeps nothing from the screen
         write_page(joined(outcome, extracts), html_file)
-    if result.quality != "met":
+    if made is not None and made.quality != "met":
         say(
             "The model is there, and the study's quality rule is not:"
-            f" {quality_words(result.quality, file.quality.minimum)}."
+            f" {quality_words(made.quality, quality_of(file).minimum)}."
         )
         sys.exit(int(ExitCode.QUALITY))
+
+
+def _model_outcome(made: MadeModel, file: StudyFile) -> ModelOutcome:
+    from securefl.report.run import ModelOutcome
+    from securefl.study.schema import quality_of
+
+    minimum = quality_of(file).minimum
+    return ModelOutcome(made.figures.told, str(made.folder), made.quality, minimum)
 
 
 @click.command()
@@ -166,10 +177,10 @@ def report(name: str, json_file: str | None, folder: str | None) -> None:
         write_json(result, json_file)
         if json_file == "-":
             return
-    figure = result["figure"]
     say(found.name)
     say_quoted(found.file.study.title)
-    say(f"{figure['name']}: {figure['words']}; model in {result['model']}")
+    if figure := result.get("figure"):
+        say(f"{figure['name']}: {figure['words']}; model in {result['model']}")
     if quality := result.get("quality"):
         say(f"Asked for: {quality_words(quality['verdict'], Decimal(quality['minimum']))}")
     if result.get("lost"):

@@ -73,11 +73,16 @@ class Outcome:
 
     @property
     def theta(self) -> NDArray[np.float64]:
-        """float64[p], the model that stands at the end."""
+        """float64[p], the model that stands at the end.
+
+        Raises:
+            LookupError: the study makes none.
+        """
         return newest_model(self.results)
 
     def __repr__(self) -> str:
-        return f"Outcome({len(self.records)} rounds, {self.theta.size} parameters)"
+        size = sum(result.model.size for result in self.results if result.model is not None)
+        return f"Outcome({len(self.records)} rounds, {size} parameters)"
 
 
 class Watcher(Protocol):

@@ -182,7 +182,7 @@ class End(Statement):
 
     ``quality`` is the judgement of the study's quality rule
     (:data:`securefl.study.schema.VERDICTS`), drawn from the charged evaluation alone; empty where
-    the study was not completed. ``cause`` and ``cause_code`` name the party that ended its part
+    the study was not completed, or makes no model. ``cause`` and ``cause_code`` name the party that ended its part
     first, and its code; both empty where it was none, or the coordinator itself.
     """
 

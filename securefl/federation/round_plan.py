@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import MessageError, StudyError
 from securefl.identity import IdentityCard, Verifier, verify
 from securefl.learning.stages.programme import Programme
-from securefl.learning.stages.roles import trained
+from securefl.learning.stages.train import Train
 from securefl.secagg.layouts import layout_for
 from securefl.secagg.round_context import ATTEMPT, RoundContext
 from securefl.secagg.survivor_terms import SurvivorTerms
@@ -50,8 +50,8 @@ class RoundPlan:
 
     @property
     def parameters(self) -> int:
-        """Size of the global model."""
-        return trained(self.programme).parameters
+        """Size of the global model; 0 where the study makes none."""
+        return sum(stage.parameters for stage in self.programme.stages_of(Train))
 
     @property
     def longest(self) -> int:

@@ -73,7 +73,7 @@ def require_enough(found: Counted, spec: CountSection) -> None:
     """
     if found.patients < spec.minimum:
         raise RoundError(
-            f"About {max(found.patients, 0):,} would train the model in all, and the study asks for"
+            f"About {max(found.patients, 0):,} were counted in all, and the study asks for"
             f" at least {spec.minimum:,}.",
             whose="the researcher",
             next_step=(

@@ -20,7 +20,7 @@ from securefl.privacy.charges import ChargeTerms
 from securefl.privacy.mechanisms import decimal_text
 from securefl.privacy.planning import study_epsilon
 from securefl.study.approval import Approval, open_approval
-from securefl.study.training import training_of
+from securefl.study.training import training_if_any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     from securefl.node.site import Site
     from securefl.privacy.ledger_state import StudyState
     from securefl.privacy.planning import Quote
+    from securefl.study.schema import Study
 
 _NOISE_SOURCE = (
     "integer Gaussian on ChaCha20 keyed by the operating system (securefl.privacy.noise)"
 )
+#: In the place of a figure of the training, where a study trains nothing.
+_NOT_TRAINED = "none"
 
 
 def approve(site: Site, request: Review) -> Quote:
@@ -63,7 +66,7 @@ def approve(site: Site, request: Review) -> Quote:
 
 def _decide(site: Site, request: Review, epsilon: Decimal) -> Quote:
     study, digest = request.study, request.digest
-    train, state = training_of(study), site.ledger.state
+    state = site.ledger.state
     if digest in state.studies or state.declined(digest):
         raise NotApprovedError(
             "This study was decided here before; an approval is given and used once.",
@@ -92,19 +95,28 @@ def _decide(site: Site, request: Review, epsilon: Decimal) -> Quote:
             attempts=study.privacy.max_attempts,
             epsilon=epsilon,
             delta=study.privacy.delta,
-            terms=ChargeTerms(
-                unit=study.privacy.unit,
-                rows_per_patient=study.data.max_rows_per_patient,
-                clip_norm=decimal_text(train.clip_norm),
-                normaliser=decimal_text(train.normaliser),
-                noise_source=_NOISE_SOURCE,
-                code=study.software.lock_sha256,
-            ),
+            terms=_terms(study),
         )
     except SecureFLError:
         site.erase_study_key(digest)
         approval_file(site, digest).unlink(missing_ok=True)
         raise
+
+
+def _terms(study: Study) -> ChargeTerms:
+    """What the figures of the reservation rest on."""
+    train = training_if_any(study)
+    clip_norm = normaliser = _NOT_TRAINED
+    if train is not None:
+        clip_norm, normaliser = decimal_text(train.clip_norm), decimal_text(train.normaliser)
+    return ChargeTerms(
+        unit=study.privacy.unit,
+        rows_per_patient=study.data.max_rows_per_patient,
+        clip_norm=clip_norm,
+        normaliser=normaliser,
+        noise_source=_NOISE_SOURCE,
+        code=study.software.lock_sha256,
+    )
 
 
 def publish_approval(site: Site, digest: str) -> None:

@@ -91,12 +91,12 @@ def remember_round(
         facts: of a round that was accepted.
         model: the global model that it starts from, as it travelled; its hash is checked.
     """
+    if site.name not in recipients(plan.study):
+        return
     step = plan.step(facts.round)
     evaluated = step.stage is judged(plan.programme)
     trains = step.stage is trained(plan.programme)
-    if site.name not in recipients(plan.study) or not (
-        evaluated or (trains and step.turn > step.release.rounds - _KEPT)
-    ):
+    if not evaluated and not (trains and step.turn > step.release.rounds - _KEPT):
         return
     folder = private_folder(private_folder(site.study_folder(plan.digest)) / "steps")
     with suppress(OSError):

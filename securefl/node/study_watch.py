@@ -94,12 +94,12 @@ class StudyWatch:
 
     def _tell_verdict(self, end: End) -> None:
         """Tell the owner how the coordinator judged the quality rule; it is kept for `site status`."""
-        own = self._own
-        if end.quality:
+        own, rule = self._own, self._own.plan.study.quality
+        if end.quality and rule is not None:
             keep_verdict(own.folder, end.quality)
             own.say(
                 f"the {task_of(own.plan.study.data).metric} that the study asks for:"
-                f" {quality_words(end.quality, own.plan.study.quality.minimum)} (signed by the"
+                f" {quality_words(end.quality, rule.minimum)} (signed by the"
                 " coordinator)"
             )
 

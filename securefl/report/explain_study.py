@@ -20,6 +20,7 @@ from securefl.privacy.explain import explain_epsilon, guess_percent, one_in
 from securefl.report.words import bytes_words, decimal_words, plural
 from securefl.secagg.layouts import body_bytes, layout_for
 from securefl.study import meanings
+from securefl.study.stages import makes_model
 from securefl.study.training import training_of
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ def units(study: Template) -> str:
 def quality_sentence(study: Template) -> str:
     """The quality rule, and what comes of it."""
     metric = task_of(study.data).metric
+    if study.quality is None:
+        return "It makes no model, so none is judged."
     if not study.quality.minimum:
         return f"No lowest {metric} is asked for."
     asked = decimal_words(study.quality.minimum)
@@ -152,12 +155,15 @@ def column_rows(study: Template) -> list[tuple[str, str]]:
         if c.kind == "boolean"
     ]
     missing = [c.name for c in data.columns if c.missing == "flag"]
+    aim = "to be predicted"
+    if not makes_model(study):
+        aim = "counted apart"
     rows = [
         ("numbers", ", ".join(numbers)),
         ("choices", ", ".join(choices)),
         ("yes or no", ", ".join(yes_no)),
         ("may be missing", ", ".join(missing)),
-        ("to be predicted", task_of(data).words()),
+        (aim, task_of(data).words()),
         ("tells patients apart", f"{data.patient} (used inside the hospital only, never sent)"),
     ]
     return [(label, text) for label, text in rows if text]
@@ -197,11 +203,24 @@ def _noted(column: Column) -> str:
 
 def use_words(study: Template) -> str:
     """Use of a hospital's rows."""
-    return (
+    split = (
         f"{ratio(study.data.holdout)} patients, drawn by a secret lot of each hospital, are kept"
-        " aside to check the model; the others train it. A row outside the ranges and choices"
+        " aside"
+    )
+    used = f"{split} to check the model; the others train it."
+    if not makes_model(study):
+        used = f"{split}{_aside_words(study)}"
+    return (
+        f"{used} A row outside the ranges and choices"
         f" above is set aside and not used, unless the column says otherwise.{_rows_words(study)}"
     )
+
+
+def _aside_words(study: Template) -> str:
+    """Use of those kept aside, where there is no model to check."""
+    if any(release.aside for _, release in Programme(study).releases):
+        return " for figures of their own."
+    return "; the figures are of the others."
 
 
 def _rows_words(study: Template) -> str:
@@ -244,15 +263,24 @@ def privacy_sentences(study: Template) -> list[str]:
         explain_epsilon(worst, p.delta),
         *_unit_sentences(study),
         "This holds even against somebody who knows everything about all other patients.",
-        (
-            "What a model teaches about people in general is not covered: it would be nearly the"
-            " same without that one patient."
-        ),
+        *_model_sentences(study),
         *_use_sentences(study),
         (
             "A patient whom two of the hospitals treated loses more: the guess can then rise to"
             f" {guess_percent(2 * worst)}, but for a chance of {one_in(twice)}."
         ),
+    ]
+
+
+def _model_sentences(study: Template) -> list[str]:
+    """Limit of the promise, where there is a model."""
+    if not makes_model(study):
+        return []
+    return [
+        (
+            "What a model teaches about people in general is not covered: it would be nearly the"
+            " same without that one patient."
+        )
     ]
 
 

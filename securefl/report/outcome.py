@@ -12,6 +12,7 @@ from securefl.privacy.explain import explain_epsilon
 from securefl.report.explain_study import worst_epsilon
 from securefl.report.quality import quality_words
 from securefl.report.run import lost_hospitals
+from securefl.study.schema import quality_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,8 @@ def model_facts(
         rounds: records or transcripts of all rounds, in order.
     """
     task = task_of(study.data)
-    told, verdict = task.told(evaluation), task.judge(evaluation, study.quality)
+    told, rule = task.told(evaluation), quality_of(study)
+    verdict = task.judge(evaluation, rule)
     return ModelFacts(
         title=study.study.title,
         study_digest=digest,
@@ -46,7 +48,7 @@ def model_facts(
         privacy=explain_epsilon(worst_epsilon(study), study.privacy.delta),
         figures={
             told.metric: f"{told.headline}; from a noised, encrypted score histogram",
-            f"{told.metric} asked for": quality_words(verdict, study.quality.minimum),
+            f"{told.metric} asked for": quality_words(verdict, rule.minimum),
         },
         participants=study.cohort,
         lost=lost_hospitals(study, rounds),

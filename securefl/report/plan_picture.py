@@ -13,12 +13,12 @@ from securefl.report.page import Picture, Spoken
 from securefl.report.svg import WIDE, Plot, line, number, picture, text
 
 if TYPE_CHECKING:
-    from securefl.report.plan import StudyPlan
+    from securefl.report.plan_training import TrainedPlan
 
 _PLOT = Plot(400, left=64, top=56, right=24, bottom=56)
 
 
-def plan_picture(plan: StudyPlan) -> Picture:
+def plan_picture(plan: TrainedPlan) -> Picture:
     """The picture for the plan's page."""
     top = float(plan.curve[-1][1])
     curve = tuple(float(epsilon) / top for _, epsilon in plan.curve)
@@ -26,7 +26,7 @@ def plan_picture(plan: StudyPlan) -> Picture:
     return Picture(picture(words, _PLOT.height, *_parts(plan)), (Spoken(words, curve=curve),))
 
 
-def plan_svg(plan: StudyPlan) -> str:
+def plan_svg(plan: TrainedPlan) -> str:
     """The picture as a file. Text from the study is escaped; there is no script and nothing is
     fetched.
     """
@@ -36,7 +36,7 @@ def plan_svg(plan: StudyPlan) -> str:
     return f"{picture(_words(plan), _PLOT.height, style, paper, *_parts(plan))}\n"
 
 
-def _words(plan: StudyPlan) -> str:
+def _words(plan: TrainedPlan) -> str:
     most, top = plan.curve[-1]
     return (
         f"Epsilon grows with the rounds: {_planned(plan):.2f} at {plan.rounds} as planned,"
@@ -44,11 +44,11 @@ def _words(plan: StudyPlan) -> str:
     )
 
 
-def _planned(plan: StudyPlan) -> float:
+def _planned(plan: TrainedPlan) -> float:
     return next(float(e) for n, e in plan.curve if n == plan.rounds)
 
 
-def _parts(plan: StudyPlan) -> list[Markup]:
+def _parts(plan: TrainedPlan) -> list[Markup]:
     most, top = plan.curve[-1][0], float(plan.curve[-1][1])
     levels = _ticks(top)
     high = max(top, levels[-1])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from securefl.learning.stages.programme import Programme
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from securefl.learning.tasks.told import Told
+    from securefl.report.page import Value
     from securefl.study.schema import Study, Verdict
 
 DEMO_HEADING = "Only a demonstration can show this, because the table is public"
@@ -156,57 +158,62 @@ def _what_left(releases: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(plural(count, *nouns(kind)) for kind, count in kinds.items()) or "nothing"
 
 
-def outcome_page(
-    told: Told,
-    *,
-    model_dir: str,
-    study_title: str,
-    quality: Verdict,
-    quality_minimum: Decimal,
-    found: Sequence[tuple[str, str]] = (),
-    lost: Mapping[str, str] | None = None,
-) -> Page:
-    """The page of a finished study: its quality, from the one noised histogram that was released.
+@dataclass(frozen=True)
+class ModelOutcome:
+    """The model of a finished study, as its page tells of it.
 
     Args:
         told: the task's figures in words.
-        model_dir: the model's folder.
-        study_title: the study's title.
+        folder: the model's folder.
         quality: how the study's quality rule was judged.
-        quality_minimum: the lowest figure that the study accepts.
+        minimum: the lowest figure that the study accepts.
+    """
+
+    told: Told
+    folder: str
+    quality: Verdict
+    minimum: Decimal
+
+
+def outcome_page(
+    *,
+    study_title: str,
+    model: ModelOutcome | None,
+    found: Sequence[tuple[str, str]] = (),
+    lost: Mapping[str, str] | None = None,
+) -> Page:
+    """The page of a finished study: what was read off the noised totals that were released.
+
+    Args:
+        study_title: the study's title.
+        model: its model; None where it makes none.
         found: label and text of what other stages found.
         lost: from :func:`lost_hospitals`.
     """
+    rows: list[tuple[str, Value] | None] = [*found, when(lost, ("lost", lost_words(lost or {})))]
+    heading = "What was found"
+    if model is not None:
+        heading, told = "How well the model does", model.told
+        asked = ("asked for", quality_text(model.quality, model.minimum))
+        rows = [(told.metric, Span(told.headline, Tone.STRONG)), *told.rows, asked, *rows]
+    figures = section(
+        heading,
+        facts(rows),
+        Paragraph(
+            "These figures were read off one encrypted, noised total of all hospitals. No"
+            " hospital's own figure was seen.",
+            Tone.QUIET,
+        ),
+    )
+    if model is None:
+        return page("The study is over", Quoted(study_title), figures)
+    use = f"securefl predict {model.folder} rows.csv --json scores.json"
     return page(
         "The study is over",
         Quoted(study_title),
-        section(
-            "How well the model does",
-            facts(
-                [
-                    (told.metric, Span(told.headline, Tone.STRONG)),
-                    *told.rows,
-                    ("asked for", quality_text(quality, quality_minimum)),
-                    *found,
-                    when(lost, ("lost", lost_words(lost or {}))),
-                ]
-            ),
-            Paragraph(
-                "These figures were read off one encrypted, noised total of all hospitals. No"
-                " hospital's own figure was seen.",
-                Tone.QUIET,
-            ),
-        ),
-        _meaning(told),
-        section(
-            "The model",
-            facts(
-                [
-                    ("folder", model_dir),
-                    ("to use it", f"securefl predict {model_dir} rows.csv --json scores.json"),
-                ]
-            ),
-        ),
+        figures,
+        _meaning(model.told),
+        section("The model", facts([("folder", model.folder), ("to use it", use)])),
     )
 
 

@@ -20,9 +20,11 @@ from securefl.report.page import (
     facts,
     page,
     section,
+    when,
 )
 from securefl.report.words import bytes_words, plural
 from securefl.study.schema import Study
+from securefl.study.stages import makes_model
 from securefl.study.training import training_of
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def study_page(study: Template | Study, digest: str | None = None) -> Page:
             facts((label, Quoted(text)) for label, text in explain_study.column_rows(study)),
             explain_study.use_words(study),
         ),
-        section("What is trained", _training(study)),
+        section("What is trained", _training(study)) if makes_model(study) else None,
         section(
             "What leaves each hospital",
             bullets(item.sentence for item in explain_study.leaving(study)),
@@ -95,7 +97,10 @@ def _outputs(study: Template) -> list[Value]:
             [
                 ("Artefacts", Quoted(", ".join(out.artefacts))),
                 ("Intended use", Quoted(out.intended_use)),
-                ("Sent at the end, sealed to each, to", _recipients(out.recipients)),
+                when(
+                    makes_model(study),
+                    ("Sent at the end, sealed to each, to", _recipients(out.recipients)),
+                ),
             ]
         ),
         "Promised between people, which no program keeps:",

@@ -106,6 +106,14 @@ def recipients_sentence(names: Sequence[str]) -> str:
     )
 
 
+def no_model_sentence() -> str:
+    """Result of a study that makes no model."""
+    return (
+        "The researcher gets the noised totals listed above, and what follows from them. The study"
+        " makes no model, and the program sends nothing to anybody else."
+    )
+
+
 def exit_sentence() -> str:
     """Leaving the study, as this program enforces it."""
     return (
@@ -179,9 +187,17 @@ def when_sentences(study: Study) -> list[str]:
 def enforced_sentences(study: Study) -> list[str]:
     """Terms on results and on leaving that the program keeps."""
     return [
+        *_result_sentences(study),
+        exit_sentence(),
+    ]
+
+
+def _result_sentences(study: Study) -> list[str]:
+    if study.quality is None:
+        return [no_model_sentence()]
+    return [
         recipients_sentence(recipients(study)),
         quality_sentence(task_of(study.data).metric, study.quality.minimum),
-        exit_sentence(),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from securefl.backoff import poll
@@ -15,9 +15,12 @@ from securefl.learning.stages.roles import judged_result
 from securefl.learning.tasks import task_of
 from securefl.party.audit_extract import read_extract
 from securefl.report.outcome import model_facts
+from securefl.report.run import lost_hospitals
 from securefl.researcher.delivery import deliver, send
 from securefl.researcher.run_study import RESULT, is_running, was_run
 from securefl.shown import Shown
+from securefl.study.schema import quality_of
+from securefl.study.stages import makes_model
 from securefl.study.training import training_of
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from securefl.federation.coordinator import Outcome
     from securefl.federation.round_plan import RoundPlan
     from securefl.learning.artefact import Model
+    from securefl.learning.stages.evaluate import EvaluateResult
     from securefl.learning.tasks.told import Told
     from securefl.party.folder import PartyFolder
     from securefl.study.schema import Verdict
@@ -40,32 +44,89 @@ def _nothing(_text: str) -> None:
     pass
 
 
-@dataclass(frozen=True, repr=False)
-class Result(Shown):
-    """A completed study: model, released figures, the extract of each hospital's audit.
+@dataclass(frozen=True)
+class MadeModel:
+    """The model of a completed study.
 
-    ``lost``: hospital → first round without it, for those lost. ``quality``: how the study's
-    quality rule was judged. ``sent_to``: who is sent the model.
+    Attributes:
+        model: as saved.
+        figures: its released figures.
+        quality: how the study's quality rule was judged.
+        folder: where it was saved.
+        sent_to: who is sent it.
     """
 
     model: Model
-    evaluation: Any
-    told: Told
-    outcome: Outcome
-    extracts: Extracts
-    folder: Path
-    lost: dict[str, str]
+    figures: EvaluateResult
     quality: Verdict
+    folder: Path
     sent_to: tuple[str, ...] = ()
 
+
+@dataclass(frozen=True, repr=False)
+class Result(Shown):
+    """A completed study: what its stages found, and the extract of each hospital's audit.
+
+    ``lost``: hospital → first round without it, for those lost. ``made``: the model with its
+    figures; None where the study makes none.
+    """
+
+    title: str
+    outcome: Outcome
+    extracts: Extracts
+    lost: dict[str, str]
+    made: MadeModel | None = None
+
+    @property
+    def model(self) -> Model:
+        """The model.
+
+        Raises:
+            UsageError: the study makes none.
+        """
+        return self._made.model
+
+    @property
+    def evaluation(self) -> Any:  # noqa: ANN401 - each task has figures of its own
+        """Figures that were read off the released histogram. Raises as :attr:`model`."""
+        return self._made.figures.evaluation
+
+    @property
+    def told(self) -> Told:
+        """The same in words. Raises as :attr:`model`."""
+        return self._made.figures.told
+
+    @property
+    def quality(self) -> Verdict:
+        """How the study's quality rule was judged. Raises as :attr:`model`."""
+        return self._made.quality
+
+    @property
+    def folder(self) -> Path:
+        """The model's folder. Raises as :attr:`model`."""
+        return self._made.folder
+
+    @property
+    def sent_to(self) -> tuple[str, ...]:
+        """Who is sent the model."""
+        if self.made is None:
+            return ()
+        return self.made.sent_to
+
+    @property
+    def _made(self) -> MadeModel:
+        if self.made is None:
+            raise UsageError(
+                "This study makes no model.", next_step="`outcome.results` has what it found."
+            )
+        return self.made
+
     def _shown(self) -> list[tuple[str, str]]:
-        return [
-            ("title", self.model.facts.title),
-            (self.told.metric, self.told.short),
-            ("quality", self.quality),
-            ("rounds", f"{len(self.outcome.records)}"),
-            ("folder", str(self.folder)),
-        ]
+        rows = [("title", self.title), ("rounds", f"{len(self.outcome.records)}")]
+        if self.made is None:
+            return rows
+        model = [(self.told.metric, self.told.short), ("quality", self.quality)]
+        return [rows[0], *model, rows[1], ("folder", str(self.folder))]
 
 
 def save_result(
@@ -77,24 +138,18 @@ def save_result(
     *,
     warn: Callable[[str], None] = _nothing,
 ) -> Result:
-    """Save the model into ``target`` and the figures into the study's folder.
+    """Save the model, where one is made, into ``target``, and the figures into the study's folder.
 
     Sends the model to its recipients, and collects the extracts that come in time.
     """
-    study = plan.study
-    figures = judged_result(outcome.results)
-    evaluation, told = figures.evaluation, figures.told
-    verdict = task_of(study.data).judge(evaluation, study.quality)
-    facts = model_facts(study, plan.digest, evaluation, outcome.records)
-    lost = facts.lost
-    model = save_model(target, outcome.theta, training_of(study).model, study.data, facts)
+    lost = lost_hospitals(plan.study, outcome.records)
+    made = None
+    if makes_model(plan.study):
+        made = _saved_model(plan, outcome, target)
     result: dict[str, Any] = {
         "study": folder.name,
         "digest": plan.digest,
-        "model": str(target),
-        **figures.record(),
-        "figure": {"name": told.metric, "words": told.headline},
-        "quality": {"verdict": verdict, "minimum": format(study.quality.minimum, "f")},
+        **_model_figures(plan, made),
         "rounds": len(outcome.records),
         "parameters": plan.parameters,
         "upload_bytes": max(r.upload_bytes for r in outcome.records),
@@ -105,13 +160,37 @@ def save_result(
         "lost": lost,
         "extracts": {},
     }
-    _write(
-        folder, result
-    )  # before the extracts are waited for: whatever happens meanwhile, the study has its result
-    sent_to = deliver(lab, folder, plan, outcome, figures, model=target, warn=warn)
+    # before the extracts are waited for: whatever happens meanwhile, the study has its result
+    _write(folder, result)
+    if made is not None:
+        sent_to = deliver(lab, folder, plan, outcome, made.figures, model=target, warn=warn)
+        made = replace(made, sent_to=sent_to)
     extracts = _extracts(lab, plan, _EXTRACT_SECONDS, tuple(outcome.records[-1].contributions))
     _write(folder, {**result, "extracts": extracts})
-    return Result(model, evaluation, told, outcome, extracts, target, lost, verdict, sent_to)
+    return Result(plan.study.study.title, outcome, extracts, lost, made)
+
+
+def _saved_model(plan: RoundPlan, outcome: Outcome, target: Path) -> MadeModel:
+    """Save the model of a completed run with its card."""
+    study = plan.study
+    figures = judged_result(outcome.results)
+    verdict = task_of(study.data).judge(figures.evaluation, quality_of(study))
+    facts = model_facts(study, plan.digest, figures.evaluation, outcome.records)
+    model = save_model(target, outcome.theta, training_of(study).model, study.data, facts)
+    return MadeModel(model, figures, verdict, target)
+
+
+def _model_figures(plan: RoundPlan, made: MadeModel | None) -> dict[str, Any]:
+    """The model's part of the result; nothing where there is none."""
+    if made is None:
+        return {}
+    told, minimum = made.figures.told, quality_of(plan.study).minimum
+    return {
+        "model": str(made.folder),
+        **made.figures.record(),
+        "figure": {"name": told.metric, "words": told.headline},
+        "quality": {"verdict": made.quality, "minimum": format(minimum, "f")},
+    }
 
 
 def read_result(lab: PartyFolder, folder: Path, plan: RoundPlan) -> dict[str, Any]:

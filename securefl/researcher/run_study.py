@@ -240,15 +240,17 @@ def _second(lab: PartyFolder, folder: Path, plan: RoundPlan) -> UsageError:
 
 
 def _judgement(plan: RoundPlan, outcome: Outcome) -> str:
-    """Judge the study's quality rule on the charged evaluation.
+    """Judge the study's quality rule on the charged evaluation; empty where no model is made.
 
     Hospitals read it in the signed end.
     """
     from securefl.learning.stages.roles import judged_result
     from securefl.learning.tasks import task_of
 
-    task = task_of(plan.study.data)
-    return task.judge(judged_result(outcome.results).evaluation, plan.study.quality)
+    rule = plan.study.quality
+    if rule is None:
+        return ""
+    return task_of(plan.study.data).judge(judged_result(outcome.results).evaluation, rule)
 
 
 def _say_end(

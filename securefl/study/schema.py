@@ -33,7 +33,7 @@ from securefl.study.fields import (
 from securefl.study.limits import LEAST_DELTA
 from securefl.study.recipients import strangers
 from securefl.study.roster import check_distinct
-from securefl.study.stages import AnyStageSection, check_order, unsealed
+from securefl.study.stages import AnyStageSection, check_order, makes_model, unsealed
 
 #: Each stage is read by people, and its releases are charged: a longer list is no study.
 MOST_STAGES = 16
@@ -166,9 +166,9 @@ VERDICTS: frozenset[str] = frozenset(get_args(Verdict))
 
 
 class Quality(Section):
-    """Lowest acceptable AUC, judged on the lower end of the released interval.
+    """Lowest acceptable figure of the model, judged on the lower end of the released interval.
 
-    Charged releases only.
+    Charged releases only. A study that makes no model has no such rule.
     """
 
     minimum: DecimalText
@@ -228,7 +228,7 @@ class Template(Section):
     stages: Annotated[tuple[AnyStageSection, ...], Field(min_length=1, max_length=MOST_STAGES)]
     secagg: SecAggSpec
     schedule: Schedule
-    quality: Quality
+    quality: Quality | None = None
     outputs: Outputs
     exit: Exit
 
@@ -236,6 +236,34 @@ class Template(Section):
     def _stages_in_order(self) -> Self:
         check_order(self.stages)
         return self
+
+    @model_validator(mode="after")
+    def _model_or_none(self) -> Self:
+        """What is asked of a model, and who is sent it, stands where there is one."""
+        if makes_model(self):
+            if self.quality is None:
+                raise Fault("is missing (add the table [quality]): a model is judged", "quality")
+            return self
+        if self.quality is not None:
+            raise Fault("asks something of a model, and no stage makes one; delete it", "quality")
+        if self.outputs.recipients:
+            raise Fault(
+                "names who is sent the model, and no stage makes one; write recipients = []",
+                "outputs",
+                "recipients",
+            )
+        return self
+
+
+def quality_of(study: Template) -> Quality:
+    """The rule by which the study's model is judged.
+
+    Raises:
+        LookupError: the study makes no model.
+    """
+    if study.quality is None:
+        raise LookupError("the study judges no model")
+    return study.quality
 
 
 class Study(Template):

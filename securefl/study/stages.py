@@ -92,15 +92,21 @@ def _known() -> str:
 
 
 def check_order(sections: Sequence[StageSection]) -> None:
-    """Refuse stages that do not make one model and judge it afterwards.
+    """Refuse stages that make several models, or one that they do not judge afterwards.
+
+    A study that only counts makes none, and judges none.
 
     Raises:
         Fault: naming the stage.
     """
     makers = [place for place, section in enumerate(sections) if section.makes_model]
     judges = [place for place, section in enumerate(sections) if section.judges_model]
-    if not makers:
-        raise Fault(f"no stage makes a model; add one, like {_kinds_that('makes_model')}", "stages")
+    if judges and not makers:
+        raise Fault(
+            f"judges a model, and no stage makes one; add one, like {_kinds_that('makes_model')}",
+            "stages",
+            judges[0],
+        )
     if len(makers) > 1:
         raise Fault("a study makes one model; remove this stage", "stages", makers[1])
     if judges and judges[0] < makers[0]:
@@ -109,11 +115,14 @@ def check_order(sections: Sequence[StageSection]) -> None:
             "stages",
             judges[0],
         )
-    if not judges:
+    if makers and not judges:
         kinds = _kinds_that("judges_model")
-        raise Fault(
-            f"no stage judges the model, and [quality] asks for it; add one, like {kinds}", "stages"
-        )
+        raise Fault(f"no stage judges the model; add one, like {kinds}", "stages")
+
+
+def makes_model(study: Template) -> bool:
+    """True if one of the study's stages makes a model."""
+    return any(section.makes_model for section in study.stages)
 
 
 def _kinds_that(what: str) -> str:

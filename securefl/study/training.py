@@ -122,11 +122,19 @@ class TrainSection(StageSection):
             yield Fault("a study needs initial_sha256; `securefl study new` computes it", "model")
 
 
+def training_if_any(study: Template) -> TrainSection | None:
+    """The section of the stage that trains the study's model; None where nothing is trained."""
+    found = (section for section in study.stages if isinstance(section, TrainSection))
+    return next(found, None)
+
+
 def training_of(study: Template) -> TrainSection:
-    """The section of the stage that makes the study's model.
+    """The section of the stage that trains the study's model.
 
     Raises:
-        LookupError: the study has none.
+        LookupError: nothing is trained.
     """
-    found = [section for section in study.stages if isinstance(section, TrainSection)]
-    return found[0]
+    found = training_if_any(study)
+    if found is None:
+        raise LookupError("the study trains no model")
+    return found

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from conftest import protocol_text
 from in_process_federation import Room, sealed_study
-from ledger_site import approve, digest, new_ledger, send
+from ledger_site import approve, digest, new_ledger, send, verify
 
 from securefl.errors import BudgetError, StudyError
 from securefl.learning.counts import release_counts, row_counts
@@ -23,11 +23,18 @@ from securefl.learning.stages.programme import Programme, charges_of
 from securefl.learning.stages.release import Release, Words
 from securefl.learning.stages.stage import Result, Stage
 from securefl.privacy.accounting import PldAccountant
+from securefl.privacy.audit import audit, extract
 from securefl.privacy.charges import Charge
+from securefl.privacy.ledger import read_ledger
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.planning import study_epsilon
 from securefl.report import explain_study
+from securefl.report.audit import audit_overview, extract_page
 from securefl.report.audit_words import nouns
+from securefl.report.plan import plan_page, plan_study
+from securefl.report.plan_cost import StudyPlan
+from securefl.report.study import study_page
+from securefl.report.terminal import plain_text
 from securefl.study.claims import claim_faults
 from securefl.study.consistency import contradictions
 from securefl.study.fields import DecimalText
@@ -199,6 +206,70 @@ def test_the_ledger_reserves_it_and_notes_no_more_than_that(tmp_path):
         assert send(ledger, round_number=number, **noted)
     with pytest.raises(BudgetError, match="reserved 2 releases"):
         send(ledger, round_number=7, **noted)
+
+
+#: The toy and nothing else: no model, so nothing is judged and nothing sent.
+STAGES_OF_TEXT = protocol_text()[
+    protocol_text().index("[[stages]]") : protocol_text().index("[secagg]")
+]
+ALONE = (
+    (STAGES_OF_TEXT, TABLE),
+    ('[quality]\nminimum = "0.5"\nstop_rule = "none"\n\n', ""),
+    ('recipients = ["participants"]', "recipients = []"),
+)
+
+
+def test_a_study_of_nothing_but_it_runs_and_makes_no_model():
+    plan = sealed_study(*ALONE)[1]
+    assert (plan.last_round, plan.parameters) == (1, 0)
+    room = Room(plan)
+    outcome = room.coordinator().run()
+    (result,) = outcome.results
+    total = reduce(np.add, [h.produced[0] for h in room.hospitals.values()])
+    assert [result.below, result.above] == total.tolist()
+    assert repr(outcome) == "Outcome(1 rounds, 0 parameters)"
+    with pytest.raises(LookupError):
+        outcome.theta  # noqa: B018 - it raises
+
+
+def test_pages_of_a_study_of_nothing_but_it_speak_of_no_model():
+    plan = sealed_study(*ALONE)[1]
+    text = " ".join(plain_text(study_page(plan.study, plan.digest), 200).split())
+    assert "how many lie above the middle" in text
+    assert "It makes no model, so none is judged." in text
+    for word in ("What is trained", "the others train", "Sent at the end", "lowest acceptable"):
+        assert word not in text
+    planned = plan_study(plan.study, charges_of(plan.study))
+    assert type(planned) is StudyPlan
+    assert planned.epsilon == Decimal("0.1739")  # what is claimed is this, rounded up
+    words = plain_text(plan_page(planned), 200)
+    assert "patients in a step" not in words
+    assert "Longer and shorter studies" not in words
+
+
+@pytest.mark.parametrize("edits", [ALONE, (FIRST, AGAIN)], ids=["alone", "around the training"])
+def test_its_audit_names_it_from_grant_to_settlement(tmp_path, edits):
+    study = parse_protocol(protocol_text(*edits))
+    ledger = new_ledger(tmp_path / "ledger.db")
+    approve(ledger, charges=charges_of(study))
+    ledger.start(digest(1))
+    programme = Programme(study)
+    for number in range(1, programme.last_round + 1):
+        release = programme.at(number).release
+        send(ledger, round_number=number, purpose=release.kind, mechanism=release.mechanism)
+    ledger.settle(digest(1), "completed")
+    ledger.close()
+    read = read_ledger(tmp_path / "ledger.db", verify)
+    report = audit(read)
+    assert report.verified
+    (visits, _) = report.to_json()["datasets"]
+    kinds = [programme.at(n).release.kind for n in range(1, programme.last_round + 1)]
+    assert sorted(r["kind"] for r in visits["releases"]) == sorted(kinds)
+    page = audit_overview(report, fingerprint="0" * 8)
+    words = " ".join(plain_text(page, 200).split())
+    assert words.count(": count of halves, ") == kinds.count("age-halves")
+    found = extract(read.events, digest(1))
+    assert "halves" in plain_text(extract_page(found), 200)
 
 
 def test_its_claim_is_checked_in_its_place():

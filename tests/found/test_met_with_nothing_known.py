@@ -10,7 +10,7 @@ from conftest import make_study
 
 from securefl.learning.tasks.binary.evaluation import evaluate, judge
 from securefl.learning.tasks.binary.words import told
-from securefl.report.run import outcome_page
+from securefl.report.run import ModelOutcome, outcome_page
 from securefl.report.terminal import plain_text
 from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_study
@@ -30,11 +30,8 @@ def test_where_nothing_is_known_no_figure_is_given_and_no_rule_is_met(patients):
         page = " ".join(
             plain_text(
                 outcome_page(
-                    told(found),
-                    model_dir="m",
                     study_title="t",
-                    quality=verdict,
-                    quality_minimum=Decimal("0.7"),
+                    model=ModelOutcome(told(found), "m", verdict, minimum=Decimal("0.7")),
                 ),
                 200,
             ).split()

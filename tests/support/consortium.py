@@ -233,6 +233,12 @@ class Consortium:
         begin.
         """
         self.request(study)
+        self.ready_after_request(study)
+
+    def ready_after_request(self, study: Study) -> None:
+        """All approvals of a study that every hospital was asked for, and the wait for the
+        researcher.
+        """
         for name in self.names:
             self.approve(name, study)
         self.until(

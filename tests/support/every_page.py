@@ -32,7 +32,7 @@ from securefl.report.quality import quality_words
 from securefl.report.request import request_page
 from securefl.report.rounds import RoundLine, rounds_page
 from securefl.report.rows import RowCount
-from securefl.report.run import demo_table, extracts_page, outcome_page
+from securefl.report.run import ModelOutcome, demo_table, extracts_page, outcome_page
 from securefl.report.selftest import selftest_page
 from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.study import study_page
@@ -200,11 +200,8 @@ def rounds(*, failed=True):
 
 def outcome():
     return outcome_page(
-        told(EVALUATION),
-        model_dir="out/model",
         study_title="A small study",
-        quality="met",
-        quality_minimum=Decimal("0.5"),
+        model=ModelOutcome(told(EVALUATION), "out/model", "met", minimum=Decimal("0.5")),
         lost={"SVI": "round 5 of 8"},
     )
 

@@ -35,6 +35,7 @@ from securefl.secagg.seal import CkksIntegers
 from securefl.study.approval import Approval
 from securefl.study.seal import seal_study
 from securefl.study.sealed import SealedStudy, UnsealedStudy
+from securefl.study.stages import makes_model
 from securefl.study.training import training_of
 
 NAMES = tuple(sorted(SITES[:3]))
@@ -123,14 +124,16 @@ class Hospital:
             Prepared(x[:40], y[:40], names[:40], {}), Prepared(x[40:], y[40:], names[40:], {})
         )
         self._name = name
-        rule = StepRule.from_study(plan.study, plan.study.participant(name).weight)
-        self._steps = PrivateSteps(rule, logistic_gradients, x[:40], y[:40], self._draws)
+        self._steps = None
+        if makes_model(plan.study):
+            rule = StepRule.from_study(plan.study, plan.study.participant(name).weight)
+            self._steps = PrivateSteps(rule, logistic_gradients, x[:40], y[:40], self._draws)
         self.produced: list[np.ndarray] = []
 
     def __call__(self, number, model, length, largest):
         step = self._plan.step(number)
         public = weights_from_bytes(model, self._plan.public_length(number))
-        if step.stage is trained(self._plan.programme):
+        if self._steps is not None and step.stage is trained(self._plan.programme):
             values = self._steps.update(public)
         else:
             end = step.stage.local(self._study, self._name, self._rows, self._draws)

@@ -46,10 +46,12 @@ def test_too_few_end_the_study_by_the_released_figure():
     require_enough(tally(50, 10), spec())
     with pytest.raises(
         RoundError,
-        match="About 59 would train the model in all, and the study asks for at least 60",
+        match="About 59 were counted in all, and the study asks for at least 60",
     ):
         require_enough(tally(50, 9), spec())
-    with pytest.raises(RoundError, match="About 0 would"):  # the noise was larger than the count
+    with pytest.raises(
+        RoundError, match="About 0 were counted"
+    ):  # the noise was larger than the count
         require_enough(tally(-20, 3), spec())
 
 

@@ -23,8 +23,9 @@ from securefl.privacy.forecast import Training, budget_shares, noise_effect
 from securefl.privacy.mechanisms import SubsampledGaussian
 from securefl.privacy.planning import choose_order
 from securefl.privacy.randomness import SystemRandomness
-from securefl.report.plan import effect_words, plan_page, plan_study
+from securefl.report.plan import plan_page, plan_study
 from securefl.report.plan_picture import plan_svg
+from securefl.report.plan_training import effect_words
 from securefl.report.terminal import plain_text
 from securefl.study.parse import parse_protocol, parse_study
 

@@ -11,6 +11,7 @@ from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.learning.tasks.binary.words import told
 from securefl.report.run import (
     DEMO_HEADING,
+    ModelOutcome,
     demo_table,
     extracts_page,
     lost_hospitals,
@@ -47,13 +48,10 @@ def flat(renderable, width=100):
 
 
 def outcome(evaluation=EVALUATION, **changed):
-    given = {
-        "model_dir": "out/model",
-        "study_title": "A [bold]study[/]",
-        "quality": "met",
-        "quality_minimum": Decimal("0.5"),
-    }
-    return flat(outcome_page(told(evaluation), **(given | changed)))
+    model = {"folder": "out/model", "quality": "met", "minimum": Decimal("0.5")}
+    made = ModelOutcome(told(evaluation), **{k: changed.pop(k, v) for k, v in model.items()})
+    given = {"study_title": "A [bold]study[/]", "model": made}
+    return flat(outcome_page(**(given | changed)))
 
 
 def test_a_round_line_says_one_sum():
@@ -104,10 +102,10 @@ def test_the_outcome_names_the_auc_with_its_interval_and_where_it_came_from():
 def test_the_outcome_says_whether_the_asked_quality_is_met():
     assert "asked for at least 0.5: met; the whole interval lies above" in outcome()
     assert "at least 1: NOT met; the whole interval lies below" in outcome(
-        quality="not-met", quality_minimum=Decimal(1)
+        quality="not-met", minimum=Decimal(1)
     )
     assert "at least 0.9: cannot be judged; the interval holds it" in outcome(
-        quality="cannot-be-judged", quality_minimum=Decimal("0.9")
+        quality="cannot-be-judged", minimum=Decimal("0.9")
     )
 
 
@@ -175,15 +173,21 @@ def test_the_comparison_says_whether_the_interval_held():
     assert "lies NOT within" in flat(comparison(exact=0.9))
 
 
+def test_a_study_without_a_model_says_what_was_found_and_speaks_of_no_model():
+    page = outcome(model=None, found=[("counted", "about 312 patients")])
+    assert "What was found counted about 312 patients" in page
+    assert "model" not in page
+    assert "asked for" not in page
+
+
 def test_the_pages_fit_80_columns():
     for renderable in (
         comparison(),
         outcome_page(
-            told(EVALUATION),
-            model_dir="m" * 90,
             study_title="t" * 300,
-            quality="cannot-be-judged",
-            quality_minimum=Decimal("0.9"),
+            model=ModelOutcome(
+                told(EVALUATION), "m" * 90, "cannot-be-judged", minimum=Decimal("0.9")
+            ),
         ),
     ):
         assert max(map(len, plain_text(renderable, 80).splitlines())) <= 80

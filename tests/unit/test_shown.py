@@ -9,7 +9,7 @@ from consortium import NAMES, Consortium
 
 from securefl.api import PublicDataset, load_model
 from securefl.learning.stages.roles import judged_result
-from securefl.researcher.results import Result
+from securefl.researcher.results import MadeModel, Result
 from securefl.shown import Shown
 
 
@@ -44,7 +44,8 @@ def objects(tmp_path_factory):
     record = end.outcome.records[0].__class__(
         **{**end.outcome.records[0].__dict__, "contributions": many}
     )
-    result = Result(model, evaluation, figures.told, end.outcome, {}, root / "model", {}, "met")
+    made = MadeModel(model, figures, "met", root / "model")
+    result = Result("A small study", end.outcome, {}, {}, made)
     dataset = PublicDataset(
         "SVI", "records", {"columns": [{"name": f"column {i}"} for i in range(200)]}, b""
     )

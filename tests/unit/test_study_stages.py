@@ -95,12 +95,16 @@ def test_stages_stand_in_the_order_of_the_file(tables, kinds):
 @pytest.mark.parametrize(
     ("tables", "why"),
     [
-        ((COUNT_TABLE,), 'stages: no stage makes a model; add one, like kind = "train"'),
+        (
+            (COUNT_TABLE, EVALUATE),
+            'stages.2: judges a model, and no stage makes one; add one, like kind = "train"',
+        ),
+        ((COUNT_TABLE,), "quality: asks something of a model, and no stage makes one; delete it"),
         ((TRAIN, TRAIN, EVALUATE), "stages.2: a study makes one model; remove this stage"),
         ((EVALUATE, TRAIN, EVALUATE), "stages.1: judges the model before there is one"),
         (
             (TRAIN, COUNT_TABLE),
-            'no stage judges the model, and [quality] asks for it; add one, like kind = "evaluate"',
+            'no stage judges the model; add one, like kind = "evaluate"',
         ),
         ((TRAIN, *15 * [COUNT_TABLE], EVALUATE), "stages: .* at most 16"),
         ((), "stages: is missing (add the table [[stages]])"),

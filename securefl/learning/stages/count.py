@@ -1,4 +1,5 @@
-"""Stage ``count``: how many patients train the model in all, from one noised sum.
+"""Stage ``count``: how many patients train the model in all, from one noised sum; in a study without
+a model, how many there are beside those kept aside.
 
 Each hospital counts its training patients by the task's strata, adds its own integer Gaussian noise
 to every count (one patient changes one count by 1, so the sensitivity is 1), and only the sum over
@@ -18,6 +19,7 @@ from securefl.learning.tasks import task_of
 from securefl.privacy.mechanisms import Gaussian, decimal_text
 from securefl.study.claims import claim_faults, width_faults
 from securefl.study.counts import CountSection
+from securefl.study.stages import makes_model
 from securefl.study.wire import count_bits
 
 if TYPE_CHECKING:
@@ -35,9 +37,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CountResult(Result):
-    """The noised count."""
+    """The noised count.
+
+    Attributes:
+        counted: the figures.
+        train: whether those who were counted train a model.
+    """
 
     counted: Counted
+    train: bool = True
 
     def record(self) -> dict[str, Any]:
         """See :class:`Result`."""
@@ -48,7 +56,10 @@ class CountResult(Result):
         found = self.counted
         about = f"about {max(found.patients, 0):,} {units}"
         noise = f"the noise on each count is {found.noise_sd:.0f} (standard deviation)"
-        return [("trained on", f"{about}, {found.words}; {noise}")]
+        label = "counted"
+        if self.train:
+            label = "trained on"
+        return [(label, f"{about}, {found.words}; {noise}")]
 
 
 class Count(Stage):
@@ -118,7 +129,7 @@ class Count(Stage):
 
     def result(self, state: Counted) -> CountResult:
         """See :class:`Stage`."""
-        return CountResult(state)
+        return CountResult(state, train=makes_model(self.study))
 
     @property
     def _task(self) -> Task:
@@ -135,7 +146,10 @@ class Count(Stage):
                 f"; with fewer than {least:,} in all hospitals the study ends there, and its budget"
                 " stays charged"
             )
-        return f"how many {units} train the model, {self._task.strata_words}{end}"
+        counted = f"how many {units} there are"
+        if makes_model(self.study):
+            counted = f"how many {units} train the model"
+        return f"{counted}, {self._task.strata_words}{end}"
 
 
 @dataclass(frozen=True)

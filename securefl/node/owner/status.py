@@ -60,7 +60,7 @@ class StudyStatus:
         reason: why it failed; None where it did not, or where no reason was kept.
         waits_for: what an approved study that has not begun waits for; empty where nobody said.
         verdict: how the coordinator judged the study's quality rule; None before its end.
-        minimum: the lowest figure that the rule accepts.
+        minimum: the lowest figure that the rule accepts; None where no model is made.
     """
 
     name: str
@@ -71,7 +71,7 @@ class StudyStatus:
     reason: str | None
     waits_for: str
     verdict: str | None
-    minimum: Decimal
+    minimum: Decimal | None
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _study(site: Site, request: KeptRequest) -> StudyStatus:
         reason=reason_of(site.path, digest) if failed else None,
         waits_for=waiting_for(folder) if approved else "",
         verdict=verdict_of(folder),
-        minimum=plan.study.quality.minimum,
+        minimum=None if plan.study.quality is None else plan.study.quality.minimum,
     )
 
 

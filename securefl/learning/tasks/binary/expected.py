@@ -18,6 +18,7 @@ import numpy as np
 
 from securefl.learning.tasks.binary.discrimination import expected_interval, histogram_auc
 from securefl.study.counts import AucSection, evaluation_of
+from securefl.study.schema import quality_of
 from securefl.study.training import training_of
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def plan_evaluation(study: Template, hospitals: int) -> EvaluationPlan | None:
     and sampling rate give.
     """
     spec, train = evaluation_of(study), training_of(study)
+    minimum = quality_of(study).minimum
     if not isinstance(spec, AucSection) or spec.prevalence is None:
         return None
     prevalence, edges = float(spec.prevalence), spec.edges
@@ -102,8 +104,8 @@ def plan_evaluation(study: Template, hospitals: int) -> EvaluationPlan | None:
         spec.bins,
         tuple(expect(auc) for auc in AUCS),
         next((e.auc for e in steps if e.told), None),
-        float(study.quality.minimum),
-        next((e.auc for e in steps if e.low >= study.quality.minimum), None),
+        float(minimum),
+        next((e.auc for e in steps if e.low >= minimum), None),
     )
 
 

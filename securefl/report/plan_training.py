@@ -1,0 +1,170 @@
+"""Training of a planned study: what its noise does to the model, what other rounds would cost, how
+the update travels, and what the check of the model will be able to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from securefl.learning.stages.programme import Programme
+from securefl.learning.stages.roles import trained
+from securefl.learning.tasks import task_of
+from securefl.privacy.forecast import Longer, NoiseEffect, Training, noise_effect
+from securefl.report.explain_study import hospitals
+from securefl.report.fields import Fields, fields_json, fields_table, fields_words, plan_fields
+from securefl.report.page import Section, Table, bullets, section
+from securefl.report.plan_cost import StudyPlan
+from securefl.report.plan_picture import plan_picture
+from securefl.report.told import plan_section
+from securefl.report.words import decimal_words
+from securefl.study.training import training_of
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from securefl.learning.tasks.told import Told
+    from securefl.study.schema import Template
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedPlan(StudyPlan):
+    """Plan of a study that trains a model and judges it."""
+
+    effect: NoiseEffect
+    parameters: int
+    rounds: int
+    longer: tuple[Longer, ...]
+    curve: tuple[tuple[int, Decimal], ...]
+    fields: Fields
+    field_words: tuple[str, ...]
+    evaluation: Any | None
+    told: Told
+
+    def to_json(self) -> dict[str, Any]:
+        """See the base class."""
+        return {
+            **super().to_json(),
+            "noise": {
+                "in_one_direction": self.effect.in_one_direction,
+                "in_all": self.effect.in_all,
+                "after_all_rounds": self.effect.after_all_rounds,
+                "parameters": self.parameters,
+            },
+            "fields": fields_json(self.fields),
+            "longer": [
+                {
+                    "rounds": r.rounds,
+                    "epsilon": float(r.epsilon),
+                    "noise_for_same_epsilon": (
+                        None if r.noise_for_same is None else decimal_words(r.noise_for_same)
+                    ),
+                }
+                for r in self.longer
+            ],
+            "curve": [{"rounds": n, "epsilon": float(e)} for n, e in self.curve],
+            "evaluation": None if self.evaluation is None else asdict(self.evaluation),
+        }
+
+
+def plan_training(study: Template, cost: StudyPlan) -> TrainedPlan:
+    """Add the training to what a study costs.
+
+    Args:
+        study: one that trains a model.
+        cost: its plan so far.
+    """
+    p, t = study.privacy, training_of(study)
+    count, parameters = hospitals(study), trained(Programme(study)).parameters
+    training = Training(
+        t.noise_multiplier,
+        t.sample_rate,
+        p.delta,
+        t.epsilon,
+        t.rounds,
+        t.local_steps,
+        p.max_attempts,
+    )
+    fields, task = plan_fields(study), task_of(study.data)
+    evaluation = task.plan(study, count)
+    return TrainedPlan(
+        **vars(cost),
+        effect=noise_effect(
+            noise_multiplier=t.noise_multiplier,
+            normaliser=t.normaliser,
+            hospitals=count,
+            parameters=parameters,
+            local_steps=t.local_steps,
+            rounds=t.rounds,
+        ),
+        parameters=parameters,
+        rounds=t.rounds,
+        longer=training.longer(),
+        curve=training.curve(),
+        fields=fields,
+        field_words=tuple(fields_words(study, fields)),
+        evaluation=evaluation,
+        told=task.told_plan(evaluation),
+    )
+
+
+def training_sections(plan: TrainedPlan) -> list[Section]:
+    """Noise, evaluation, other lengths and the wire."""
+    return [
+        section("What the noise does", bullets(effect_words(plan))),
+        plan_section(plan.told),
+        section("Longer and shorter studies", _longer(plan), plan_picture(plan)),
+        section("How the update travels", fields_table(plan.fields), bullets(plan.field_words)),
+    ]
+
+
+def effect_words(plan: TrainedPlan) -> list[str]:
+    """Effect of the noise on the update, in sentences."""
+    effect = plan.effect
+    whole = f"{effect.in_all:.0f} times"
+    if effect.in_all < 10:
+        whole = f"{effect.in_all * 100:.0f} %"
+    single = (
+        f"In a round the noise of all hospitals together is about {whole} of the longest update"
+        " that is possible (all patients pulling the same way); along any one direction it is"
+        f" {effect.in_one_direction * 100:.1f} % (standard deviation)."
+    )
+    lines = [
+        single,
+        (
+            f"Over all {plan.rounds} rounds it averages out to {effect.after_all_rounds * 100:.0f}"
+            " %, if they pull the same way."
+        ),
+    ]
+    if effect.after_all_rounds > 1:
+        lines.append(
+            "That is more than there is to learn: take fewer weights, more patients (a larger"
+            " published normaliser) or a larger epsilon."
+        )
+    elif effect.in_all > 1:
+        lines.append(
+            "Single rounds are mostly noise; momentum and many rounds are what the model learns"
+            " from."
+        )
+    return lines
+
+
+#: Charges of a study in which no patient meets two stages: those who train, and those kept aside.
+_ONE_OF_EACH = 2
+
+
+def _longer(plan: TrainedPlan) -> Table:
+    shared = len(plan.parts) > _ONE_OF_EACH
+    rows = []
+    for row in plan.longer:
+        mark = " (as planned)" if row.rounds == plan.rounds else ""
+        same = "none"
+        if row.noise_for_same is not None:
+            same = decimal_words(row.noise_for_same)
+        rows.append((f"{row.rounds}{mark}", decimal_words(row.epsilon), same))
+    heads = (
+        "rounds",
+        "epsilon of training alone" if shared else "epsilon with this noise",
+        "noise multiplier for the same epsilon",
+    )
+    return Table(heads, tuple(rows), right=frozenset({0, 1, 2}))
