@@ -7,8 +7,10 @@ Each attack stands beside a control in which the rule it runs against is left ou
 import io
 from dataclasses import replace
 
+import keyed_attacker
 import numpy as np
 import pytest
+from keyed_attacker import BY_CHANCE, likeness, read_with
 from secagg_keyed import KeyedRound
 from secagg_round import NAMES, digest_of
 
@@ -18,7 +20,6 @@ from securefl.secagg.additive import NumberKey
 from securefl.secagg.gaussian import gaussian_samples
 from securefl.secagg.masks import Seeds, expand_chunk, pair_seed
 from securefl.secagg.ring import add, subtract
-from securefl.secagg.seal_ring import from_transformed
 
 ME = "SVI"
 NOTHING = Seeds((), ())
@@ -26,53 +27,10 @@ LENGTH = 4000
 PRIMES = pytest.mark.parametrize("primes", [1, 2, 3])
 
 
-def read_with(a_round, element_body, key, contributors=1):
-    """What whoever holds ``key`` reads out of elements, every check ignored: int64[LENGTH]."""
-    layout, ring = a_round.layout, a_round.layout.ring
-    read = []
-    place = 0
-    shared = a_round.shared()
-    for section, body in zip(a_round.facts.sections[1:], element_body, strict=True):
-        product = key.times(shared[place : place + section.count])
-        place += section.count
-        if section.degree == ring.degree:
-            noisy = from_transformed(ring, ring.subtract(body, product))
-        else:
-            noisy = ring.subtract(body, from_transformed(ring, product)[:, :, : section.degree])
-        half = np.full((len(ring.primes), 1), 1 << (layout.error_bits - 1), dtype=np.uint64)
-        words = ring.to_words(ring.add(noisy, half))
-        low = np.uint64((1 << layout.field_bits) - 1)
-        fields = []
-        for index in range(layout.fields):
-            word, shift = divmod(layout.error_bits + index * layout.field_bits, 58)
-            value = words[:, word] >> np.uint64(shift)
-            if shift + layout.field_bits > 58:
-                value = value | words[:, word + 1] << np.uint64(58 - shift)
-            fields.append(value & low)
-        slots = np.stack(fields, axis=2).reshape(section.count, -1)[:, 1:]
-        read.append(slots.astype(np.int64).ravel() - contributors * (1 << (layout.bits - 1)))
-    return np.concatenate(read)[:LENGTH]
-
-
-def key_out_of(a_round, ciphertexts):
-    """The key coefficients that the holder of the round's CKKS key reads in ciphertexts, every
-    check ignored.
-    """
-    layout, decryptor = a_round.facts.cipher_layout, a_round.keys._decryptor
-    noisy = seal._from_ntt(
-        np.stack([seal._decrypt_chunk(decryptor, chunk) for chunk in ciphertexts])
-    )
-    messages = (noisy + np.uint64(layout.scale // 2)) // np.uint64(layout.scale)
-    low = np.uint64((1 << layout.field_bits) - 1)
-    fields = [(messages >> np.uint64(i * layout.field_bits)) & low for i in range(layout.fields)]
-    slots = np.stack(fields, axis=1).astype(np.int64).reshape(len(ciphertexts), -1)[:, 1:].ravel()
-    return NumberKey(
-        a_round.layout.ring, slots[: a_round.layout.ring.degree] - (1 << (layout.bits - 1))
-    )
-
-
-def likeness(read, truth):
-    return float(np.corrcoef(read, truth)[0, 1])
+def key_out_of(a_round, ciphertexts, contributors=1):
+    """The key that the holder of the round's CKKS key reads in ciphertexts."""
+    decryptor = a_round.keys._decryptor
+    return keyed_attacker.key_out_of(a_round.facts, decryptor, ciphertexts, contributors)
 
 
 @pytest.fixture(params=[1, 2, 3], ids=["1 prime", "2 primes", "3 primes"])
@@ -91,20 +49,22 @@ def test_the_key_holder_reads_nothing_in_one_contribution(a_round):
     bare = a_round.body(ME, values, mask=NOTHING)
     key = key_out_of(a_round, bare[0])
     assert np.array_equal(
-        read_with(a_round, bare[1:], key), values
+        read_with(a_round.facts, bare[1:], key), values
     )  # the control: a key that is sent bare
     sent = a_round.sent(ME, values)
-    assert abs(likeness(read_with(a_round, sent[1:], key_out_of(a_round, sent[0])), values)) < 0.07
+    assert (
+        likeness(read_with(a_round.facts, sent[1:], key_out_of(a_round, sent[0])), values)
+    ) < BY_CHANCE
     nothing = NumberKey(a_round.layout.ring, np.zeros(a_round.layout.ring.degree, dtype=np.int64))
-    assert abs(likeness(read_with(a_round, sent[1:], nothing), values)) < 0.07
+    assert likeness(read_with(a_round.facts, sent[1:], nothing), values) < BY_CHANCE
 
 
 def test_a_sum_that_misses_a_hospital_does_not_open_and_shows_nothing(a_round):
     values = a_round.values()
     bodies = {name: a_round.sent(name, values[name]) for name in NAMES}
     partial = a_round.add([bodies[name] for name in NAMES[1:]])
-    read = read_with(a_round, partial[1:], key_out_of(a_round, partial[0]), len(NAMES) - 1)
-    assert abs(likeness(read, sum(values[name] for name in NAMES[1:]))) < 0.07
+    read = read_with(a_round.facts, partial[1:], key_out_of(a_round, partial[0]), len(NAMES) - 1)
+    assert likeness(read, sum(values[name] for name in NAMES[1:])) < BY_CHANCE
     with pytest.raises(RoundError, match="nothing was released"):
         a_round.open(partial)
 
@@ -117,22 +77,21 @@ def test_a_cohort_that_shrinks_between_the_keys_and_the_numbers_opens_nothing(a_
     bodies = {name: a_round.sent(name, values[name]) for name in NAMES}
     whole = a_round.add(list(bodies.values()))
     fewer = a_round.add([bodies[name] for name in NAMES[1:]])
-    read = read_with(a_round, fewer[1:], key_sum(a_round, whole[0]), len(NAMES) - 1)
-    assert abs(likeness(read, sum(values[name] for name in NAMES[1:]))) < 0.07
+    read = read_with(a_round.facts, fewer[1:], key_sum(a_round, whole[0]), len(NAMES) - 1)
+    assert likeness(read, sum(values[name] for name in NAMES[1:])) < BY_CHANCE
     with pytest.raises(RoundError, match="nothing was released"):
         a_round.open([whole[0], *fewer[1:]])
 
 
 def key_sum(a_round, ciphertexts):
     """The sum of all keys, as the coordinator learns it."""
-    offset = (len(NAMES) - 1) * (1 << (a_round.facts.cipher_layout.bits - 1))
-    return NumberKey(a_round.layout.ring, key_out_of(a_round, ciphertexts).values - offset)
+    return key_out_of(a_round, ciphertexts, len(NAMES))
 
 
 def test_the_control_the_same_cohort_for_both_opens(a_round):
     values = a_round.values()
     whole = a_round.add([a_round.sent(name, values[name]) for name in NAMES])
-    read = read_with(a_round, whole[1:], key_sum(a_round, whole[0]), len(NAMES))
+    read = read_with(a_round.facts, whole[1:], key_sum(a_round, whole[0]), len(NAMES))
     assert np.array_equal(read, sum(values.values()))
 
 
@@ -149,7 +108,7 @@ def test_two_sets_in_one_round_would_show_one_hospital_and_the_round_opens_once(
         ring,
         key_sum(a_round, with_me[0]).values - (key_out_of(a_round, without[0]).values - 3 * 128),
     )
-    assert np.array_equal(read_with(a_round, bare[ME][1:], mine), values[ME])
+    assert np.array_equal(read_with(a_round.facts, bare[ME][1:], mine), values[ME])
     a_round.open(with_me)
     with pytest.raises(RoundError, match="once"):
         a_round.open(without)
@@ -172,11 +131,11 @@ def test_a_key_is_drawn_for_each_contribution_and_one_that_is_used_twice_shows_t
         parts = [
             a_round.layout.ring.subtract(a, b) for a, b in zip(one[1:], other[1:], strict=True)
         ]
-        return read_with(a_round, parts, zero, 0)
+        return read_with(a_round.facts, parts, zero, 0)
 
     reused = difference(lambda n: bytes(range(256)) * (n // 256) + bytes(n % 256))
     assert np.array_equal(reused, first - second)  # the control: one key, two payloads
-    assert abs(likeness(difference(np.random.default_rng(5).bytes), first)) < 0.07
+    assert likeness(difference(np.random.default_rng(5).bytes), first) < BY_CHANCE
     bodies = [a_round.body(ME, first) for _ in range(2)]
     assert not np.array_equal(bodies[0][-1], bodies[1][-1])
 
@@ -236,11 +195,13 @@ def test_all_others_together_read_one_hospital_and_all_but_one_of_them_do_not(a_
     }
     known = sum(keys.values())
     alone = NumberKey(ring, known - sum(k for name, k in keys.items() if name != ME))
-    assert np.array_equal(read_with(a_round, bare[ME][1:], alone), values[ME])  # the control: h = 1
+    assert np.array_equal(
+        read_with(a_round.facts, bare[ME][1:], alone), values[ME]
+    )  # the control: h = 1
     both = known - sum(k for name, k in keys.items() if name not in {ME, "other"})
     guesses = (both // 2, both - both // 2, np.zeros_like(both), both)
     assert all(
-        abs(likeness(read_with(a_round, bare[ME][1:], NumberKey(ring, g)), values[ME])) < 0.07
+        likeness(read_with(a_round.facts, bare[ME][1:], NumberKey(ring, g)), values[ME]) < BY_CHANCE
         for g in guesses
     )
 
@@ -254,12 +215,12 @@ def test_colluding_hospitals_take_off_their_own_masks_and_the_key_still_does_not
         part = expand_chunk(pair_seed(a_round.secrets(peer)[ME], digest), 0)
         ciphertexts[0, 0] = (subtract if peer > ME else add)(ciphertexts[0, 0], part)
     assert (
-        abs(likeness(read_with(a_round, sent[1:], key_out_of(a_round, ciphertexts)), values)) < 0.07
-    )
+        likeness(read_with(a_round.facts, sent[1:], key_out_of(a_round, ciphertexts)), values)
+    ) < BY_CHANCE
     last = expand_chunk(pair_seed(a_round.secrets("SVHC")[ME], digest), 0)
     ciphertexts[0, 0] = add(ciphertexts[0, 0], last)  # SVHC sorts before SVI, so SVI subtracted it
     assert np.array_equal(
-        read_with(a_round, sent[1:], key_out_of(a_round, ciphertexts)), values
+        read_with(a_round.facts, sent[1:], key_out_of(a_round, ciphertexts)), values
     )  # the control
 
 
