@@ -40,6 +40,7 @@ from securefl.types import FloatArray
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from securefl.learning.stages.release import Release
     from securefl.learning.strategies.strategy import Strategy
     from securefl.study.schema import Template
     from securefl.types import BoolArray, IntArray
@@ -187,6 +188,10 @@ class PrivateSteps:
         self._draws = draws
         #: How many values of the last update were cut to the largest of a field.
         self.clamped = 0
+
+    def answer(self, release: Release, public: FloatArray) -> IntArray:  # noqa: ARG002 - one kind
+        """See :class:`securefl.learning.stages.stage.Local`."""
+        return self.update(public)
 
     def update(self, given: FloatArray) -> IntArray:
         """This hospital's contribution to one round: int64[p], :meth:`noised_steps` as the wire

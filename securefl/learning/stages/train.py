@@ -157,10 +157,10 @@ class Train(Stage):
         """The weights from which hospitals start the round."""
         return self._strategy.broadcast(state.server)
 
-    def local(self, study: Study, site: str, rows: Rows, draws: Draws) -> _Local:
+    def local(self, study: Study, site: str, rows: Rows, draws: Draws) -> PrivateSteps:
         """See :class:`Stage`."""
         weight = study.participant(site).weight
-        return _Local(training_steps(study, weight, rows.train, draws))
+        return training_steps(study, weight, rows.train, draws)
 
     def absorb(self, state: TrainState, total: IntArray, contributors: int) -> TrainState:  # noqa: ARG002
         """See :class:`Stage`. The last step is kept where somebody is sent the model."""
@@ -218,15 +218,3 @@ def drawn_words(rate: Fraction, noun: str) -> str:
     if rate.numerator == 1:
         between = "in"
     return f"{rate.numerator} {between} {rate.denominator} {noun} drawn at random"
-
-
-@dataclass(frozen=True)
-class _Local:
-    steps: PrivateSteps
-
-    @property
-    def clamped(self) -> int:
-        return self.steps.clamped
-
-    def answer(self, release: Release, public: FloatArray) -> IntArray:  # noqa: ARG002
-        return self.steps.update(public)
