@@ -387,3 +387,7 @@ class PldAccountant:
     def evaluation_epsilon(self, noise_multiplier: Decimal, delta: Decimal) -> Decimal:
         """PLD epsilon of one release of sensitivity 1 with integer Gaussian noise."""
         return gated_epsilon((Gaussian(noise_multiplier),), delta)
+
+    def composed_epsilon(self, mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:
+        """PLD epsilon of several releases about the same patients."""
+        return gated_epsilon(mechanisms, delta)

@@ -238,8 +238,11 @@ def _rows_words(study: Template) -> str:
 
 def worst_epsilon(study: Template) -> Decimal:
     """Epsilon for one patient: of those who train, or of those kept aside, the larger. Where
-    several stages are about the same patients, what they cost together counts.
+    several stages are about the same patients, what they cost together counts. A study that states
+    the figure is held to it (:mod:`securefl.study.consistency`).
     """
+    if study.privacy.epsilon is not None:
+        return study.privacy.epsilon
     releases = Programme(study).releases
     groups = ([item for item in releases if item[1].aside == aside] for aside in (False, True))
     return max(_group_epsilon(group, study.privacy.delta) for group in groups if group)

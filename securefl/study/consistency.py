@@ -5,15 +5,17 @@ The accountant is passed in, so that this room needs no framework.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from securefl.errors import StudyError
+from securefl.study.claims import epsilon_fault
 from securefl.study.faults import at, place
 from securefl.study.lines import line_index
 from securefl.study.parse import parse_any
 from securefl.study.stages import checks_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
     from fractions import Fraction
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Accountant(Protocol):
-    """The two figures this check needs.
+    """The figures this check needs.
 
     They are decimals, as the claims are: a float of one lies above or below it by chance.
     """
@@ -34,6 +36,14 @@ class Accountant(Protocol):
 
     def evaluation_epsilon(self, noise_multiplier: Decimal, delta: Decimal) -> Decimal:
         """PLD epsilon of one Gaussian release of sensitivity 1."""
+
+    def composed_epsilon(self, mechanisms: Sequence[Any], delta: Decimal) -> Decimal:
+        """PLD epsilon of several releases about the same patients.
+
+        Args:
+            mechanisms: :class:`securefl.privacy.mechanisms.Mechanism` of each.
+            delta: the study's.
+        """
 
 
 def check_consistency(study: schema.Template, accountant: Accountant, text: str = "") -> None:
@@ -79,6 +89,7 @@ def contradictions(study: schema.Template, accountant: Accountant, text: str = "
     faults = [
         *_unit(study),
         *_stages(study, accountant),
+        *_whole(study, accountant),
         *_contributors(study),
         *_dropouts(study),
     ]
@@ -97,6 +108,27 @@ def _stages(study: schema.Template, accountant: Accountant) -> list[Finding]:
         for number, stage in enumerate(checks_of(study))
         for path, fault in stage.faults(accountant)
     ]
+
+
+def _whole(study: schema.Template, accountant: Accountant) -> list[Finding]:
+    """The epsilon of the whole study, where it is stated, against all releases together.
+
+    Patients who train and patients kept aside are others, so the larger figure is one patient's
+    (McSherry 2009, parallel composition).
+    """
+    privacy = study.privacy
+    if privacy.epsilon is None:
+        return []
+    releases = [release for stage in checks_of(study) for release in stage.releases()]
+    groups = [[r.charge.mechanism for r in releases if r.aside is aside] for aside in (False, True)]
+
+    def compute() -> Decimal:
+        return max(accountant.composed_epsilon(g, privacy.delta) for g in groups if g)
+
+    fault = epsilon_fault(privacy.epsilon, compute, privacy.delta)
+    if fault is None:
+        return []
+    return [(("privacy", "epsilon"), fault)]
 
 
 def _unit(study: schema.Template) -> list[Finding]:

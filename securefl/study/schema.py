@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from securefl.study.columns import DataSpec
-from securefl.study.counts import LARGEST, Positive
+from securefl.study.counts import LARGEST, Positive, check_epsilon
 from securefl.study.fields import (
     NAME,
     AgreementKey,
@@ -105,11 +105,14 @@ class PrivacySpec(Section):
     """Terms of differential privacy that hold for all stages.
 
     The unit is a patient with all the rows that are used of that patient, or a single ``record``
-    (row) of the table. Each stage states its own noise and its own epsilon.
+    (row) of the table. Each stage states its own noise and its own epsilon. ``epsilon`` is that of
+    the whole study for one unit, which may be stated too: of those who train or of those kept
+    aside, the larger. It is checked against all stages together.
     """
 
     unit: Literal["patient", "record"]
     neighbouring: Literal["add-remove"]
+    epsilon: DecimalText | None = None
     delta: DecimalText
     noise: Literal["local"]
     max_attempts: Annotated[int, Field(ge=1, le=1)] = 1
@@ -122,6 +125,8 @@ class PrivacySpec(Section):
                 " not hold",
                 "delta",
             )
+        if self.epsilon is not None:
+            check_epsilon(self.epsilon)
         return self
 
 

@@ -44,11 +44,26 @@ class StageSection(Section):
         return ()
 
 
+class Priced(Protocol):
+    """A release, as far as the study file asks: its price, and whom it is about."""
+
+    @property
+    def charge(self) -> Any:  # noqa: ANN401 - `securefl.privacy` has it, a neighbour of this room
+        """What all its rounds cost together; its ``mechanism`` is priced."""
+
+    @property
+    def aside(self) -> bool:
+        """Whether it is about the patients kept aside."""
+
+
 class StageChecks(Protocol):
     """A stage of a study, as far as the study file asks."""
 
     def faults(self, accountant: Accountant) -> Iterator[Finding]:
         """Contradictions: the place below this stage's table, and what would fit."""
+
+    def releases(self) -> Sequence[Priced]:
+        """What leaves each hospital."""
 
     def sealed(self) -> Mapping[str, Any]:
         """Keys that a sealed study says and this one leaves open, as TOML values."""

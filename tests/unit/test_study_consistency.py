@@ -5,8 +5,10 @@ from fractions import Fraction
 
 import pytest
 from conftest import PROTOCOL, edited, make_study, protocol_text, with_stage
+from small_study import COUNTED
 
 from securefl.errors import StudyError, UsageError
+from securefl.report.explain_study import worst_epsilon
 from securefl.secagg.integer_fields import MAX_BITS
 from securefl.study import claims
 from securefl.study.consistency import check_consistency, contradictions
@@ -28,6 +30,10 @@ class Accountant:
     def evaluation_epsilon(self, noise_multiplier, delta):
         self.asked.append((noise_multiplier, delta))
         return self.figure(self.evaluation)
+
+    def composed_epsilon(self, mechanisms, delta):
+        self.asked.append((tuple(type(m).__name__ for m in mechanisms), delta))
+        return self.figure(self.training if len(mechanisms) > 1 else 0.5)
 
     def figure(self, value):
         if isinstance(value, Exception):
@@ -72,6 +78,52 @@ def test_the_accountant_is_asked_about_exactly_what_the_study_does():
         (Decimal("2.14"), Fraction(1, 5), 4, Decimal("1e-5")),
         (Decimal("3.75"), Decimal("1e-5")),
     ]
+
+
+# the epsilon of the whole study
+
+STATED = 'unit = "patient"\nneighbouring = "add-remove"\n'
+
+
+def whole(figure, *edits):
+    return protocol_text((STATED, f'{STATED}epsilon = "{figure}"\n'), *edits)
+
+
+def test_the_whole_studys_epsilon_is_that_of_the_larger_group_of_patients():
+    from securefl.privacy.accounting import PldAccountant
+
+    counted = with_count(whole("1.02"))
+    assert faults(counted, PldAccountant()) == ""
+    found = faults(with_count(whole("1")), PldAccountant())
+    assert re.search(r"line \d+: privacy\.epsilon: says 1, but the noise gives 1\.01", found)
+    assert faults(whole("1"), PldAccountant()) == ""
+    assert "privacy.epsilon: says 2" in faults(whole("2"), PldAccountant())
+
+
+def with_count(text):
+    return edited(text, COUNTED)
+
+
+def test_it_is_not_asked_for_where_it_is_not_stated():
+    accountant = Accountant()
+    faults(PROTOCOL, accountant)
+    assert len(accountant.asked) == 2
+    faults(whole("0.5"), accountant)
+    assert accountant.asked[4:] == [
+        (("SubsampledGaussian",), Decimal("1e-5")),
+        (("Gaussian",), Decimal("1e-5")),
+    ]
+
+
+def test_a_figure_that_promises_nothing_is_refused_with_its_line():
+    for figure in ("0", "-1", "1e9"):
+        with pytest.raises(StudyError, match=r"line \d+: privacy\.epsilon: "):
+            parse_protocol(whole(figure))
+
+
+def test_the_owners_page_gives_the_figure_that_the_study_states():
+    assert worst_epsilon(parse_protocol(whole("0.999"))) == Decimal("0.999")
+    assert worst_epsilon(parse_protocol(PROTOCOL)) == Decimal(1)
 
 
 # steps
