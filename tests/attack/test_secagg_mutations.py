@@ -11,6 +11,7 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
+from mutated_bytes import mutations
 from secagg_round import NAMES
 from secagg_survivors import COORDINATOR, World, run_round
 from secagg_whole import read_contribution, write_contribution
@@ -72,38 +73,6 @@ MESSAGES = {
 KINDS = pytest.mark.parametrize("kind", MESSAGES)
 
 
-def mutations(data, count, seed):
-    """Flips, cuts, insertions, splices and repeats, half of them where the structure is: in the
-    first 1500 bytes.
-    """
-    rng = random.Random(seed)
-    others = [message.data for message in MESSAGES.values()]
-    made = 0
-    while made < count:
-        at = rng.randrange(min(len(data), 1500)) if rng.random() < 0.5 else rng.randrange(len(data))
-        way = rng.randrange(7)
-        if way < 3:
-            changed = bytearray(data)
-            for _ in range(rng.choice([1, 1, 1, 2, 8])):
-                changed[(at + rng.randrange(64)) % len(data)] ^= rng.randrange(1, 256)
-            mutated = bytes(changed)
-        elif way == 3:
-            mutated = data[:at]
-        elif way == 4:
-            mutated = (
-                data[:at] + rng.randbytes(rng.randrange(1, 40)) + data[at + rng.choice([0, 5]) :]
-            )
-        elif way == 5:
-            other = rng.choice(others)
-            cut = rng.randrange(len(other))
-            mutated = data[:at] + other[cut : cut + rng.randrange(1, 3000)] + data[at:]
-        else:
-            mutated = data[at:] + data[:at]
-        if mutated != data:
-            made += 1
-            yield mutated
-
-
 def refused(message, data):
     with pytest.raises(MessageError) as caught:
         message.read(data)
@@ -119,7 +88,9 @@ def test_control_the_message_itself_is_taken(kind):
 def test_two_thousand_mutations_of_a_message_are_refused_in_its_senders_name(kind):
     """A contribution's and a sum's are fewer: each costs a hash over 60 kB."""
     message = MESSAGES[kind]
-    for data in mutations(message.data, 2000 if len(message.data) < 10_000 else 700, kind):
+    count = 2000 if len(message.data) < 10_000 else 700
+    others = [other.data for other in MESSAGES.values()]
+    for data in mutations(message.data, others, count, kind):
         refused(message, data)
 
 
