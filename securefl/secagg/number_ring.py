@@ -55,11 +55,6 @@ class NumberRing:
             product *= prime
         return product.bit_length() - 1
 
-    @property
-    def element_bytes(self) -> int:
-        """Bytes of one element on the wire, bit-packed."""
-        return self.degree * len(self.primes) * WORD_BITS // 8
-
     def add(self, a: WordArray, b: WordArray) -> WordArray:
         """(a + b), residue by residue; uint64[..., primes, degree]."""
         return add(a, b, self._column())

@@ -6,7 +6,6 @@ give one hospital's numbers away.
 """
 
 import io
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,52 +19,26 @@ from keyed_attacker import (
     read_with,
     take_off,
 )
-from secagg_keyed import by_section
-from secagg_survivors import Party, World
+from secagg_keyed import KeyedWorld, by_section
+from secagg_survivors import Party
 
 from securefl.errors import RoundError
 from securefl.secagg import streaming
 from securefl.secagg.holder import OrderRules
 from securefl.secagg.masks import Seeds
-from securefl.secagg.number_layout import NumberLayout
-from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.shamir import restore
 from securefl.secagg.survivor_contribution import ciphertext_blocks, read_head
-from securefl.secagg.survivor_terms import SurvivorTerms
 
 NAMES = ("A", "B", "C", "D", "E")
 LENGTH = 4000
 PRIMES = pytest.mark.parametrize("primes", [1, 3])
 
 
-class KeyedWorld(World):
-    """Five hospitals, one of which may collude: E. Four are needed."""
-
-    def __init__(self, primes):
-        super().__init__(NAMES, 4, 1, length=LENGTH, cipher=CkksIntegers())
-        self.primes = primes
-        self.values_of = {
-            name: np.random.default_rng(i).integers(-30_000, 30_000, LENGTH)
-            for i, name in enumerate(NAMES)
-        }
-
-    def values(self, name):
-        return self.values_of[name]
-
-    def terms(self, attempt=1):
-        if attempt not in self._terms:
-            plain = super().terms(attempt)
-            layout = NumberLayout(16, len(NAMES), self.primes)
-            facts = replace(plain.facts, layout=layout)
-            self._terms[attempt] = SurvivorTerms(facts, plain.min_contributors, plain.colluders)
-        return self._terms[attempt]
-
-
 class Scene:
     """Hospitals and what an adversary sees as coordinator, aggregator and store; E works for it."""
 
     def __init__(self, primes, **more):
-        self.world = KeyedWorld(primes)
+        self.world = KeyedWorld(NAMES, 4, 1, length=LENGTH, primes=primes)
         self.parties = {name: Party(self.world, name, **more) for name in NAMES}
         self.frames = {}
 

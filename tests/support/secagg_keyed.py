@@ -9,12 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 from secagg_round import NAMES, Round
+from secagg_survivors import World
 
 from securefl.secagg import contribution, frame, opening
 from securefl.secagg.additive import shared_elements
 from securefl.secagg.masks import pairwise_seeds
 from securefl.secagg.number_layout import NumberLayout
 from securefl.secagg.seal import CkksIntegers
+from securefl.secagg.survivor_terms import SurvivorTerms
 
 
 class KeyedRound(Round):
@@ -74,6 +76,29 @@ class KeyedRound(Round):
         facts = facts or self.facts
         count = sum(section.count for section in facts.sections[1:])
         return shared_elements(self.layout.ring, facts.digest(), 0, count)
+
+
+class KeyedWorld(World):
+    """:class:`secagg_survivors.World` with a number layout and real encryption."""
+
+    def __init__(self, names, t, c, *, length, primes):
+        super().__init__(names, t, c, length=length, cipher=CkksIntegers())
+        self.primes = primes
+        self.made = {
+            name: np.random.default_rng(i).integers(-30_000, 30_000, length)
+            for i, name in enumerate(self.names)
+        }
+
+    def values(self, name):
+        return self.made[name]
+
+    def terms(self, attempt=1):
+        if attempt not in self._terms:
+            plain = super().terms(attempt)
+            layout = NumberLayout(self.bits, len(self.names), self.primes)
+            facts = replace(plain.facts, layout=layout)
+            self._terms[attempt] = SurvivorTerms(facts, self.t, self.c)
+        return self._terms[attempt]
 
 
 def by_section(facts, blocks):

@@ -96,14 +96,28 @@ def test_what_no_keys_add_up_to_is_no_sum_of_keys(spoil):
         NumberKey.opened(ring, values[1:] if spoil == "too few" else values - (5 * 65 + 1), 5)
 
 
-def test_an_error_beyond_its_room_releases_nothing(monkeypatch):
-    a_round = KeyedRound(("A", "B"), length=100, primes=1)
-    half = 1 << (a_round.layout.error_bits - 1)
-    monkeypatch.setattr(additive, "ERROR_LIMIT", 0.0)
-    total = a_round.add([a_round.sent(n, v) for n, v in a_round.values().items()])
-    assert half > 1
+@pytest.mark.parametrize("primes", [1, 2, 3])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_error_opens_up_to_three_quarters_of_its_room_and_releases_nothing_beyond(primes, sign):
+    layout = NumberLayout(16, 2, primes)
+    ring = layout.ring
+    limit = 3 << (layout.error_bits - 3)
+    assert limit == 0.75 * (1 << (layout.error_bits - 1))
+    values = np.array([3, -4], dtype=np.int64)
+    elements = ring.from_words(layout.pack(values) + layout.pack(values))
+    key = NumberKey(ring, np.zeros(ring.degree, dtype=np.int64))
+    shared = shared_elements(ring, DIGEST, 0, 1)
+
+    def opened(error):
+        errors = np.zeros((1, ring.degree), dtype=np.int64)
+        errors[0, 1] = error
+        total = ring.add(elements, ring.small(errors))[:, :, :64]
+        return additive.open_numbers(total, layout, key, shared, length=2, contributors=2)
+
+    found, canaries, share = opened(sign * limit)
+    assert (found.tolist(), canaries.tolist(), share) == ([6, -8], [2], 0.75)
     with pytest.raises(RoundError, match="nothing was released"):
-        a_round.open(total)
+        opened(sign * (limit + 1))
 
 
 def test_fewer_or_more_items_than_the_round_has_are_refused():

@@ -162,3 +162,33 @@ def test_the_error_is_told_as_a_share_of_what_would_change_an_integer():
     half = 1 << (layout.error_bits - 1)
     words[0, 0, 3] += np.uint64(half // 2)
     assert opened(layout, words, 1, 5)[2] == 0.5
+
+
+def test_an_odd_error_is_told_to_its_last_bit():
+    layout = NumberLayout(16, 5, 1)
+    words = total_of(layout, [np.array([1])] * 5)
+    words[0, 0, 3] += np.uint64(1)
+    assert opened(layout, words, 1, 5)[2] == 1 / (1 << (layout.error_bits - 1))
+
+
+@pytest.mark.parametrize("primes", [1, 2, 3])
+def test_values_that_fill_elements_need_no_other_and_one_more_is_cut(primes):
+    layout = NumberLayout(16, 5, primes)
+    full = layout.values_per_element
+    (whole,) = layout.sections(2 * full)
+    assert (whole.count, whole.degree) == (2, layout.ring.degree)
+    whole, rest = layout.sections(2 * full + 1)
+    assert (whole.count, rest.count, rest.degree) == (2, 1, 64)
+    # Keys alone are masked: on numbers a mask would be there for nothing, and would stay.
+    assert not whole.masked
+    assert not rest.masked
+
+
+def test_values_of_more_than_one_element_come_back():
+    layout = NumberLayout(16, 2, 1)
+    values = np.arange(layout.values_per_element + 3) % 1000
+    found, canaries, _ = opened(layout, total_of(layout, [values, -values]), values.size, 2)
+    assert canaries.tolist() == [2, 2]
+    assert not found.any()
+    found, _, _ = opened(layout, total_of(layout, [values, values]), values.size, 2)
+    assert np.array_equal(found, 2 * values)

@@ -122,6 +122,7 @@ def test_what_is_no_element_is_told(ring):
         element.astype(np.int64),
         np.vstack([element, element]),
         element[:0],
+        element[None][:0],
     ):
         assert not ring.contains(spoilt)
     for i, prime in enumerate(ring.primes):

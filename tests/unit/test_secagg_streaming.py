@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+from secagg_keyed import KeyedWorld
 from secagg_round import NAMES, digest_of
 from secagg_survivors import World, run_round
 
@@ -256,3 +257,12 @@ def test_a_last_ciphertext_with_one_value_opens(clear):
     )
     assert np.array_equal(into, world.truth(LEFT))
     assert first.shape == last.shape
+
+
+@pytest.mark.parametrize("primes", [1, 3])
+def test_masks_come_off_the_keys_and_numbers_are_left_as_they_add_up(primes):
+    world = KeyedWorld(NAMES, 4, 1, length=100, primes=primes)
+    proposer, frames, _ = run_round(world, LEFT)
+    result, into = opened(world, proposer.survivors, added(world, proposer, frames))
+    assert np.array_equal(into, world.truth(LEFT))
+    assert result.contributors == 4
