@@ -89,23 +89,20 @@ def coefficients_of(values: list[int], prime: int) -> list[int]:
     powers = [1]
     for _ in range(2 * degree - 1):
         powers.append(powers[-1] * psi % prime)
-    points = [powers[2 * reversed_bits(i, bits) + 1] for i in range(degree)]
+    # The points' inverses: psi has order 2 * degree.
+    inverses = [powers[-(2 * reversed_bits(i, bits) + 1)] for i in range(degree)]
+    half = pow(2, -1, prime)
 
-    def interpolate(values: list[int], points: list[int]) -> list[int]:
+    def interpolate(values: list[int], inverses: list[int]) -> list[int]:
         if len(values) == 1:
             return values
-        half = pow(2, -1, prime)
-        pairs = list(zip(values[::2], values[1::2], points[::2], strict=True))
-        even = interpolate(
-            [(a + b) * half % prime for a, b, _ in pairs], [x * x % prime for x in points[::2]]
-        )
-        odd = interpolate(
-            [(a - b) * half * pow(x, -1, prime) % prime for a, b, x in pairs],
-            [x * x % prime for x in points[::2]],
-        )
+        squares = [x * x % prime for x in inverses[::2]]
+        pairs = list(zip(values[::2], values[1::2], inverses[::2], strict=True))
+        even = interpolate([(a + b) * half % prime for a, b, _ in pairs], squares)
+        odd = interpolate([(a - b) * half * x % prime for a, b, x in pairs], squares)
         return [c for pair in zip(even, odd, strict=True) for c in pair]
 
-    return interpolate(values, points)
+    return interpolate(values, inverses)
 
 
 def layout(bits: int, contributors: int, primes: int) -> dict[str, int]:
