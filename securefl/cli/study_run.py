@@ -133,6 +133,7 @@ def _run(
         study_title=file.study.title,
         model=None if made is None else _model_outcome(made, file),
         found=[row for r in result.outcome.results for row in r.rows(units(file))],
+        tables=[table for r in result.outcome.results for table in r.tables(units(file))],
         lost=result.lost,
     )
     extracts = extracts_page(result.extracts, file.cohort)

@@ -210,6 +210,8 @@ def use_words(study: Template) -> str:
     used = f"{split} to check the model; the others train it."
     if not makes_model(study):
         used = f"{split}{_aside_words(study)}"
+    if not study.data.holdout:
+        used = "All patients are used; none is kept aside."
     return (
         f"{used} A row outside the ranges and choices"
         f" above is set aside and not used, unless the column says otherwise.{_rows_words(study)}"

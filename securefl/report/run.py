@@ -27,7 +27,7 @@ from securefl.report.page import (
     section,
     when,
 )
-from securefl.report.told import quality_text, told_table
+from securefl.report.told import quality_text, told_section, told_table
 from securefl.report.words import bytes_words, plural
 
 if TYPE_CHECKING:
@@ -180,6 +180,7 @@ def outcome_page(
     study_title: str,
     model: ModelOutcome | None,
     found: Sequence[tuple[str, str]] = (),
+    tables: Sequence[Told] = (),
     lost: Mapping[str, str] | None = None,
 ) -> Page:
     """The page of a finished study: what was read off the noised totals that were released.
@@ -188,6 +189,7 @@ def outcome_page(
         study_title: the study's title.
         model: its model; None where it makes none.
         found: label and text of what other stages found.
+        tables: what other stages found, where it is more than that.
         lost: from :func:`lost_hospitals`.
     """
     rows: list[tuple[str, Value] | None] = [*found, when(lost, ("lost", lost_words(lost or {})))]
@@ -205,14 +207,16 @@ def outcome_page(
             Tone.QUIET,
         ),
     )
+    more = map(told_section, tables)
     if model is None:
-        return page("The study is over", Quoted(study_title), figures)
+        return page("The study is over", Quoted(study_title), figures, *more)
     use = f"securefl predict {model.folder} rows.csv --json scores.json"
     return page(
         "The study is over",
         Quoted(study_title),
         figures,
         _meaning(model.told),
+        *more,
         section("The model", facts([("folder", model.folder), ("to use it", use)])),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from securefl.report.bar_chart import bar_chart
 from securefl.report.page import Paragraph, Section, Span, Table, Tone, bullets, section
 from securefl.report.quality import quality_words
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from securefl.learning.tasks.told import Told
-    from securefl.report.page import Words
+    from securefl.report.page import Block, Words
     from securefl.study.schema import Verdict
 
 _TONES = {"met": Tone.GOOD, "not-met": Tone.BAD, "cannot-be-judged": Tone.WARN}
@@ -20,6 +21,14 @@ _TONES = {"met": Tone.GOOD, "not-met": Tone.BAD, "cannot-be-judged": Tone.WARN}
 def told_table(told: Told) -> Table:
     """The table of figures; a cell without one says so."""
     return Table(told.header, tuple(tuple(map(_cell, row)) for row in told.cells), right=told.right)
+
+
+def told_section(told: Told) -> Section:
+    """A table of figures in a section of its own, with its pictures."""
+    parts: list[Block] = [told_table(told), *(bar_chart(bars) for bars in told.bars)]
+    if told.note:
+        parts.append(Paragraph(told.note, Tone.QUIET))
+    return section(told.metric, *told.sentences, *parts)
 
 
 def plan_section(told: Told) -> Section:

@@ -12,8 +12,8 @@ from securefl.study.wire import count_bits
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from securefl.study.counts import CountSection, EvaluateSection
     from securefl.study.stages import Finding
+    from securefl.study.wire import Counting
 
 #: A claimed epsilon may lie this much above the accountant's figure (people round up) and never
 #: below it.
@@ -37,7 +37,7 @@ def claim_faults(
         yield ("epsilon",), fault
 
 
-def width_faults(section: CountSection | EvaluateSection) -> Iterator[Finding]:
+def width_faults(section: Counting) -> Iterator[Finding]:
     """A bound and a noise that no field of a sum holds."""
     bits = count_bits(section)
     if bits > MAX_BITS:

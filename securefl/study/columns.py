@@ -181,6 +181,8 @@ class DataSpec(Section):
             seen.add(column.name)
         if self.patient in self.label.columns:
             raise Fault("the patient identifier cannot be the label", "label", "column")
-        if not 0 < self.holdout < 1:
-            raise Fault('must lie between 0 and 1, like "3/10"', "holdout")
+        if not 0 <= self.holdout < 1:
+            raise Fault(
+                'must lie between 0 and 1, like "3/10"; "0" where no model is checked', "holdout"
+            )
         return self

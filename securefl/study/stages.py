@@ -87,6 +87,7 @@ STAGES: Final[Registry[StageMaker]] = Registry(
         "count": "securefl.learning.stages.count:Count",
         "train": "securefl.learning.stages.train:Train",
         "evaluate": "securefl.learning.stages.evaluate:Evaluate",
+        "statistics": "securefl.learning.stages.statistics:Statistics",
     },
 )
 

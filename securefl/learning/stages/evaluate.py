@@ -128,6 +128,11 @@ class Evaluate(Stage):
     def faults(self, accountant: Accountant) -> Iterator[Finding]:
         """See :class:`Stage`."""
         s, delta = self.section, self.study.privacy.delta
+        if not self.study.data.holdout:
+            yield (
+                ("kind",),
+                'checks the model on patients kept aside, and data.holdout keeps none: write "3/10"',
+            )
         if not isinstance(s, self._task.EvaluationTable):
             yield ("metric",), f'"{s.metric}" does not judge what the label asks for'
         else:

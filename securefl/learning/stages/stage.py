@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from securefl.learning.features import Prepared
     from securefl.learning.stages.release import Release
     from securefl.learning.steps import Draws
+    from securefl.learning.tasks.told import Told
     from securefl.study.consistency import Accountant
     from securefl.study.schema import Study, Template
     from securefl.study.stages import Finding, StageSection
@@ -47,6 +48,10 @@ class Result:
             units: what is counted, "patients" or "rows".
         """
         return []
+
+    def tables(self, units: str) -> Sequence[Told]:  # noqa: ARG002 - as above
+        """Tables for the page on a finished study; each is named by its ``metric``."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -172,6 +177,12 @@ class Stage(ABC):
     @abstractmethod
     def result(self, state: Any) -> Result:  # noqa: ANN401
         """What the stage has found, after its last round."""
+
+    def recalled(self, record: Mapping[str, Any]) -> Result | None:  # noqa: ARG002 - of those that do
+        """The result from what its :meth:`Result.record` said, read from the study's file of
+        results; None where the record is all there is.
+        """
+        return None
 
     def _once(self) -> str:
         """When a release of a single round leaves, in words."""

@@ -6,6 +6,21 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Bars:
+    """A bar chart: shares of patients in neighbouring bands or in levels, for each group.
+
+    Attributes:
+        words: the picture in a sentence, for those who do not see it.
+        labels: below the axis: of each bar, or of each edge between bars (one more).
+        groups: name of a group and the heights of its bars, each in [0, 1].
+    """
+
+    words: str
+    labels: tuple[str, ...]
+    groups: tuple[tuple[str, tuple[float, ...]], ...]
+
+
+@dataclass(frozen=True)
 class Told:
     """Figures in words.
 
@@ -20,6 +35,7 @@ class Told:
         right: columns of numbers, counted from 0.
         note: how to read the table.
         lines: the table's rows as lines of text, for the model card.
+        bars: pictures of them.
         probability: whether the figures support reading a prediction as a probability.
     """
 
@@ -33,4 +49,5 @@ class Told:
     right: frozenset[int] = frozenset()
     note: str = ""
     lines: tuple[str, ...] = ()
+    bars: tuple[Bars, ...] = ()
     probability: bool = False

@@ -1,0 +1,279 @@
+"""Estimates from the opened sum of noised counts, with intervals that hold noise and sampling.
+
+Every number is a true count plus independent noise of a known variance. All blocks count the same
+patients, so the sums of a group's numbers estimate one size: they are combined by the inverse of
+their variances, and each block is moved onto it (least squares under one linear constraint). A
+ratio of two such sums gets the interval of Fieller (1954), a quantile that of Woodruff (1952): the
+interval of the distribution function at that point, turned round. Counts that are shown are also
+made non-negative with their total kept (Euclidean projection onto a simplex; Duchi et al. 2008).
+All of it is post-processing of the released sum and costs no privacy.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from securefl.learning.tasks.binary.calibration import share_interval
+from securefl.learning.tasks.binary.discrimination import NORMAL_95, fieller
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from securefl.learning.statistics.blocks import Block
+    from securefl.types import FloatArray, IntArray
+
+QUARTILES: Final = (0.25, 0.5, 0.75)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval; ``value`` is None where the noise leaves nothing to say."""
+
+    value: float | None
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class GroupFigures:
+    """One column in one group of patients.
+
+    Attributes:
+        group: its name.
+        patients: their number, at least 0; with noise alone in its interval.
+        missing: share of them without a record; None for a column that is never missing.
+        shares: of those with a record, the share in each bin or level.
+        counts: number in each bin or level, at least 0, adding up to those with a record.
+        mean: of a number; the geometric mean where bins are equal in the logarithm.
+        deviation: standard deviation of a number; None where bins are equal in the logarithm.
+        quartiles: of a number: lower quartile, median, upper quartile.
+    """
+
+    group: str
+    patients: Estimate
+    missing: Estimate | None
+    shares: tuple[Estimate, ...]
+    counts: tuple[float, ...]
+    mean: Estimate | None = None
+    deviation: Estimate | None = None
+    quartiles: tuple[Estimate, ...] = ()
+
+
+@dataclass(frozen=True)
+class BlockFigures:
+    """Figures of one column, or the counts of one cross table.
+
+    Attributes:
+        name: as in :class:`~securefl.learning.statistics.blocks.Block`.
+        cells: names of the bins or levels, "not recorded" last where the column may be missing.
+        scale: edges of the bins in the column's own unit; empty for levels.
+        logarithmic: whether they are equal in the logarithm.
+        unit: of the column's numbers.
+        noise_sd: standard deviation of the noise on each count.
+        table: whether it is a cross table.
+        groups: a row for each group, or for each level of a table's first column.
+    """
+
+    name: str
+    cells: tuple[str, ...]
+    scale: tuple[float, ...]
+    logarithmic: bool
+    unit: str
+    noise_sd: float
+    table: bool
+    groups: tuple[GroupFigures, ...]
+
+
+def estimates(
+    blocks: Sequence[Block], total: IntArray, noise_variance: float
+) -> tuple[BlockFigures, ...]:
+    """Read the opened sum.
+
+    Args:
+        blocks: of the list, in order.
+        total: int64[n], the sum of all hospitals' noised lists.
+        noise_variance: of each number.
+    """
+    columns = [block for block in blocks if not block.table]
+    sizes = _sizes(columns, total)
+    found = []
+    for block in blocks:
+        counts = block.of(total)
+        if not block.table:
+            # the block is moved onto the common sizes: what is missing or too much is spread evenly
+            counts += ((sizes - counts.sum(axis=1)) / counts.shape[1])[:, None]
+        found.append(
+            BlockFigures(
+                name=block.name,
+                cells=block.cells,
+                scale=block.scale,
+                logarithmic=block.logarithmic,
+                unit=block.unit,
+                noise_sd=math.sqrt(noise_variance),
+                table=block.table,
+                groups=tuple(
+                    _group(block, name, row, noise_variance, _variance_of_size(columns, block))
+                    for name, row in zip(block.groups, counts, strict=True)
+                ),
+            )
+        )
+    return tuple(found)
+
+
+def _sizes(columns: Sequence[Block], total: IntArray) -> FloatArray:
+    """Each group's size: the sums of all columns' numbers, weighted by 1 / their number."""
+    weights = np.array([1 / len(block.cells) for block in columns])
+    sums = np.array([block.of(total).sum(axis=1) for block in columns])
+    found: FloatArray = weights @ sums / weights.sum()
+    return found
+
+
+def _variance_of_size(columns: Sequence[Block], block: Block) -> float:
+    """The variance of a group's size, in variances of one number."""
+    if block.table:
+        return float(len(block.cells))
+    return 1 / sum(1 / len(column.cells) for column in columns)
+
+
+def _group(
+    block: Block, name: str, counts: FloatArray, noise: float, size_variance: float
+) -> GroupFigures:
+    whole = float(counts.sum())
+    reach = NORMAL_95 * math.sqrt(noise * size_variance)
+    patients = Estimate(max(whole, 0.0), max(whole - reach, 0.0), max(whole + reach, 0.0))
+    recorded = counts[: block.bins]
+    missing = None
+    if block.missing:
+        missing = _share(float(counts[-1]), whole, noise, noise * counts.size)
+    of_recorded = float(recorded.sum())
+    shares = tuple(
+        _share(float(count), of_recorded, noise, noise * recorded.size) for count in recorded
+    )
+    shown = non_negative(recorded, max(of_recorded, 0.0))
+    if not block.scale:
+        return GroupFigures(name, patients, missing, shares, tuple(shown.tolist()))
+    mean, deviation = _moments(block, recorded, noise)
+    return GroupFigures(
+        name,
+        patients,
+        missing,
+        shares,
+        tuple(shown.tolist()),
+        mean,
+        deviation,
+        tuple(_quantile(block, recorded, noise, part) for part in QUARTILES),
+    )
+
+
+def _share(part: float, whole: float, noise: float, noise_of_whole: float) -> Estimate:
+    low, high = share_interval(part, whole, noise, noise_of_whole)
+    if (low, high) == (0.0, 1.0):
+        return Estimate(None, low, high)
+    return Estimate(min(max(part / whole, low), high), low, high)
+
+
+def _moments(block: Block, counts: FloatArray, noise: float) -> tuple[Estimate, Estimate | None]:
+    """Mean and standard deviation; patients of a bin are taken to lie in its middle.
+
+    Sheppard's correction takes the width of the bins off the variance (1 / 12 of its square).
+    """
+    middles = (np.arange(counts.size) + 0.5) / counts.size
+    mean = _ratio(middles, counts, noise)
+    if mean.value is None:
+        return mean, None if block.logarithmic else mean
+    in_units = Estimate(*(_in_units(block, part) for part in (mean.value, mean.low, mean.high)))
+    if block.logarithmic:
+        return in_units, None
+    spread = _ratio((middles - mean.value) ** 2, counts, noise)
+    if spread.value is None:
+        return in_units, Estimate(None, 0.0, (block.scale[-1] - block.scale[0]) / 2)
+    width = block.scale[-1] - block.scale[0]
+    sheppard = 1 / (12 * counts.size**2)
+    return in_units, Estimate(
+        *(
+            width * math.sqrt(max(part - sheppard, 0.0))
+            for part in (spread.value, spread.low, spread.high)
+        )
+    )
+
+
+def _ratio(values: FloatArray, counts: FloatArray, noise: float) -> Estimate:
+    """The mean of ``values``, each in [0, 1], over the patients counted, by Fieller."""
+    whole = float(counts.sum())
+    if whole <= NORMAL_95 * math.sqrt(noise * counts.size):
+        return Estimate(None, 0.0, 1.0)
+    above = float(values @ counts)
+    sampled = np.maximum(counts, 0.0) + noise
+    variance = (
+        float(values**2 @ sampled),
+        float(values @ sampled),
+        float(sampled.sum()),
+    )
+    low, high = fieller(above, whole, variance)
+    if (low, high) == (0.0, 1.0):
+        return Estimate(None, low, high)
+    return Estimate(min(max(above / whole, low), high), low, high)
+
+
+def _quantile(block: Block, counts: FloatArray, noise: float, part: float) -> Estimate:
+    """A quantile and Woodruff's interval, by linear interpolation in the bins."""
+    whole = float(counts.sum())
+    ends = _in_units(block, 0.0), _in_units(block, 1.0)
+    if whole <= NORMAL_95 * math.sqrt(noise * counts.size):
+        return Estimate(None, *ends)
+    shown = non_negative(counts, whole)
+    below = np.concatenate([[0.0], np.cumsum(shown) / whole])
+    below[-1] = 1.0  # for certain, whatever the last bit of the sum
+    edge = int(np.searchsorted(below, part))
+    # the numbers below the point and above it err independently; both have noise and sampling
+    variance = (
+        (1 - part) ** 2 * (part * whole + edge * noise)
+        + part**2 * ((1 - part) * whole + (counts.size - edge) * noise)
+    ) / whole**2
+    reach = NORMAL_95 * math.sqrt(variance)
+    if reach >= 0.5:  # the interval is the whole range
+        return Estimate(None, *ends)
+    steps = np.arange(counts.size + 1) / counts.size
+    found = (
+        _in_units(block, _turned(below, steps, min(max(at, 0.0), 1.0)))
+        for at in (part, part - reach, part + reach)
+    )
+    return Estimate(*found)
+
+
+def _turned(below: FloatArray, steps: FloatArray, part: float) -> float:
+    """The place at which the distribution function reaches ``part``."""
+    after = int(np.searchsorted(below, part, side="left"))
+    if after == 0:
+        return float(steps[0])
+    rise = below[after] - below[after - 1]
+    inside = (part - below[after - 1]) / rise if rise > 0 else 1.0
+    return float(steps[after - 1] + inside * (steps[after] - steps[after - 1]))
+
+
+def _in_units(block: Block, part: float) -> float:
+    """A place on the column's scale, from 0 to 1, in its own unit."""
+    part = float(part)
+    low, high = block.scale[0], block.scale[-1]
+    if block.logarithmic:
+        return math.exp(math.log(low) + part * (math.log(high) - math.log(low)))
+    return low + part * (high - low)
+
+
+def non_negative(counts: FloatArray, total: float) -> FloatArray:
+    """The nearest counts that are at least 0 and add up to ``total`` (Duchi et al. 2008).
+
+    >>> non_negative(np.array([5.0, -2.0, 7.0]), 10.0).tolist()
+    [4.0, 0.0, 6.0]
+    """
+    falling = np.sort(counts)[::-1]
+    excess = (np.cumsum(falling) - total) / np.arange(1, counts.size + 1)
+    last = np.flatnonzero(falling > excess)
+    if not last.size or total <= 0:
+        return np.zeros_like(counts)
+    found: FloatArray = np.maximum(counts - excess[last[-1]], 0.0)
+    return found

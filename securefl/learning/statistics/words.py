@@ -1,0 +1,120 @@
+"""Statistics in words: one table a column or cross table, the interval beside each figure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.learning.statistics.blocks import ALL, NOT_RECORDED
+from securefl.learning.tasks.told import Bars, Told
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from securefl.learning.statistics.estimates import BlockFigures, Estimate, GroupFigures
+
+_NOTE = "95 % intervals; they count the noise and the sampling of patients."
+_NOISE_NOTE = "The noise on each number is {:.0f} (standard deviation)."
+
+
+def told(figures: BlockFigures, units: str) -> Told:
+    """One column or cross table.
+
+    Args:
+        figures: from the released sum.
+        units: what is counted, "patients" or "rows".
+    """
+    if figures.table:
+        return _cross_table(figures, units)
+    heads = tuple(group.group for group in figures.groups)
+    if heads == (ALL,):
+        heads = ("all hospitals together",)
+    rows: list[tuple[str | None, ...]] = [
+        (units, *(_count(group.patients) for group in figures.groups))
+    ]
+    if any(group.missing is not None for group in figures.groups):
+        rows.append((NOT_RECORDED, *(_percent(group.missing) for group in figures.groups)))
+    if figures.scale:
+        rows += _number_rows(figures.groups, logarithmic=figures.logarithmic)
+    else:
+        rows += [
+            (cell, *(_percent(group.shares[place]) for group in figures.groups))
+            for place, cell in enumerate(figures.cells)
+            if cell != NOT_RECORDED
+        ]
+    name = figures.name
+    if figures.unit:
+        name = f"{figures.name} ({figures.unit})"
+    return Told(
+        metric=name,
+        header=("", *heads),
+        cells=tuple(rows),
+        note=f"{_NOTE} {_NOISE_NOTE.format(figures.noise_sd)}",
+        bars=(_bars(figures, heads),),
+    )
+
+
+def _bars(figures: BlockFigures, heads: Sequence[str]) -> Bars:
+    """Shares of those with a record, by bin or level."""
+    heights = []
+    for group in figures.groups:
+        whole = max(sum(group.counts), 1.0)
+        heights.append(tuple(count / whole for count in group.counts))
+    labels = tuple(f"{edge:.3g}" for edge in figures.scale) or figures.cells[: len(heights[0])]
+    return Bars(
+        f"Shares of patients by {figures.name}, each at least 0 and moved so that they add up.",
+        labels,
+        tuple(zip(heads, heights, strict=True)),
+    )
+
+
+def _number_rows(
+    groups: Sequence[GroupFigures], *, logarithmic: bool
+) -> list[tuple[str | None, ...]]:
+    rows: list[tuple[str | None, ...]] = [
+        ("geometric mean" if logarithmic else "mean", *(_figure(g.mean) for g in groups))
+    ]
+    if not logarithmic:
+        rows.append(("standard deviation", *(_figure(g.deviation) for g in groups)))
+    for place, name in enumerate(("lower quartile", "median", "upper quartile")):
+        rows.append((name, *(_figure(group.quartiles[place]) for group in groups)))
+    return rows
+
+
+def _cross_table(figures: BlockFigures, units: str) -> Told:
+    least = 2 * figures.noise_sd
+    rows = tuple(
+        (
+            group.group,
+            *(None if count < least else f"about {count:,.0f}" for count in group.counts),
+        )
+        for group in figures.groups
+    )
+    recorded = tuple(cell for cell in figures.cells if cell != NOT_RECORDED)
+    return Told(
+        metric=f"{figures.name} ({units})",
+        header=("", *recorded),
+        cells=rows,
+        note=(
+            f"{_NOISE_NOTE.format(figures.noise_sd)} A number below twice that cannot be told from"
+            " none."
+        ),
+        right=frozenset(range(1, len(recorded) + 1)),
+    )
+
+
+def _count(found: Estimate) -> str:
+    return f"{found.low:,.0f} to {found.high:,.0f}"
+
+
+def _percent(found: Estimate | None) -> str | None:
+    if found is None:
+        return "never"
+    if found.value is None:
+        return None
+    return f"{100 * found.value:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"
+
+
+def _figure(found: Estimate | None) -> str | None:
+    if found is None or found.value is None:
+        return None
+    return f"{found.value:.4g} ({found.low:.4g} to {found.high:.4g})"
