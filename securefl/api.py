@@ -57,6 +57,9 @@ if TYPE_CHECKING:
     from securefl.federation.exchange import Waiting
     from securefl.federation.verifying import VerifiedRound
     from securefl.learning.artefact import Model
+    from securefl.learning.stages.stage import FigureRow
+    from securefl.learning.stages.stage import Result as StageResult
+    from securefl.learning.tasks.told import Told
     from securefl.researcher.results import Result
     from securefl.study.schema import Study as StudyFile
 
@@ -477,6 +480,24 @@ class Study(Shown):
         if not has_result(self.folder) and not was_run(self.folder):
             refuse_if_over(self._lab.folder, self.folder, self.plan, self.status())
         return read_result(self._lab.folder, self.folder, self.plan)
+
+    def tables(self, units: str = "patients") -> list[Told]:
+        """Tables of what a completed study's stages found, beside the model; none for most stages.
+
+        Raises:
+            UsageError: it has not run to its end.
+        """
+        return [table for found in self._recalled() for table in found.tables(units)]
+
+    def figure_rows(self) -> list[FigureRow]:
+        """The same as numbers. Raises as :meth:`tables`."""
+        return [row for found in self._recalled() for row in found.figure_rows()]
+
+    def _recalled(self) -> list[StageResult]:
+        """Results of the stages that can be read again from the study's file of results."""
+        stages = zip(self.plan.programme.stages, self.report()["stages"], strict=True)
+        found = (stage.recalled(record) for stage, record in stages)
+        return [result for result in found if result is not None]
 
     def verify(self, number: int) -> VerifiedRound:
         """Add round ``number`` again from what the hospitals signed.

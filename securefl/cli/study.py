@@ -11,7 +11,8 @@ import click
 from securefl.cli.screen import card_options, json_option, say, say_quoted, write_json
 from securefl.cli.study_file import check, plan
 from securefl.cli.study_folder import folder_hint, open_lab, researcher_option
-from securefl.cli.study_run import report, run
+from securefl.cli.study_report import report
+from securefl.cli.study_run import run
 from securefl.cli.study_verify import verify
 
 

@@ -1,9 +1,8 @@
-"""``securefl study run`` and ``report``: the rounds of an approved study, and what it found."""
+"""``securefl study run``: the rounds of an approved study, and what it found."""
 
 from __future__ import annotations
 
 import sys
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +12,13 @@ from securefl.cli.screen import (
     html_option,
     json_option,
     say,
-    say_quoted,
     screen,
     show_page,
     write_json,
     write_page,
 )
 from securefl.cli.study_folder import folder_hint, open_lab, researcher_option
-from securefl.errors import ExitCode, UsageError
+from securefl.errors import ExitCode
 
 if TYPE_CHECKING:
     from securefl.api import Study
@@ -160,36 +158,3 @@ def _model_outcome(made: MadeModel, file: StudyFile) -> ModelOutcome:
 
     minimum = quality_of(file).minimum
     return ModelOutcome(made.figures.told, str(made.folder), made.quality, minimum)
-
-
-@click.command()
-@click.argument("name")
-@json_option
-@researcher_option
-def report(name: str, json_file: str | None, folder: str | None) -> None:
-    """Show a completed study again: figures, model, and each hospital's audit extract."""
-    from securefl.report.audit import extract_page
-    from securefl.report.quality import quality_words
-    from securefl.report.run import lost_words
-
-    found = open_lab(folder).study(name)
-    result = found.report()
-    if json_file:
-        write_json(result, json_file)
-        if json_file == "-":
-            return
-    say(found.name)
-    say_quoted(found.file.study.title)
-    if figure := result.get("figure"):
-        say(f"{figure['name']}: {figure['words']}; model in {result['model']}")
-    if quality := result.get("quality"):
-        say(f"Asked for: {quality_words(quality['verdict'], Decimal(quality['minimum']))}")
-    if result.get("lost"):
-        say(f"Lost: {lost_words(result['lost'])}")
-    if not result["extracts"]:
-        raise UsageError(
-            "No audit extract has come.", next_step="Ask the hospitals whether their agents run."
-        )
-    for site, extract in result["extracts"].items():
-        say(f"\n{site}")
-        show_page(extract_page(extract))

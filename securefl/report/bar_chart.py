@@ -27,8 +27,9 @@ def bar_chart(bars: Bars) -> Picture:
         parts += _row(name, heights, bars.labels, row * _HIGH, top)
     spoken = [Spoken(bars.words)]
     for name, heights in bars.groups:
-        spoken.append(Spoken(f"{name}:", curve=tuple(min(h / top, 1.0) for h in heights)))
-    return Picture(picture(bars.words, _HIGH * len(bars.groups), *parts), tuple(spoken))
+        spoken.append(Spoken(name, curve=tuple(min(h / top, 1.0) for h in heights)))
+    title = " ".join(line.words for line in spoken)
+    return Picture(picture(title, _HIGH * len(bars.groups), *parts), tuple(spoken))
 
 
 def _row(

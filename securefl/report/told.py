@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.report.bar_chart import bar_chart
-from securefl.report.page import Paragraph, Section, Span, Table, Tone, bullets, section
+from securefl.report.page import Paragraph, Section, Span, Table, Tone, bullets, page, section
 from securefl.report.quality import quality_words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
 
     from securefl.learning.tasks.told import Told
-    from securefl.report.page import Block, Words
+    from securefl.report.page import Block, Page, Words
     from securefl.study.schema import Verdict
 
 _TONES = {"met": Tone.GOOD, "not-met": Tone.BAD, "cannot-be-judged": Tone.WARN}
@@ -29,6 +30,12 @@ def told_section(told: Told) -> Section:
     if told.note:
         parts.append(Paragraph(told.note, Tone.QUIET))
     return section(told.metric, *told.sentences, *parts)
+
+
+def told_page(tables: Sequence[Told]) -> Page:
+    """Tables of figures as a page of their own."""
+    quiet = "These figures were read off encrypted, noised totals of all hospitals."
+    return page("What was found", Paragraph(quiet, Tone.QUIET), *map(told_section, tables))
 
 
 def plan_section(told: Told) -> Section:

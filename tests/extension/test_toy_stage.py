@@ -285,7 +285,7 @@ def test_an_unknown_kind_is_refused_with_its_line_and_the_known_ones():
         parse_protocol(text)
     assert (
         f"line {line}: stages.1.kind: 'thirds' is no kind of stage; write \"count\" or"
-        ' "evaluate" or "halves" or "train"'
+        ' "evaluate" or "halves" or "statistics" or "train"'
     ) in refused.value.what
 
 

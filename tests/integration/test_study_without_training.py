@@ -9,6 +9,7 @@ import json
 import pytest
 from conftest import PROTOCOL
 from consortium import consortium
+from statistics_study import ALONE as STATISTICS_ALONE
 
 from securefl.errors import UsageError
 
@@ -76,6 +77,27 @@ def test_a_study_that_only_counts_runs_from_request_to_audit(c):
     assert "No key was needed" in verified
     assert "completed" in c.cli("site", "status", *site)
     assert "No model has come home" in c.cli("site", "model", "list", *site)
+
+
+def test_a_table_of_patients_is_shown_again_and_written_for_a_spreadsheet(c, tmp_path):
+    base = (*STATISTICS_ALONE, *ONLY_COUNTED[-2:])
+    study = c.new_study("table", base=base)
+    researcher = ["--researcher", str(c.root / "researcher")]
+    c.request(study)
+    page = " ".join(c.cli("site", "review", study.name, "--site", str(c.root / "SVI")).split())
+    assert "one of them counts in 4 of the numbers" in page
+    c.ready_after_request(study)
+    done = c.cli("study", "run", study.name, *researcher)
+    assert "sex and sick (patients)" in done
+    c.ended(study, *c.names, status="completed")
+    file = tmp_path / "figures.csv"
+    again = c.cli("study", "report", study.name, "--csv", str(file), *researcher)
+    assert "age (years)" in again
+    lines = file.read_text().splitlines()
+    assert lines[0] == "name,group,figure,value,low,high"
+    patients = [line.split(",") for line in lines if line.startswith("age,F,patients")]
+    assert 0 < float(patients[0][3]) < 3 * 80 + 200  # 80 rows each; noised
+    assert len(study.figure_rows()) == len(lines) - 1
 
 
 def test_a_folder_for_a_model_that_is_not_made_is_refused_before_anybody_waits(c):

@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from conftest import SITES, make_study, protocol_text
 from ledger_after_a_year import sha, year
+from statistics_study import statistics_protocol
 
 from securefl.errors import DataError, StudyError, UntrustedError
 from securefl.learning.artefact import Model, ModelFacts
 from securefl.learning.features import Found
 from securefl.learning.selftest import Finding, SelfTest
-from securefl.learning.stages.programme import charges_of
+from securefl.learning.stages.programme import Programme, charges_of
 from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.learning.tasks.binary.own_figures import figures_of
 from securefl.learning.tasks.binary.words import told, told_own
@@ -36,6 +37,7 @@ from securefl.report.run import ModelOutcome, demo_table, extracts_page, outcome
 from securefl.report.selftest import selftest_page
 from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.study import study_page
+from securefl.report.told import told_page
 from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_protocol, parse_study
 from securefl.study.sealed import SealedStudy
@@ -213,6 +215,13 @@ def demo():
 
 PROTOCOL = parse_protocol(protocol_text())
 
+
+def statistics():
+    study = statistics_protocol()
+    total = np.arange(75, dtype=np.int64) * 7
+    return told_page(Programme(study).stages[0].absorb(None, total, 3).tables("patients"))
+
+
 _BUILDERS = {
     "request": request,
     "request-with-faults": lambda: request(
@@ -242,6 +251,7 @@ _BUILDERS = {
     "own-model-without-figures": lambda: own_model(known=False),
     "selftest": selftest,
     "error": lambda: error_page(FAULTS[0]),
+    "statistics": statistics,
 }
 NAMES = tuple(_BUILDERS)
 

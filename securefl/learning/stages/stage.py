@@ -31,6 +31,27 @@ if TYPE_CHECKING:
     from securefl.types import FloatArray, IntArray
 
 
+@dataclass(frozen=True)
+class FigureRow:
+    """One figure with its 95 % interval.
+
+    Attributes:
+        name: of what was counted, as a column's.
+        group: of patients.
+        figure: which figure, as "mean" or "share of F".
+        value: None where the noise leaves nothing to say.
+        low: lower end of the interval.
+        high: upper end.
+    """
+
+    name: str
+    group: str
+    figure: str
+    value: float | None
+    low: float
+    high: float
+
+
 class Result:
     """Public result of a stage. Later stages and everybody else may use it freely."""
 
@@ -51,6 +72,10 @@ class Result:
 
     def tables(self, units: str) -> Sequence[Told]:  # noqa: ARG002 - as above
         """Tables for the page on a finished study; each is named by its ``metric``."""
+        return ()
+
+    def figure_rows(self) -> Sequence[FigureRow]:
+        """The same as numbers, for a spreadsheet or a program."""
         return ()
 
 

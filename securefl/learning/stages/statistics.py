@@ -19,6 +19,7 @@ from securefl.learning.stages.release import Release, Words
 from securefl.learning.stages.stage import Result, Rows, Stage
 from securefl.learning.statistics.blocks import blocks_of, places
 from securefl.learning.statistics.estimates import estimates
+from securefl.learning.statistics.spreadsheet import figure_rows
 from securefl.learning.statistics.words import told
 from securefl.privacy.mechanisms import Gaussian, decimal_text
 from securefl.study.claims import claim_faults, width_faults
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from decimal import Decimal
 
+    from securefl.learning.stages.stage import FigureRow
     from securefl.learning.statistics.blocks import Block
     from securefl.learning.statistics.estimates import BlockFigures
     from securefl.learning.steps import Draws
@@ -72,6 +74,10 @@ class StatisticsResult(Result):
     def tables(self, units: str) -> list[Told]:
         """See :class:`Result`."""
         return [told(figures, units) for figures in self.figures]
+
+    def figure_rows(self) -> list[FigureRow]:
+        """See :class:`Result`."""
+        return [row for figures in self.figures for row in figure_rows(figures)]
 
 
 class Statistics(Stage):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from securefl.types import FloatArray, IntArray
 
 QUARTILES: Final = (0.25, 0.5, 0.75)
+#: Bins that the interval of a quartile may span for the quartile itself to be told.
+_WIDEST: Final = 4
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,8 @@ def _moments(block: Block, counts: FloatArray, noise: float) -> tuple[Estimate, 
         return in_units, Estimate(None, 0.0, (block.scale[-1] - block.scale[0]) / 2)
     width = block.scale[-1] - block.scale[0]
     sheppard = 1 / (12 * counts.size**2)
+    if spread.low <= sheppard:  # it cannot be told from none
+        return in_units, Estimate(None, 0.0, width * math.sqrt(spread.high))
     return in_units, Estimate(
         *(
             width * math.sqrt(max(part - sheppard, 0.0))
@@ -235,14 +239,14 @@ def _quantile(block: Block, counts: FloatArray, noise: float, part: float) -> Es
         + part**2 * ((1 - part) * whole + (counts.size - edge) * noise)
     ) / whole**2
     reach = NORMAL_95 * math.sqrt(variance)
-    if reach >= 0.5:  # the interval is the whole range
-        return Estimate(None, *ends)
     steps = np.arange(counts.size + 1) / counts.size
-    found = (
-        _in_units(block, _turned(below, steps, min(max(at, 0.0), 1.0)))
-        for at in (part, part - reach, part + reach)
+    value, low, high = (
+        _turned(below, steps, min(max(at, 0.0), 1.0)) for at in (part, part - reach, part + reach)
     )
-    return Estimate(*found)
+    interval = _in_units(block, low), _in_units(block, high)
+    if (high - low) * counts.size > _WIDEST:
+        return Estimate(None, *interval)
+    return Estimate(_in_units(block, value), *interval)
 
 
 def _turned(below: FloatArray, steps: FloatArray, part: float) -> float:

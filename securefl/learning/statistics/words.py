@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.learning.statistics.blocks import ALL, NOT_RECORDED
+from securefl.learning.statistics.spreadsheet import QUARTILE_NAMES, mean_name
 from securefl.learning.tasks.told import Bars, Told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from securefl.learning.statistics.estimates import BlockFigures, Estimate, GroupFigures
+    from securefl.learning.statistics.estimates import BlockFigures, Estimate
 
 _NOTE = "95 % intervals; they count the noise and the sampling of patients."
 _NOISE_NOTE = "The noise on each number is {:.0f} (standard deviation)."
@@ -34,7 +35,7 @@ def told(figures: BlockFigures, units: str) -> Told:
     if any(group.missing is not None for group in figures.groups):
         rows.append((NOT_RECORDED, *(_percent(group.missing) for group in figures.groups)))
     if figures.scale:
-        rows += _number_rows(figures.groups, logarithmic=figures.logarithmic)
+        rows += _number_rows(figures)
     else:
         rows += [
             (cell, *(_percent(group.shares[place]) for group in figures.groups))
@@ -67,15 +68,14 @@ def _bars(figures: BlockFigures, heads: Sequence[str]) -> Bars:
     )
 
 
-def _number_rows(
-    groups: Sequence[GroupFigures], *, logarithmic: bool
-) -> list[tuple[str | None, ...]]:
+def _number_rows(figures: BlockFigures) -> list[tuple[str | None, ...]]:
+    groups = figures.groups
     rows: list[tuple[str | None, ...]] = [
-        ("geometric mean" if logarithmic else "mean", *(_figure(g.mean) for g in groups))
+        (mean_name(figures), *(_figure(group.mean) for group in groups))
     ]
-    if not logarithmic:
-        rows.append(("standard deviation", *(_figure(g.deviation) for g in groups)))
-    for place, name in enumerate(("lower quartile", "median", "upper quartile")):
+    if not figures.logarithmic:
+        rows.append(("standard deviation", *(_figure(group.deviation) for group in groups)))
+    for place, name in enumerate(QUARTILE_NAMES):
         rows.append((name, *(_figure(group.quartiles[place]) for group in groups)))
     return rows
 
