@@ -192,3 +192,12 @@ def test_values_of_more_than_one_element_come_back():
     assert not found.any()
     found, _, _ = opened(layout, total_of(layout, [values, values]), values.size, 2)
     assert np.array_equal(found, 2 * values)
+
+
+def test_fields_end_in_the_last_word_of_every_layout_and_before_its_highest_bit():
+    for bits in range(4, 25):
+        for contributors in (1, 2, 3, 5, 8, 16, 17, 86, 100, 1024, 1025, 4096):
+            for primes in (1, 2, 3):
+                layout = NumberLayout(bits, contributors, primes)
+                end = layout.error_bits + layout.fields * layout.field_bits
+                assert 58 * (primes - 1) < end < 58 * primes
