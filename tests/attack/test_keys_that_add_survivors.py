@@ -19,10 +19,11 @@ from keyed_attacker import (
     read_with,
     take_off,
 )
+from mutated_bytes import mutations
 from secagg_keyed import KeyedWorld, by_section
 from secagg_survivors import Party
 
-from securefl.errors import RoundError
+from securefl.errors import MessageError, RoundError
 from securefl.secagg import streaming
 from securefl.secagg.holder import OrderRules
 from securefl.secagg.masks import Seeds
@@ -204,3 +205,15 @@ def test_a_hospital_that_was_lost_stays_closed_though_its_pair_seeds_are_known(p
     whole = Seeds(pairs, (scene.seed_of(1, "D"),))
     bare = scene.key(1, take_off(body[0], whole.block(0, chunks)))
     assert np.array_equal(scene.read(1, body, bare), truth)  # the control: its own seed as well
+
+
+def test_a_thousand_mutations_of_a_frame_that_survives_losses_are_refused():
+    scene = Scene(3)
+    scene.contribute(1)
+    data = scene.frames[1, "A"]
+    world, others = scene.world, [scene.frames[1, "B"]]
+    assert world.check(data, "A").sender == "A"  # the control
+    for mutant in mutations(data, others, 1000, "survivors"):
+        with pytest.raises(MessageError) as caught:
+            world.check(mutant, "A")
+        assert caught.value.whose == "A"

@@ -110,6 +110,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Lattice estimates of the secure sum's keys.")
     parser.add_argument("estimator", type=Path, help="a clone of malb/lattice-estimator")
     place = parser.parse_args().estimator.resolve()
+    if not (place / ".git").exists() or not (place / "estimator").is_dir():
+        sys.exit(f"{place} is no clone of malb/lattice-estimator; README.md says how to get one.")
     sys.path.insert(0, str(place))
     tools = importlib.import_module("estimator")
     git = ["git", "-C", str(place)]

@@ -433,6 +433,10 @@ def write_example(folder: Path) -> None:
 
 def open_folder(folder: Path) -> list[int]:
     """Read, add and open what lies in a folder."""
+    if not (folder / "round.json").is_file():
+        raise SystemExit(
+            f"{folder} has no round.json; --example FOLDER writes one with its frames."
+        )
     told = json.loads((folder / "round.json").read_bytes())
     facts = told["facts"]
     bodies = [
