@@ -1,7 +1,7 @@
 """Federated learning for hospitals: approved code only, a budget that holds, only the sum opens.
 
 The researcher's names (:func:`connect`, :class:`Study`, :func:`load_model`) are fetched from
-:mod:`securefl.api` on first use (PEP 562), so that ``import securefl`` costs neither torch nor
+:mod:`securefl.api`, and :func:`simulate` from :mod:`securefl.rehearsal`, on first use (PEP 562), so that ``import securefl`` costs neither torch nor
 syft.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Study", "__version__", "connect", "load_model"]
+__all__ = ["Study", "__version__", "connect", "load_model", "simulate"]
 
 
 def __dir__() -> list[str]:
@@ -26,4 +26,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a lazy door returns whateve
         from securefl import api
 
         return getattr(api, name)
+    if name == "simulate":
+        from securefl.rehearsal import simulate
+
+        return simulate
     raise AttributeError(f"module 'securefl' has no attribute {name!r}")

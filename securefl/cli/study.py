@@ -13,6 +13,7 @@ from securefl.cli.study_file import check, plan
 from securefl.cli.study_folder import folder_hint, open_lab, researcher_option
 from securefl.cli.study_report import report
 from securefl.cli.study_run import run
+from securefl.cli.study_simulate import simulate
 from securefl.cli.study_verify import verify
 
 
@@ -247,5 +248,5 @@ def status(name: str, json_file: str | None, folder: str | None) -> None:
         say(run_said)
 
 
-for _command in (check, plan, run, report, verify):
+for _command in (check, plan, simulate, run, report, verify):
     study.add_command(_command)

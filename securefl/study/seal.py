@@ -39,6 +39,27 @@ def seal_study(
     Raises:
         StudyError: the resulting study is invalid.
     """
+    raw = sealed_values(
+        protocol,
+        coordinator=coordinator,
+        aggregator=aggregator,
+        participants=participants,
+        software=software,
+        study_id=study_id,
+    )
+    return SealedStudy.read(dump_toml(raw))
+
+
+def sealed_values(
+    protocol: UnsealedStudy,
+    *,
+    coordinator: Mapping[str, str],
+    aggregator: Mapping[str, str],
+    participants: Sequence[Mapping[str, str]],
+    software: Mapping[str, str],
+    study_id: str | None = None,
+) -> dict[str, Any]:
+    """Values of a sealed study, before they are written and checked; as :func:`seal_study`."""
     raw = deepcopy(protocol.raw)
     raw["schema"] = "securefl-study/2"
     for table, stage in zip(raw["stages"], checks_of(protocol.study), strict=True):
@@ -51,7 +72,7 @@ def seal_study(
         "software": dict(software),
         "participants": sorted((dict(p) for p in participants), key=lambda p: p.get("name", "")),
     }
-    return SealedStudy.read(dump_toml(raw))
+    return raw
 
 
 def _fill(table: dict[str, Any], sealed: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from conftest import SITES, make_study, protocol_text
 from ledger_after_a_year import sha, year
+from simulated_tables import tables_of
 from statistics_study import statistics_protocol
 
 from securefl.errors import DataError, StudyError, UntrustedError
@@ -35,9 +36,12 @@ from securefl.report.rounds import RoundLine, rounds_page
 from securefl.report.rows import RowCount
 from securefl.report.run import ModelOutcome, demo_table, extracts_page, outcome_page
 from securefl.report.selftest import selftest_page
+from securefl.report.simulation import simulation_page
 from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.study import study_page
 from securefl.report.told import told_page
+from securefl.simulation.simulate import Wishes, simulate_study
+from securefl.simulation.tables import Source
 from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_protocol, parse_study
 from securefl.study.sealed import SealedStudy
@@ -213,6 +217,13 @@ def demo():
     return demo_table(rows, 0.98, 0.975, (0.943, 1.0))
 
 
+def simulation(*, swept=True):
+    sweep = {"clip_norm": ("1", "2")} if swept else {}
+    wishes = Wishes(repeat=2, sweep=sweep, encrypted=not swept, advise=swept)
+    source = Source("tables of a test", tables_of())
+    return simulation_page(simulate_study(protocol_text().encode(), source, wishes))
+
+
 PROTOCOL = parse_protocol(protocol_text())
 
 
@@ -242,6 +253,8 @@ _BUILDERS = {
     "outcome": outcome,
     "extracts": extracts,
     "demo": demo,
+    "simulation": simulation,
+    "simulation-without-a-sweep": lambda: simulation(swept=False),
     "audit": audit,
     "audit-of-an-altered-ledger": lambda: audit(altered=True),
     "audit-overview": lambda: audit(whole=False),

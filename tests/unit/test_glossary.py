@@ -15,12 +15,13 @@ MODULES = sorted({path.stem for path in PACKAGE.rglob("*.py") if not path.stem.s
 #: Names of formats, libraries and people, and plain words of programming.
 PLAIN = frozenset(
     """
-    address api background bar_chart blocks cached_hashes capped channel characters charts client clock csv dates
+    address advice api background bar_chart blocks cached_hashes capped channel characters charts client clock csv dates
     environment errors estimates exact explain files fsspec html limits linear lines machine main markdown
     markup memory parse paths run screen shown signed spreadsheet streaming streams svg tempfiles terminal texts
     timeouts types undumpable url version1 words
     curve25519 dpsgd fedavg opacus_hooks shamir thyroid
     answered asking bare baselines bench claims consortium delivery demo discrimination doctor empirical
+    encrypted facts simulate
     entering entry evaluate expected failure_note faults fields forecast import_guard integer_fields
     leaving meanings other_studies outcome own_figures own_place planning plausible play predict
     programme public public_side public_times registration registries results roles rows scoring

@@ -10,6 +10,7 @@ from binary_models import initial_weights
 from conftest import make_study, with_stage
 from small_study import rows
 
+from securefl import public_tables
 from securefl.demo import baselines, thyroid
 from securefl.errors import DataError, StudyError
 from securefl.learning.features import Prepared, feature_names, prepare
@@ -132,7 +133,7 @@ def test_nothing_of_the_largest_hospitals_first_step_is_cut():
 
 
 def test_another_table_is_refused(monkeypatch):
-    monkeypatch.setattr(thyroid, "SHA256", "0" * 64)
+    monkeypatch.setattr(public_tables, "_THYROID_SHA256", "0" * 64)
     with pytest.raises(DataError, match="not the one"):
         thyroid.thyroid_csv()
 

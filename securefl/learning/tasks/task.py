@@ -166,6 +166,20 @@ class Task(ABC):
         private, for the owner's own screen (rule 1).
         """
 
+    def exact_figure(self, figures: Any) -> float:  # noqa: ANN401 - as above
+        """The :attr:`metric` itself in what :meth:`own_figures` gave; NaN where it is not known.
+        For data that anybody may see: a simulation's.
+        """
+        del figures
+        return float("nan")
+
+    def calibration_error(self, figures: Any) -> float | None:  # noqa: ANN401 - as above
+        """Mean distance of the predictions in :meth:`own_figures` from the true shares; None where
+        they are not read as probabilities.
+        """
+        del figures
+        return None
+
     @abstractmethod
     def judge(self, evaluation: Any, quality: Quality) -> Verdict:  # noqa: ANN401 - as above
         """The study's quality rule, judged on an interval."""

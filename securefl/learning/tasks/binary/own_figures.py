@@ -84,3 +84,18 @@ def figures_of(
         float(scores.mean()),
         tuple(bands),
     )
+
+
+def calibration_error(figures: OwnFigures) -> float:
+    """Expected calibration error: over bands, the distance between mean score and share of
+    positives, weighted by patients (Naeini, Cooper, Hauskrecht 2015). NaN without patients.
+
+    >>> band = Band(0.0, 1.0, patients=10, positives=4, mean_score=0.5)
+    >>> round(calibration_error(OwnFigures(10, 4, 0.7, 0.5, (band,))), 3)
+    0.1
+    """
+    if not figures.patients:
+        return float("nan")
+    filled = [band for band in figures.bands if band.patients]
+    apart = [abs(band.mean_score * band.patients - band.positives) for band in filled]
+    return sum(apart) / figures.patients

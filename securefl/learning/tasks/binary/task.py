@@ -10,7 +10,7 @@ from securefl.learning.tasks.binary.evaluation import Evaluation, evaluate, judg
 from securefl.learning.tasks.binary.expected import EvaluationPlan, plan_evaluation
 from securefl.learning.tasks.binary.labels import near_outcome, outcomes
 from securefl.learning.tasks.binary.mock import mock_label
-from securefl.learning.tasks.binary.own_figures import OwnFigures, figures_of
+from securefl.learning.tasks.binary.own_figures import OwnFigures, calibration_error, figures_of
 from securefl.learning.tasks.binary.words import told, told_own, told_plan
 from securefl.learning.tasks.task import Task
 from securefl.study.counts import AucSection
@@ -103,6 +103,14 @@ class Binary(Task):
     ) -> OwnFigures:
         """AUC and bands."""
         return figures_of(predictions, y, evaluation.edges)
+
+    def exact_figure(self, figures: OwnFigures) -> float:
+        """The AUC."""
+        return figures.auc
+
+    def calibration_error(self, figures: OwnFigures) -> float | None:
+        """Over bands: between mean score and share of positives, weighted by patients."""
+        return calibration_error(figures)
 
     def judge(self, evaluation: Evaluation, quality: Quality) -> Verdict:
         """By the interval of the AUC."""

@@ -128,6 +128,10 @@ class Classes(Task):
         """Areas, and a table of true and told classes."""
         return figures.own_figures(predictions, y, self.outputs)
 
+    def exact_figure(self, figures: OwnClasses) -> float:
+        """The mean area."""
+        return figures.macro_auc
+
     def judge(self, evaluation: ClassesEvaluation, quality: Quality) -> Verdict:
         """By the interval of the mean area."""
         return figures.judge(evaluation, quality)

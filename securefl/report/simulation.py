@@ -1,0 +1,254 @@
+"""Page of a simulation: how well the model did, what would be released, and what would serve better.
+
+Every page says first that a simulation protects nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.report.page import (
+    Notice,
+    Outside,
+    Page,
+    Paragraph,
+    Section,
+    Table,
+    Tone,
+    bullets,
+    facts,
+    page,
+    section,
+    when,
+)
+from securefl.report.simulation_picture import simulation_picture, spread_words
+from securefl.report.words import plural
+
+if TYPE_CHECKING:
+    from securefl.simulation.facts import PointFacts, Simulation, Spread
+
+#: Sites that a page lists one by one.
+_LISTED = 12
+_VERDICTS = {
+    "supported": "reads as a probability",
+    "contradicted": "does not read as a probability",
+    "cannot-be-told": "cannot be told whether it is a probability",
+}
+
+
+def simulation_page(found: Simulation) -> Page:
+    """The page of a finished simulation."""
+    notice = Notice("Simulation", (Paragraph(found.label),), Tone.WARN)
+    return page(
+        ("Simulation of ", Outside(found.title)),
+        notice,
+        _setting(found),
+        _model(found),
+        _released(found),
+        _training(found),
+        _sweep(found),
+        when(found.advice, _advice(found)),
+        when(found.warnings, section("Mind", bullets(found.warnings))),
+    )
+
+
+def _setting(found: Simulation) -> Section:
+    train = sum(site.train for site in found.sites)
+    aside = sum(site.held_out for site in found.sites)
+    cipher = "added in the clear; --encrypted puts them through the cipher"
+    if found.encrypted:
+        cipher = "encrypted, added and decrypted by the real cipher; no masks, no signatures"
+    return section(
+        "What was run",
+        facts(
+            [
+                ("data", found.data),
+                (
+                    "sites",
+                    f"{len(found.sites):,}, with {train:,} to train and {aside:,} kept aside",
+                ),
+                ("rounds", f"{found.rounds:,} in each of {plural(found.repeat, 'repeat')}"),
+                ("sums", cipher),
+                ("seed", str(found.seed)),
+            ]
+        ),
+        when(len(found.sites) <= _LISTED, _sites(found)),
+    )
+
+
+def _sites(found: Simulation) -> Table:
+    rows = tuple(
+        (
+            s.site,
+            f"{s.train:,}",
+            f"{s.held_out:,}",
+            f"{sum(s.set_aside.values()):,}",
+        )
+        for s in found.sites
+    )
+    return Table(
+        (
+            "site",
+            "to train",
+            "kept aside",
+            "set aside",
+        ),
+        rows,
+        frozenset({1, 2, 3}),
+    )
+
+
+def _model(found: Simulation) -> Section | None:
+    base = found.base
+    ended = [
+        f"{times} of {found.repeat} repeats ended early: {why}" for why, times in base.ended.items()
+    ]
+    rows = [(label, words) for label, words in base.rows]
+    if found.metric:
+        rows.append((f"{found.metric}, exact", spread_words(base.figure)))
+        if base.calibration.known:
+            rows.append(
+                (
+                    "calibration",
+                    f"scores are {base.calibration.mean:.3f} off true shares on average",
+                )
+            )
+    shown = None
+    if not found.points:
+        shown = simulation_picture(found)
+    return section(
+        "What comes out",
+        facts(rows),
+        bullets(ended),
+        shown,
+    )
+
+
+def _released(found: Simulation) -> Section | None:
+    base = found.base
+    if not base.low.known:
+        return None
+    width = base.high.mean - base.low.mean
+    held = ""
+    if base.covered is not None:
+        held = f"in {100 * base.covered:.0f} % of the repeats it holds the exact figure"
+    point = "none: the intervals hold .5"
+    if base.released.known:
+        point = spread_words(base.released)
+        given = len(base.released.values)
+        if given < found.repeat:
+            point += f" (given in {given} of {found.repeat} repeats)"
+    verdicts = [
+        f"{_VERDICTS.get(word, word)} in {times} of {found.repeat}"
+        for word, times in base.calibrated.items()
+    ]
+    return section(
+        "What the study would release",
+        facts(
+            [
+                (
+                    "interval to expect",
+                    f"{base.low.mean:.3f} to {base.high.mean:.3f}, {width:.3f} wide; {held}",
+                ),
+                (f"{found.metric}, released", point),
+                when(verdicts, ("score", "; ".join(verdicts))),
+            ]
+        ),
+    )
+
+
+def _training(found: Simulation) -> Section | None:
+    clipped = {n: s for n, s in found.base.clipped.items() if s.known}
+    if not clipped:
+        return None
+    rows = tuple(
+        (
+            str(n),
+            f"{100 * share.mean:.0f} %",
+            f"{found.base.norm[n].mean:.3g}",
+            _at(found.base, n),
+        )
+        for n, share in clipped.items()
+    )
+    table = Table(
+        (
+            "after round",
+            "gradients clipped",
+            "median length",
+            found.metric or "figure",
+        ),
+        rows,
+        frozenset({0, 1, 2, 3}),
+    )
+    cut = f"{100 * found.base.cut:.2g} % of the numbers sent did not fit their field and were cut."
+    return section("How it trains", table, cut)
+
+
+def _at(point: PointFacts, number: int) -> str:
+    return spread_words(point.curve[number])
+
+
+def _sweep(found: Simulation) -> Section | None:
+    if not found.points:
+        return None
+    names = list(found.points[0].changes)
+    heads = (
+        *names,
+        f"{found.metric}, exact",
+        "interval",
+        "clipped",
+        "training epsilon",
+    )
+    rows = []
+    for point in found.points:
+        figures = (
+            spread_words(point.figure),
+            _interval(point),
+            _last_share(point),
+            point.epsilon,
+        )
+        rows.append((*point.changes.values(), *figures))
+    right = frozenset(range(len(heads)))
+    as_written = f"As written: {spread_words(found.base.figure)}."
+    return section(
+        "Sweep",
+        Table(heads, tuple(rows), right),
+        _best(found),
+        as_written,
+        simulation_picture(found),
+    )
+
+
+def _interval(point: PointFacts) -> str:
+    if not point.low.known:
+        return "none"
+    return f"{point.low.mean:.2f} to {point.high.mean:.2f}"
+
+
+def _last_share(point: PointFacts) -> str:
+    known: list[Spread] = [spread for spread in point.clipped.values() if spread.known]
+    if not known:
+        return "not known"
+    return f"{100 * known[-1].mean:.0f} %"
+
+
+def _best(found: Simulation) -> str:
+    if found.best is None:
+        return "No setting made a figure."
+    chosen = found.points[found.best]
+    said = f"Best: {chosen.name}, {found.metric} {spread_words(chosen.figure)}."
+    if not found.close:
+        return said
+    listed = "; ".join(found.points[place].name for place in found.close)
+    return f"{said} These repeats cannot tell it from: {listed}."
+
+
+def _advice(found: Simulation) -> Section:
+    rules = (
+        "Half and twice the clip norm and the learning rate were run beside the study. Another"
+        " setting is named where its mean is at least .002 higher and more than two standard errors"
+        " above; other edges where the interval is a tenth narrower. Choose on data that are not"
+        " the hospitals'."
+    )
+    listed = [f"{one.subject}: {one.words}" for one in found.advice]
+    return section("What would serve better", bullets(listed), Paragraph(rules, Tone.QUIET))

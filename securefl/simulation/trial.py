@@ -1,0 +1,246 @@
+"""One run of a study's programme in one process: every stage, release and round, in their order.
+
+Hospitals answer one after the other, each from draws of its own, and sums of integers have no
+order: whoever answers first, the model is the same bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from securefl.errors import RoundError
+from securefl.learning.features import Prepared, prepare
+from securefl.learning.models import weights_sha256
+from securefl.learning.split import split_rows
+from securefl.learning.stages.evaluate import EvaluateResult
+from securefl.learning.stages.programme import Programme
+from securefl.learning.stages.stage import Rows
+from securefl.learning.stages.train import Train
+from securefl.simulation.draws import SeededDraws, key_of
+from securefl.simulation.probes import Probe, Prober
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from securefl.learning.stages.release import Release
+    from securefl.learning.stages.stage import Local, Result, Stage
+    from securefl.learning.table import Table
+    from securefl.simulation.draws import Samplers
+    from securefl.study.schema import Study, Template
+    from securefl.types import FloatArray, IntArray
+
+
+def _nothing() -> None:
+    pass
+
+
+class Summer(Protocol):
+    """Adds what hospitals answer: :func:`plain_sum`, or under the cipher."""
+
+    def __call__(self, release: Release, answers: Sequence[IntArray], /) -> IntArray:
+        """The sum, int64[release.length]."""
+
+
+def plain_sum(release: Release, answers: Sequence[IntArray]) -> IntArray:
+    """Sum of int64 vectors, exact."""
+    del release
+    total: IntArray = np.sum(answers, axis=0, dtype=np.int64)
+    return total
+
+
+@dataclass(frozen=True)
+class VirtualHospital:
+    """A site with its usable rows.
+
+    Attributes:
+        site: its name.
+        rows: as the study splits them in this repeat.
+        set_aside: rows that do not fit the study, by reason.
+    """
+
+    site: str
+    rows: Rows
+    set_aside: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Outcome of one run.
+
+    Attributes:
+        model_sha256: of the weights; empty where none were made.
+        theta: float64[p], the model; None where none was made.
+        probes: the training at some rounds, its end last; empty where nothing is trained.
+        evaluation: figures of the released histogram; None where there was none.
+        rows: what stages say of their results, label and text.
+        cut: values that did not fit a field of the sum.
+        values: values of updates in all.
+        rounds: rounds that were run.
+        ended: why the study ended early; empty where it did not.
+    """
+
+    model_sha256: str = ""
+    theta: FloatArray | None = None
+    probes: tuple[Probe, ...] = ()
+    evaluation: Any = None
+    rows: tuple[tuple[str, str], ...] = ()
+    cut: int = 0
+    values: int = 0
+    rounds: int = 0
+    ended: str = ""
+
+
+def virtual_hospitals(
+    study: Template, tables: Mapping[str, Table], seed: int, repeat: int
+) -> list[VirtualHospital]:
+    """Prepare and split every site's table; the split is drawn anew in each repeat.
+
+    Raises:
+        DataError: a declared column is not in a table.
+    """
+    made = []
+    for site in sorted(tables):
+        secret = key_of(
+            "split",
+            seed,
+            repeat,
+            site,
+        )
+        prepared = prepare(
+            tables[site],
+            study.data,
+            secret,
+            study.privacy.unit,
+        )
+        train, held_out = split_rows(prepared, secret, study.data.holdout)
+        made.append(VirtualHospital(site, Rows(train, held_out), prepared.set_aside))
+    return made
+
+
+def pooled(parts: Sequence[Prepared]) -> Prepared:
+    """The rows of several hospitals as one table, each patient still one of its own."""
+    patients = [f"{n}:{p}" for n, part in enumerate(parts) for p in part.patients]
+    return Prepared(
+        np.concatenate([part.X for part in parts]),
+        np.concatenate([part.y for part in parts]),
+        tuple(patients),
+        {},
+    )
+
+
+@dataclass
+class _Run:
+    """Results of a run so far."""
+
+    on_round: Callable[[], None]
+    results: list[Result] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
+    cut: int = 0
+    values: int = 0
+    rounds: int = 0
+    ended: str = ""
+
+
+def run_trial(
+    study: Study,
+    hospitals: Sequence[VirtualHospital],
+    samplers: Samplers,
+    *,
+    seed: int,
+    repeat: int,
+    summer: Summer = plain_sum,
+    probes: int = 6,
+    on_round: Callable[[], None] = _nothing,
+) -> Trial:
+    """Run all stages once.
+
+    Args:
+        study: of :func:`~securefl.simulation.virtual_study.virtual_study`.
+        hospitals: in whatever order their answers are to arrive.
+        samplers: tables of noise.
+        seed: of the simulation.
+        repeat: which of its repeats, from 0.
+        summer: adds the answers of a round.
+        probes: rounds of the training at which it is looked at; 0 for its end alone.
+        on_round: called after each round.
+    """
+    run = _Run(on_round)
+    draws = {
+        h.site: SeededDraws(
+            key_of(
+                "noise",
+                seed,
+                repeat,
+                h.site,
+            ),
+            samplers,
+        )
+        for h in hospitals
+    }
+    prober = Prober(study, [h.rows for h in hospitals], probes)
+    try:
+        for stage in Programme(study).stages:
+            ends = [
+                stage.local(
+                    study,
+                    h.site,
+                    h.rows,
+                    draws[h.site],
+                )
+                for h in hospitals
+            ]
+            run.results.append(
+                _run_stage(
+                    stage,
+                    ends,
+                    run,
+                    summer,
+                    prober,
+                )
+            )
+    except RoundError as error:
+        run.ended = error.what
+    return _trial(study, run)
+
+
+def _run_stage(
+    stage: Stage, ends: Sequence[Local], run: _Run, summer: Summer, prober: Prober
+) -> Result:
+    state = stage.start(run.results)
+    for release in stage.releases():
+        for turn in range(release.rounds):
+            if isinstance(stage, Train) and prober.is_due(turn, release.rounds):
+                run.probes.append(prober.look(turn, state.server.theta))
+            public = stage.broadcast(state)
+            answers = [end.answer(release, public) for end in ends]
+            state = stage.absorb(state, summer(release, answers), len(ends))
+            run.rounds += 1
+            run.on_round()
+            run.cut += sum(end.clamped for end in ends)
+            if isinstance(stage, Train):
+                run.values += len(ends) * release.length
+    if isinstance(stage, Train):
+        run.probes.append(prober.look(stage.section.rounds, state.server.theta))
+    return stage.result(state)
+
+
+def _trial(study: Study, run: _Run) -> Trial:
+    units = "patients"
+    if study.privacy.unit == "record":
+        units = "rows"
+    theta = next((r.model for r in reversed(run.results) if r.model is not None), None)
+    judged = [r for r in run.results if isinstance(r, EvaluateResult)]
+    return Trial(
+        model_sha256="" if theta is None else weights_sha256(theta),
+        theta=theta,
+        probes=tuple(run.probes),
+        evaluation=judged[-1].evaluation if judged else None,
+        rows=tuple(row for result in run.results for row in result.rows(units)),
+        cut=run.cut,
+        values=run.values,
+        rounds=run.rounds,
+        ended=run.ended,
+    )
