@@ -179,6 +179,13 @@ class TwoCopiesError(RoundError):
     default_whose = "this hospital's operator"
 
 
+class BrokenRuleError(RoundError):
+    """Coordinator that goes another way than the study's own rule: other weights, other hospitals."""
+
+    code = "rule-broken"
+    default_whose = "the coordinator"
+
+
 class StoreError(SecureFLError):
     """Store that cannot be reached, read or written."""
 
@@ -259,6 +266,7 @@ PUBLIC_CODES = frozenset(
         RoundError,
         EndedError,
         TwoCopiesError,
+        BrokenRuleError,
         StoreError,
         DataError,
         ScreenError,

@@ -163,6 +163,7 @@ def _hospital(
         keeper=keep,
         cipher=CkksIntegers(),
         instance=secrets.token_hex(32),
+        following=None,
         records=keep_word,
     )
     watch.start()

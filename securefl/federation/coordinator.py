@@ -15,11 +15,14 @@ from securefl.federation.messages import Announcement, Call
 from securefl.federation.round_plan import card_of
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.sealing import seal_model
+from securefl.federation.shown_opening import readers_of, show_opening
+from securefl.federation.study_progress import StudyProgress
 from securefl.federation.transcript import Transcript, transcript_sha256
 from securefl.learning.models import weights_to_bytes
 from securefl.learning.stages.stage import newest_model
 from securefl.secagg.frame import write_public_key
 from securefl.secagg.round_context import ATTEMPT
+from securefl.secagg.total_check import total_sha256
 from securefl.shown import Shown
 
 if TYPE_CHECKING:
@@ -29,11 +32,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.federation.exchange import Exchange
+    from securefl.federation.opened_sum import OpenedSum
     from securefl.federation.round_plan import RoundPlan
     from securefl.identity import Identity
     from securefl.learning.stages.stage import Result
     from securefl.secagg.cipher import RoundKeys, SumCipher
     from securefl.secagg.round_context import RoundContext
+    from securefl.secagg.total_check import RoundSecret
 
 
 @dataclass(frozen=True, repr=False)
@@ -137,35 +142,36 @@ class Coordinator:
         self._cohort = study.cohort
         records: list[RoundRecord] = []
         transcripts: list[bytes] = []
-        results: list[Result] = []
-        for stage in self._plan.programme.stages:
-            state = stage.start(results)
-            for step in self._plan.programme.rounds_of(stage):
-                cohort = self._cohort
-                total, record = self._round(step.number, stage.broadcast(state))
-                transcripts.append(
-                    self._transcript(record, cohort, transcripts[-1] if transcripts else b"")
-                )
-                self._exchange.leave(step.number, transcripts[-1])
-                records.append(record)
-                if watch:
-                    watch(record)
-                state = stage.absorb(state, total, len(record.contributions))
-                del total
-            results.append(stage.result(state))
-        return Outcome(tuple(results), tuple(records), tuple(transcripts))
+        progress = StudyProgress(self._plan)
+        for number in range(1, self._plan.last_round + 1):
+            cohort = self._cohort
+            total, record = self._round(number, progress.broadcast())
+            transcripts.append(
+                self._transcript(record, cohort, transcripts[-1] if transcripts else b"")
+            )
+            self._exchange.leave(number, transcripts[-1])
+            records.append(record)
+            if watch:
+                watch(record)
+            progress.absorb(total, len(record.contributions))
+            del total
+        return Outcome(tuple(progress.results), tuple(records), tuple(transcripts))
 
     def _round(
         self, number: int, theta: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], RoundRecord]:
         keys = self._cipher.generate()
+        secret = keys.secret()
         try:
             facts, given = self._announce(number, theta, keys)
             self._exchange.broadcast(facts, given)
             del given  # the model twice over
             opened = self._rounds.open(self._exchange, facts, keys, self._me.sign)
+            # Only now: a key whose sum did not open is shown to nobody.
+            self._show(facts, secret, opened)
         finally:
             keys.erase()
+            secret.erase()
         self._cohort = self._rounds.next_cohort(facts, opened.contributions, self._exchange)
         record = RoundRecord(
             facts.round,
@@ -177,6 +183,22 @@ class Coordinator:
             opened.frame_bytes,
         )
         return opened.values, record
+
+    def _show(self, facts: RoundContext, secret: RoundSecret, opened: OpenedSum) -> None:
+        """Show the participants how the sum was opened."""
+        readers = readers_of(self._plan, facts.round, opened.contributions)
+        if not readers:
+            return
+        opening = show_opening(
+            self._plan,
+            facts.round,
+            self._rounds.round_digest(facts),
+            secret=secret,
+            total_sha256=total_sha256(opened.values),
+            readers=readers,
+            sign=self._me.sign,
+        )
+        self._exchange.show(facts.round, opening)
 
     def _transcript(
         self,

@@ -105,3 +105,10 @@ class Exchange(Protocol):
 
         Nothing that fails here ends a study: the round's sum is opened.
         """
+
+    def show(self, number: int, opening: bytes) -> None:
+        """Show the opening of a round to its participants, before the next one is announced.
+
+        Raises:
+            StoreError: the store is away: nobody would answer the next round.
+        """

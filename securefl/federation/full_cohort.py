@@ -14,13 +14,15 @@ from securefl.federation.evidence import Recomputed, missing_error, present, rea
 from securefl.federation.full_round import FullRound
 from securefl.federation.opened_sum import OpenedSum
 from securefl.federation.round_board import RoundBoard
+from securefl.federation.streamed_sum import full_sum
 from securefl.secagg.contribution import contribute
 from securefl.secagg.frame import sum_bytes
 from securefl.secagg.opening import open_sum
 from securefl.secagg.sum import check_parts, same_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from typing import BinaryIO
 
     from numpy.typing import NDArray
@@ -32,11 +34,11 @@ if TYPE_CHECKING:
     from securefl.federation.messages import Status
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.round_strategy import Kept
-    from securefl.federation.unmasking_stage import RecordKeeper
+    from securefl.federation.unmasking_stage import RecordKeeper, UnmaskingStage
     from securefl.secagg.cipher import RoundKeys, SumCipher
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
-    from securefl.types import Sign
+    from securefl.types import Sign, WordArray
 
 
 class FullCohort:
@@ -112,6 +114,23 @@ class FullCohort:
         records: RecordKeeper | None,
     ) -> None:
         """None: nothing is said after the contribution."""
+
+    def contributors(
+        self,
+        context: RoundContext,
+        later: UnmaskingStage | None,  # noqa: ARG002 - the interface
+    ) -> tuple[str, ...]:
+        """Everybody, always."""
+        return context.cohort
+
+    def streamed_sum(
+        self,
+        context: RoundContext,
+        later: UnmaskingStage | None,  # noqa: ARG002 - the interface
+        board: Board,
+    ) -> AbstractContextManager[Iterator[WordArray]]:
+        """See :class:`RoundStrategy`."""
+        return full_sum(self._plan, context, board)
 
     # --- the coordinator
 

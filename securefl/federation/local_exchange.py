@@ -49,6 +49,7 @@ class LocalExchange:
         self._participants, self._aggregator, self._there = participants, aggregator, there
         self._given: Broadcast | None = None
         self.transcripts: dict[int, bytes] = {}
+        self.openings: dict[int, bytes] = {}
         self._heads: dict[str, bytes] = {}
 
     def assemble(self, call: Call, signed: bytes, seconds: float) -> dict[str, str]:  # noqa: ARG002 - nobody is away in one process
@@ -116,3 +117,7 @@ class LocalExchange:
     def leave(self, number: int, transcript: bytes) -> None:
         """See :class:`Exchange`."""
         self.transcripts[number] = transcript
+
+    def show(self, number: int, opening: bytes) -> None:
+        """See :class:`Exchange`."""
+        self.openings[number] = opening

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 from securefl.errors import NotApprovedError, RoundError, TwoCopiesError, UsageError
 from securefl.federation.checked_round import AnnouncedRound
+from securefl.federation.following import broken_rule
 from securefl.federation.hospital_keys import HospitalKeys, pair_secrets
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.secagg.round_context import ATTEMPT
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.federation.checked_round import Broadcast, CheckedRound
+    from securefl.federation.following import Following
     from securefl.federation.messages import Announcement
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.round_strategy import Kept
@@ -102,10 +104,14 @@ class Participant:
         cipher: the home of the encryption.
         instance: nonce of this run of the hospital's agent (32 bytes in hex), as in its ready
             statement: it answers rounds that were announced to this run alone.
+        following: what must follow from the totals before (rule 11). None in tests and measurements
+            that run no study; never on private data.
         records: makes what is said after the contribution durable; needed where the study goes on
             after a loss.
 
     Attributes:
+        following: see above.
+        last: the round that was answered last; None before.
         cohort: whom the next round may be announced to: those that survived the last one.
         later: what this hospital still has to say in the round it contributed to last; None where
             the study ends with a loss.
@@ -127,6 +133,7 @@ class Participant:
         keeper: Callable[[RoundContext, Callable[[BinaryIO], None]], BinaryIO] | None = None,
         cipher: SumCipher,
         instance: str,
+        following: Following | None,
         records: RecordKeeper | None = None,
     ) -> None:
         missing = [site for site in plan.study.cohort if site not in approvals]
@@ -150,7 +157,9 @@ class Participant:
         self.instance = instance
         self._instances: dict[str, str] = {}
         self.cohort = plan.study.cohort
+        self.following = following
         self.later: UnmaskingStage | None = None
+        self.last: Accepted | None = None
         self.done = 0
         self._spoiled = False
 
@@ -159,12 +168,22 @@ class Participant:
         """This hospital's name in the cohort."""
         return self._keys.name
 
-    def check(self, announced: AnnouncedRound) -> RoundContext:
+    def check(
+        self,
+        announced: AnnouncedRound,
+        gone: frozenset[str] = frozenset(),
+    ) -> RoundContext:
         """Return the facts of an announced round, if it is the next of this study.
 
         And says what this hospital expects.
 
+        Args:
+            announced: the round.
+            gone: hospitals that signed that they ended their part.
+
         Raises:
+            BrokenRuleError: it does not follow from the rounds before: other weights, or a hospital
+                is left out that did not end its part.
             RoundError: it is not the next round, or its facts are not those of the study.
         """
         plan, said = self.plan, announced.said
@@ -181,6 +200,7 @@ class Participant:
             if self.later is not None and self.later.survivors is not None
             else self.cohort
         )
+        self._check_nobody_dropped(said, gone)
         self._strategy.check_place(self.name, said.cohort, before)
         expected = (plan.kind(number), plan.length(number), plan.public_length(number))
         first = number == 1 and said.cohort != plan.study.cohort
@@ -200,6 +220,7 @@ class Participant:
                 whose="the coordinator",
                 next_step="Make a new study.",
             )
+        self._check_follows(said)
         self._check_instances(said)
         if not announced.has_own_digest:
             raise RoundError(
@@ -208,6 +229,36 @@ class Participant:
                 next_step="Make a new study.",
             )
         return announced.context
+
+    def _check_nobody_dropped(self, said: Announcement, gone: frozenset[str]) -> None:
+        """Check that everybody whom the survivors signed for is asked again, but for those who left.
+
+        In a study that ends with a loss, the cohort never changes.
+        """
+        later = self.later
+        if self.following is None or later is None or later.survivors is None:
+            return
+        dropped = set(later.survivors.names) - set(said.cohort) - gone
+        if not dropped:
+            return
+        names = ", ".join(sorted(dropped))
+        raise broken_rule(
+            f"round {said.round} was announced without {names}, whom all signed for in the round"
+            " before and who did not end their part"
+        )
+
+    def _check_follows(self, said: Announcement) -> None:
+        """Check that the round starts from what the verified totals make."""
+        if self.following is None:
+            return
+        if self.later is not None and self.later.survivors is None:
+            raise RoundError(
+                f"Round {said.round} was announced, and this hospital did not sign who was left in"
+                " the round before: it cannot verify that round's total.",
+                whose=self.later.refused_dealer or "this hospital",
+                next_step="The study ends here; ask the researcher.",
+            )
+        self.following.check_start(said.round, said.model_sha256)
 
     def _check_instances(self, said: Announcement) -> None:
         """Check that every hospital is the run of its agent that it was in the first round.
@@ -266,7 +317,11 @@ class Participant:
         )
         return kept.file
 
-    def accept(self, checked: CheckedRound) -> tuple[Accepted, bytes]:
+    def accept(
+        self,
+        checked: CheckedRound,
+        gone: frozenset[str] = frozenset(),
+    ) -> tuple[Accepted, bytes]:
         """Take the announced round for the next one.
 
         Returns it and the global model that it starts from. From here on this hospital answers the
@@ -276,7 +331,7 @@ class Participant:
             RoundError: as :meth:`check`.
             MessageError: the model is not the one announced, or not sealed to this hospital.
         """
-        facts = self.check(checked.announced)
+        facts = self.check(checked.announced, gone)
         model = checked.open_model(self._keys.identity)
         if self._spoiled:
             raise RoundError(
@@ -321,6 +376,6 @@ class Participant:
             self._keys,
             self._records,
         )
-        self.cohort = facts.cohort
+        self.cohort, self.last = facts.cohort, accepted
         self.done, self._spoiled = facts.round, False
         return kept

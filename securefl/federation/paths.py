@@ -162,6 +162,11 @@ class RoundPaths:
         return f"{self.root}/sum"
 
     @property
+    def opening(self) -> str:
+        """The coordinator's opening, sealed to the participants."""
+        return f"{self.root}/opening"
+
+    @property
     def transcript(self) -> str:
         """The coordinator's signed transcript, once the sum was opened."""
         return f"{self.root}/transcript"

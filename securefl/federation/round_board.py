@@ -9,6 +9,7 @@ from securefl.boards.slot import Slot
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL
 from securefl.federation.paths import RoundPaths
 from securefl.federation.sealing import sealed_limit
+from securefl.federation.shown_opening import opening_limit
 from securefl.federation.transcript import MAX_TRANSCRIPT
 from securefl.secagg.frame import public_key_bytes
 from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit
@@ -108,6 +109,14 @@ class RoundBoard:
             most: its size, which follows from the kind of round; posting needs none.
         """
         return Slot(self.board, self.at.sum, most)
+
+    def opening(self, hospitals: int = 0) -> Slot:
+        """The coordinator's opening, sealed to the participants.
+
+        Args:
+            hospitals: how many the study has; posting needs none.
+        """
+        return Slot(self.board, self.at.opening, opening_limit(hospitals))
 
     @property
     def transcript(self) -> Slot:

@@ -12,7 +12,8 @@ from securefl.federation.full_cohort import FullCohort
 from securefl.federation.survivor_cohort import SurvivorCohort
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from typing import BinaryIO
 
     import numpy as np
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from securefl.secagg.cipher import RoundKeys, SumCipher
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
-    from securefl.types import Sign
+    from securefl.types import Sign, WordArray
 
 
 class Aggregation(Protocol):
@@ -183,6 +184,31 @@ class RoundStrategy(Protocol):
 
         Raises:
             RoundError: too few are left.
+        """
+
+    def contributors(
+        self,
+        context: RoundContext,
+        later: UnmaskingStage | None,
+    ) -> tuple[str, ...]:
+        """Hospitals whose sum a finished round is, as a hospital knows them; empty where it does not.
+
+        Args:
+            context: of the round.
+            later: the hospital's own part after its contribution.
+        """
+
+    def streamed_sum(
+        self,
+        context: RoundContext,
+        later: UnmaskingStage | None,
+        board: Board,
+    ) -> AbstractContextManager[Iterator[WordArray]]:
+        """Open the sum of a finished round's signed frames, a block of items at a time.
+
+        Raises:
+            RoundError: something is not there.
+            MessageError: naming whose frame or shares are refused.
         """
 
     def aggregation(self, context: RoundContext) -> Aggregation:

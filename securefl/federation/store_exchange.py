@@ -237,6 +237,11 @@ class StoreExchange:
         self._to_leave[number] = transcript
         self.catch_up()
 
+    def show(self, number: int, opening: bytes) -> None:
+        """See :class:`Exchange`."""
+        slot = RoundBoard.numbered(self._board, self._plan.digest, number).opening()
+        self._persist(partial(slot.post, opening))
+
     def catch_up(self, seconds: float = 0.0) -> None:
         """Leave the transcripts that the store did not take before.
 

@@ -15,6 +15,7 @@ from securefl.federation.evidence import Recomputed, missing_error, present, rea
 from securefl.federation.opened_sum import OpenedSum
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_plan import card_of
+from securefl.federation.streamed_sum import survivors_sum
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.federation.unmasking_stage import UnmaskingStage
 from securefl.secagg.envelope import write_frame
@@ -25,7 +26,8 @@ from securefl.secagg.survivor_contribution import head_bytes, spool_contribution
 from securefl.secagg.survivors import read_proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from typing import BinaryIO
 
     from numpy.typing import NDArray
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from securefl.secagg.cipher import RoundKeys, SumCipher
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
-    from securefl.types import Sign
+    from securefl.types import Sign, WordArray
 
 _CHARGED: Final = "The study has ended here; its budget stays charged."
 
@@ -199,6 +201,31 @@ class SurvivorCohort:
             head=head,
             keep=records,
         )
+
+    def contributors(
+        self,
+        context: RoundContext,  # noqa: ARG002 - the interface
+        later: UnmaskingStage | None,
+    ) -> tuple[str, ...]:
+        """Those whom this hospital signed for."""
+        if later is None or later.survivors is None:
+            return ()
+        return later.survivors.names
+
+    def streamed_sum(
+        self,
+        context: RoundContext,  # noqa: ARG002 - the interface
+        later: UnmaskingStage | None,
+        board: Board,
+    ) -> AbstractContextManager[Iterator[WordArray]]:
+        """See :class:`RoundStrategy`.
+
+        Raises:
+            UsageError: this hospital signed no survivor set.
+        """
+        if later is None or later.survivors is None:
+            raise UsageError("This hospital signed no survivor set.", next_step="Sign one first.")
+        return survivors_sum(self._plan, later, later.survivors, board)
 
     # --- the coordinator
 

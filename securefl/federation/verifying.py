@@ -15,6 +15,7 @@ from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.evidence import missing_error, present, reading
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
+from securefl.federation.status_board import departures
 from securefl.federation.transcript import Transcript, transcript_sha256
 
 if TYPE_CHECKING:
@@ -165,6 +166,13 @@ def _follows(board: Board, plan: RoundPlan, transcript: Transcript) -> None:
         raise _otherwise(
             number,
             "another cohort than was left after the round before",
+            plan.study.coordinator.name,
+        )
+    dropped = set(left) - set(transcript.cohort) - set(departures(board, plan))
+    if dropped:
+        raise _otherwise(
+            number,
+            f"a cohort without {', '.join(sorted(dropped))}, who did not end their part",
             plan.study.coordinator.name,
         )
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import MessageError, NotApprovedError, RoundError, StudyError
+from securefl.federation.following import Following
 from securefl.federation.messages import Ready
 from securefl.federation.participant import Participant
 from securefl.federation.readiness import call_of, ready_of
@@ -364,6 +365,7 @@ class Entering:
             approvals=approvals,
             cipher=CkksIntegers(),
             instance=self.instances.mine,
+            following=Following(self.own.plan),
             records=self.records,
         )
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.round_strategy import round_strategy_of
+from securefl.federation.status_board import departures
+from securefl.federation.verified_totals import VerifiedTotals
 from securefl.node.entering import Entering
 from securefl.node.leaving import Leaving
 from securefl.node.own_study import WorkerDoor
@@ -43,11 +45,13 @@ class Running:
     Args:
         participant: this hospital's part in its rounds.
         reply: replies to them.
+        totals: verifies what came of them.
         watch: looks whether the study goes on.
     """
 
     participant: Participant
     reply: RoundReply
+    totals: VerifiedTotals
     watch: StudyWatch
 
 
@@ -160,7 +164,8 @@ class StudyRun:
         own, settle = self.own, self.settle_seconds
         reply = RoundReply(own, entered.worker, self.door.ask, self.leaving, settle)
         watch = StudyWatch(own, self.unmasking, self.entering.instances, entered.seen)
-        self.running = Running(entered.participant, reply, watch)
+        totals = VerifiedTotals(own.plan, own.site.identity, own.clock)
+        self.running = Running(entered.participant, reply, totals, watch)
         reply.begin(entered.accepted, entered.model, entered.seen)
 
     def _go_on(self, running: Running) -> str | None:
@@ -168,6 +173,7 @@ class StudyRun:
         completed = watch.is_completed(participant, answering=self.answering)
         if completed is not None:
             if completed:
+                self._check_last(running)
                 return "completed"
             return None
         watch.check_open()
@@ -180,9 +186,19 @@ class StudyRun:
         if self.unmasking.step(participant.later):
             self._note_sent(watch)
             return None
-        watch.check_heard()
-        self._take_next(running)
+        if running.totals.verify(self.own.site.board, participant):
+            watch.check_heard()
+            self._take_next(running)
+        else:
+            watch.check_heard(running.totals.missing)
         return None
+
+    def _check_last(self, running: Running) -> None:
+        """Verify the last total of a study that was completed. Nothing is answered after it, so one
+        that cannot be verified costs no more than that.
+        """
+        if not running.totals.verify(self.own.site.board, running.participant):
+            self.own.say(f"the last total could not be verified: {running.totals.missing}")
 
     def _take_next(self, running: Running) -> None:
         """Accept the next round, if it is announced."""
@@ -193,8 +209,10 @@ class StudyRun:
         if checked is None:
             return
         seen = self.own.clock()
-        round_strategy_of(self.own.plan).check_in_time(self.own.site.board, checked.announced)
-        accepted, model = participant.accept(checked)
+        strategy = round_strategy_of(self.own.plan)
+        strategy.check_in_time(self.own.site.board, checked.announced)
+        gone = frozenset(departures(self.own.site.board, self.own.plan))
+        accepted, model = participant.accept(checked, gone)
         running.watch.heard = seen
         running.reply.begin(accepted, model, seen)
 

@@ -136,12 +136,22 @@ class StudyWatch:
         if said is not None and said.site != own.site.name:
             raise ended(said, _CHARGED)
 
-    def check_heard(self) -> None:
+    def check_heard(self, missing: str = "") -> None:
         """Refuse to wait longer for a coordinator that is silent.
+
+        Args:
+            missing: why the last total cannot be verified, where that is what is waited for.
 
         Raises:
             RoundError: it has been for two round deadlines.
         """
+        if missing and self._is_silent():
+            raise RoundError(
+                f"The total of the last round could not be verified for two round deadlines:"
+                f" {missing.rstrip('.')}.",
+                whose="the coordinator, or whoever can write into the store",
+                next_step="The study ends here; ask the researcher.",
+            )
         if self._is_silent():
             raise RoundError(
                 "Nothing came from the coordinator for two round deadlines.",

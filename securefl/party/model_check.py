@@ -11,8 +11,8 @@ What is checked, and why it can be:
   description follow from them;
 - the transcripts are those of all rounds, each signed and naming the one before.
 
-That the sum is the one which was opened is the coordinator's word: nobody else can open it
-(``docs/threat-model.md``).
+That the announced models follow from the sums of what all signed, the hospital has verified while the
+study ran (:mod:`securefl.federation.verified_totals`).
 """
 
 from __future__ import annotations

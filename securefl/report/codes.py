@@ -28,6 +28,7 @@ CODE_WORDS: Final = {
     "ledger": "ended its part: its ledger does not hold",
     "ended": "ended its part, since another party had",
     "two-copies": "ended its part: another copy of this hospital runs",
+    "rule-broken": "ended its part: the coordinator went another way than the study's rule",
     "over": "had approved; the study is over",
 }
 #: What a hospital's datasite shows for a request (:data:`securefl.datasite.models.Status`), after

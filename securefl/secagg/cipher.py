@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from securefl.secagg.packing import FieldLayout
     from securefl.secagg.publickey import PublicKey
+    from securefl.secagg.total_check import RoundSecret
     from securefl.types import WordArray
 
 
@@ -50,6 +51,14 @@ class RoundKeys(Protocol):
 
         Each block's messages uint64[n, 4096] and noise. The secret half is erased after the last
         block, or at the first that fails. What came before a failure is not to be released.
+        """
+        ...
+
+    def secret(self) -> RoundSecret:
+        """Copy the secret half, before it opens the sum.
+
+        It is shown to the participants once the sum was opened without a fault; in all other cases
+        the caller erases it.
         """
         ...
 

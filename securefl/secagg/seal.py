@@ -23,6 +23,7 @@ from tenseal import sealapi
 
 from securefl.errors import RoundError, SecureFLError, UsageError
 from securefl.secagg.cipher import RoundKeys, SumCipher
+from securefl.secagg.number_ring import ring_of
 from securefl.secagg.publickey import PublicKey
 from securefl.secagg.ring import (
     DEGREE,
@@ -34,6 +35,7 @@ from securefl.secagg.ring import (
     are_residues,
 )
 from securefl.secagg.seal_memory import layout_matches, read_all
+from securefl.secagg.total_check import RoundSecret
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -63,9 +65,10 @@ class RoundKeyPair(RoundKeys):
     Contributions stay closed to it, they are masked.
     """
 
-    def __init__(self, public: PublicKey, decryptor: object) -> None:
+    def __init__(self, public: PublicKey, decryptor: object, secret: object = None) -> None:
         self._public = public
         self._decryptor: Any = decryptor
+        self._secret: Any = secret
         self._lock = threading.Lock()
 
     @classmethod
@@ -78,9 +81,10 @@ class RoundKeyPair(RoundKeys):
         generator = sealapi.KeyGenerator(context)
         public = sealapi.PublicKey()
         generator.create_public_key(public)
-        decryptor = sealapi.Decryptor(context, generator.secret_key())
+        secret = generator.secret_key()
+        decryptor = sealapi.Decryptor(context, secret)
         residues = read_residues(public.data()).reshape(2, 2, DEGREE)
-        return cls(PublicKey(residues), decryptor)
+        return cls(PublicKey(residues), decryptor, secret)
 
     @property
     def public(self) -> PublicKey:
@@ -96,6 +100,27 @@ class RoundKeyPair(RoundKeys):
         """Forget the secret half; calling it again is harmless."""
         with self._lock:
             self._decryptor = None
+            self._secret = None
+
+    def secret(self) -> RoundSecret:
+        """See :class:`RoundKeys`.
+
+        Raises:
+            RoundError: the key was used or erased.
+        """
+        from securefl.secagg.seal_ring import from_transformed
+
+        with self._lock:
+            secret = self._secret
+        if secret is None:
+            raise RoundError("The key of this round was used or erased.", whose="the coordinator")
+        # Modulo both primes, in transformed order; the first says all of a ternary key.
+        residues = read_residues(secret.data())
+        wide = from_transformed(ring_of(1), residues[:DEGREE].reshape(1, 1, DEGREE))[0, 0]
+        values = np.where(wide > 1, -1, wide.astype(np.int64)).astype(np.int8)
+        residues.fill(0)
+        wide.fill(0)
+        return RoundSecret(values)
 
     def open_once(self, ciphertext: WordArray, layout: FieldLayout) -> tuple[WordArray, float]:
         """Decrypt a sum to exact integers and erase the key, whatever the outcome.
@@ -131,6 +156,7 @@ class RoundKeyPair(RoundKeys):
         with self._lock:
             decryptor = self._decryptor
             self._decryptor = None
+            self._secret = None
         if decryptor is None:
             raise RoundError(
                 "The key of this round was used or erased: a sum is decrypted once and never"
@@ -220,7 +246,7 @@ def _open_blocks(
                 residues.fill(0)
             noisy = _from_ntt(transformed)
             try:
-                opened = _round_exactly(noisy, scale)
+                opened = round_exactly(noisy, scale)
             finally:
                 # With the ciphertext it would give the key away.
                 noisy.fill(0)
@@ -229,7 +255,7 @@ def _open_blocks(
         held.clear()
 
 
-def _round_exactly(polynomials: WordArray, scale: int) -> tuple[WordArray, float]:
+def round_exactly(polynomials: WordArray, scale: int) -> tuple[WordArray, float]:
     """Round to the nearest multiple of D; return the integers and the largest noise, coarsely."""
     # Half of D is added first: noise below zero then rounds up instead of borrowing.
     half = np.uint64(scale // 2)

@@ -37,7 +37,7 @@ def open_again_and_again(decryptor, ciphertext, layout):
     noisy = seal._from_ntt(
         np.stack([seal._decrypt_chunk(decryptor, chunk) for chunk in ciphertext])
     )
-    return seal._round_exactly(noisy, layout.scale)[0]
+    return seal.round_exactly(noisy, layout.scale)[0]
 
 
 @pytest.fixture

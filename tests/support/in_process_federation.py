@@ -209,6 +209,7 @@ class Room:
             "cipher": self.cipher,
             "records": self.record(site),
             "instance": INSTANCES[site],
+            "following": None,
         }
         return Participant(**(given | changes))
 

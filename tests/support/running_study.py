@@ -132,6 +132,9 @@ class Scene:
         return paths.RoundPaths(self.study.digest, number)
 
     def announce(self, number=1, **spoil):
+        if number > 1 and not spoil.pop("followed", False):
+            # The others contribute nothing here: there is no total to verify.
+            self.run.running.participant.following = None
         coordinator = Coordinator(
             self.run.plan,
             self.c.lab.folder.identity,

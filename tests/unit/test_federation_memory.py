@@ -72,6 +72,7 @@ class Frames:
                 keeper=None,
                 cipher=cipher,
                 instance="0" * 64,
+                following=None,
                 records=lambda terms, record: None,
             )
             values, file = np.zeros(facts.length, dtype=np.int64), root / f"kept-{site}"

@@ -3,6 +3,7 @@ the name of whose it is.
 """
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from secagg_whole import write_sum
 
 from securefl.boards.opening import open_board
 from securefl.errors import RoundError, UsageError
-from securefl.federation import paths
+from securefl.federation import paths, verifying
 from securefl.federation.local_exchange import LocalExchange
+from securefl.federation.messages import Status
 from securefl.federation.transcript import Transcript, transcript_sha256
 from securefl.federation.verifying import last_transcript, verify_round
 from securefl.secagg.frame import contribution_blocks, write_contribution
@@ -340,3 +342,26 @@ def test_only_a_transcript_by_the_coordinator_counts_as_the_last(run):
     last = run.plan.last_round
     run.board.post(run.at(last).transcript, b"x")
     assert last_transcript(run.board, run.plan) == last - 1
+
+
+def test_a_hospital_that_was_dropped_and_did_not_leave_is_missed():
+    ran = Ran(GOING)
+    number, dropped = 2, NAMES[3]
+    at = ran.at(number)
+    verify = ran.room.researcher.card.verify
+
+    def without(data):
+        said = Transcript.open(data, study=ran.plan.digest, round=number, verify=verify)
+        cohort = tuple(site for site in said.cohort if site != dropped)
+        parts = {s: h for s, h in said.contributions.items() if s != dropped}
+        return replace(said, cohort=cohort, contributions=parts)
+
+    found = without(ran.board.read(at.transcript, 1 << 20))
+    with pytest.raises(RoundError, match=f"a cohort without {dropped}, who did not end") as refused:
+        verifying._follows(ran.board, ran.plan, found)
+    assert refused.value.whose == ran.plan.study.coordinator.name
+    left = Status(ran.plan.digest, dropped, number, "withdrawn")
+    ran.board.post(
+        paths.status(ran.plan.digest, dropped), left.dump(ran.room.identities[dropped].sign)
+    )
+    verifying._follows(ran.board, ran.plan, found)

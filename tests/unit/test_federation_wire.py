@@ -21,6 +21,7 @@ from securefl.errors import PUBLIC_CODES, MessageError
 from securefl.federation import messages, paths
 from securefl.federation.party_board import MAX_PYSYFT_KEYS
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
+from securefl.federation.shown_opening import ShownOpening
 from securefl.federation.study_board import MAX_EXTRACT
 from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript
 from securefl.identity import Identity, IdentityCard
@@ -74,6 +75,14 @@ READ = {
     "ready": lambda data: messages.Ready.open(data, study=STUDY, site="SVI", verify=CARD.verify),
     "end": lambda data: messages.End.open(data, study=STUDY, verify=CARD.verify),
     "invitation": lambda data: messages.Invitation.open(data, study=STUDY, verify=CARD.verify),
+    "opening": lambda data: ShownOpening.open(
+        data,
+        study=STUDY,
+        round=VECTORS["opening"]["fields"]["round"],
+        attempt=1,
+        round_digest=VECTORS["opening"]["fields"]["round_digest"],
+        verify=CARD.verify,
+    ),
     "pysyft_keys": lambda data: pysyft_keys.signed_fingerprint(
         Holding(data), CARD, "svi@securefl.example"
     ),
@@ -86,6 +95,7 @@ TYPES = {
     "pysyft_keys": "securefl-pysyft-keys/1",
     "extract": "securefl-audit-extract/1",
     "transcript": "securefl-round-transcript/1",
+    "opening": "securefl-round-opening/1",
     "complaint": "securefl-dealing-complaint/1",
     "call": "securefl-study-call/1",
     "ready": "securefl-study-ready/1",
@@ -98,6 +108,7 @@ CAPS = {
     "pysyft_keys": MAX_PYSYFT_KEYS,
     "extract": MAX_EXTRACT,
     "transcript": MAX_TRANSCRIPT,
+    "opening": ShownOpening.MAX_BYTES,
     "complaint": messages.MAX_SMALL,
     "call": messages.MAX_SMALL,
     "ready": messages.MAX_SMALL,
@@ -142,6 +153,12 @@ def seal_model_2(payload, name, context):
         bytes(12), payload, f"securefl/global-model/1{context}".encode()
     )
     return len(head).to_bytes(4, "big") + head + body
+
+
+def as_json(value):
+    if isinstance(value, bytes):
+        return value.hex()
+    return list(value) if isinstance(value, tuple) else value
 
 
 # statements
@@ -193,9 +210,7 @@ def test_a_statement_is_read(name):
     if name == "pysyft_keys":
         assert found == fields["fingerprint"]
     else:
-        assert {
-            k: list(v) if isinstance(v, tuple) else v for k, v in found.__dict__.items()
-        } == fields
+        assert {k: as_json(v) for k, v in found.__dict__.items()} == fields
 
 
 @pytest.mark.parametrize(
@@ -260,6 +275,33 @@ def test_a_sealed_model_that_the_page_refuses_is_refused(data):
         open_model(data, ME, VECTORS["sealed_model"]["context"].encode())
 
 
+def test_an_opening_is_read_by_the_page():
+    vector = VECTORS["opening"]
+    sealed, context = bytes.fromhex(vector["fields"]["sealed"]), vector["context"]
+    payload = open_model_2(sealed, "SVI", context)
+    assert payload.hex() == vector["payload"]
+    coefficients = [(byte >> 2 * place & 3) - 1 for byte in payload[:1024] for place in range(4)]
+    assert coefficients == [7919 * i % 3 - 1 for i in range(4096)]
+    total = b"".join(v.to_bytes(8, "little", signed=True) for v in vector["total"])
+    assert payload[1024:] == hashlib.sha256(total).digest()
+    secret, total_hash = READ["opening"](bytes.fromhex(vector["bytes"])).read(ME)
+    assert secret.values.tolist() == coefficients
+    assert total_hash == hashlib.sha256(total).hexdigest()
+
+
+def test_an_opening_for_somebody_else_or_of_another_length_is_refused():
+    fields = VECTORS["opening"]["fields"]
+    context = VECTORS["opening"]["context"].encode()
+    for payload, under, match in (
+        (bytes(1055), context, "another length"),
+        (bytes(1056), context.replace(b"/3/", b"/4/"), "not sealed to this hospital"),
+        (b"\xff" * 1056, context, "not ternary"),
+    ):
+        sealed = bytes(seal_model(payload, [CARD], under))
+        with pytest.raises(MessageError, match=match):
+            ShownOpening(**{**fields, "sealed": sealed}).read(ME)
+
+
 def test_an_extract_opens_with_the_key_of_the_vector():
     vector = VECTORS["extract"]
     info, sealed = bytes.fromhex(vector["info"]), bytes.fromhex(vector["sealed"])
@@ -286,6 +328,7 @@ def section(title):
     ("title", "name"),
     [
         ("Announcement", "announcement"),
+        ("Opening", "opening"),
         ("Transcript", "transcript"),
         ("Call", "call"),
         ("Ready", "ready"),
@@ -332,6 +375,7 @@ def test_the_page_names_every_place_in_the_store(tmp_path):
         at.contribution("<site>"),
         at.complaint("<site>"),
         at.sum,
+        at.opening,
         at.transcript,
         paths.status("<digest>", "<name>"),
         paths.ending("<digest>"),

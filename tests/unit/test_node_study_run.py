@@ -834,6 +834,34 @@ def test_a_coordinator_that_falls_silent_is_waited_for_two_deadlines(scene):
         scene.run.step()
 
 
+def test_a_round_whose_last_total_is_not_shown_is_not_answered_and_ends_after_two_deadlines(scene):
+    scene.begin()
+    scene.make()
+    scene.run.step()
+    scene.announce(2, followed=True)
+    deadline = scene.study.file.schedule.round_deadline
+    for _ in range(3):
+        scene.clock.now += deadline / 2
+        scene.run.step()
+        assert not scene.run.answering
+    scene.clock.now += deadline
+    with pytest.raises(RoundError, match="has not shown the opening of the last round") as over:
+        scene.run.step()
+    assert over.value.code == "round"
+    assert scene.sent(2) is None
+
+
+def test_an_announced_round_waits_for_the_total_whatever_lies_in_its_place(scene):
+    scene.begin()
+    scene.make()
+    scene.run.step()
+    scene.announce(2, followed=True)
+    for junk in (b"", b"junk", b"securefl-signed/1 " + b"0" * 128 + b"\n{}"):
+        scene.board.post(scene.at(1).opening, junk)
+        scene.run.step()
+        assert not scene.run.answering
+
+
 def test_interrupting_kills_the_worker_and_stopping_ends_it(scene):
     scene.run.interrupt()
     scene.run.stop()

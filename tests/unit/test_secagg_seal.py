@@ -264,7 +264,7 @@ def test_noise_up_to_its_limit_is_rounded_away_and_more_is_refused(sign):
     most = int(seal.NOISE_LIMIT * scale / 2)
 
     def rounded(noise):
-        return seal._round_exactly(np.array([[7 * scale + sign * noise]], dtype=np.uint64), scale)
+        return seal.round_exactly(np.array([[7 * scale + sign * noise]], dtype=np.uint64), scale)
 
     messages, share = rounded(most)
     assert (messages.tolist(), share) == ([[7]], seal.NOISE_LIMIT)

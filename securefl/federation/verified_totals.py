@@ -1,0 +1,152 @@
+"""Totals of finished rounds, each opened again by a hospital before it answers the next (rule 11).
+
+The coordinator shows the round's key (:mod:`securefl.federation.shown_opening`). The hospital adds
+the signed frames, opens their sum with it, and works out what must follow
+(:mod:`securefl.federation.following`). When it does so, and for how long, depends on what lies in
+the store and on the public length of the frames; nothing here touches the hospital's data (rule 1).
+
+Anybody can write into the store: an opening or a frame that is not by whom it should be is not
+there yet. What the coordinator did sign is judged.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from securefl.backoff import Backoff
+from securefl.errors import MessageError, RoundError
+from securefl.federation.following import broken_rule
+from securefl.federation.round_board import RoundBoard
+from securefl.federation.round_strategy import round_strategy_of
+from securefl.federation.shown_opening import ShownOpening, readers_of
+from securefl.secagg.opening import open_sum
+from securefl.secagg.round_context import ATTEMPT
+from securefl.secagg.total_check import ShownKeys, total_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from securefl.boards.board import Board
+    from securefl.federation.participant import Accepted, Participant
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.identity import Identity
+    from securefl.types import IntArray
+
+#: Seconds between two tries at a round whose frames are not all there: at least and at most.
+_SOON: Final = 0.5
+_SELDOM: Final = 30.0
+
+
+class VerifiedTotals:
+    """Verifies the totals of one study at one hospital.
+
+    Args:
+        plan: the study.
+        reader: this hospital's keys.
+        clock: the monotonic clock, in seconds.
+
+    Attributes:
+        missing: why the last total cannot be verified yet; empty where nothing is missing.
+    """
+
+    def __init__(
+        self, plan: RoundPlan, reader: Identity, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._plan, self._reader = plan, reader
+        self._rounds = round_strategy_of(plan)
+        self._retry = Backoff(shortest=_SOON, longest=_SELDOM, clock=clock)
+        self.missing = ""
+
+    def verify(self, board: Board, participant: Participant) -> bool:
+        """Verify the total of the round that was answered last; whether nothing is left to verify.
+
+        False while the coordinator has not shown the opening, or the frames are not all there.
+
+        Raises:
+            StoreError: the store is away; call again.
+            BrokenRuleError: what the coordinator shows is not the opening of the signed frames.
+        """
+        following, last = participant.following, participant.last
+        if following is None or last is None or following.verified == last.facts.round:
+            return True
+        names = self._rounds.contributors(last.facts, participant.later)
+        if participant.name not in readers_of(self._plan, last.facts.round, names):
+            # Not in a sum that others opened, which another check says; or the end, and no recipient.
+            return True
+        shown = self._shown(board, last)
+        if shown is None:
+            self.missing = "the coordinator has not shown the opening of the last round"
+            return False
+        if not self._retry.ready:
+            return False
+        try:
+            total = self._open(board, participant, last, shown)
+        except MessageError as error:
+            self.missing = error.what
+            self._retry.failed()
+            return False
+        self.missing = ""
+        self._retry.reset()
+        following.take(last.facts.round, total, len(names))
+        return True
+
+    def _shown(self, board: Board, last: Accepted) -> ShownOpening | None:
+        """The opening that the coordinator signed for the round."""
+        facts = last.facts
+        read = partial(
+            ShownOpening.open,
+            study=facts.study,
+            round=facts.round,
+            attempt=ATTEMPT,
+            round_digest=self._rounds.round_digest(facts),
+            verify=self._plan.coordinator,
+        )
+        hospitals = len(self._plan.study.participants)
+        return RoundBoard.of(board, facts).opening(hospitals).read_as(read)
+
+    def _open(
+        self,
+        board: Board,
+        participant: Participant,
+        last: Accepted,
+        shown: ShownOpening,
+    ) -> IntArray:
+        """Open the sum of the signed frames, int64[length].
+
+        Raises:
+            MessageError: frames or answers are not there, or not as they were signed.
+            BrokenRuleError: they are, and the opening is not theirs.
+        """
+        facts = last.facts
+        where = f"of round {facts.round}"
+        try:
+            secret, said = shown.read(self._reader)
+            keys = ShownKeys(last.public, secret)
+        except MessageError as error:
+            raise broken_rule(f"the opening {where} is none: {error.what}") from None
+        values = np.empty(facts.length, dtype=np.int64)
+        names = self._rounds.contributors(facts, participant.later)
+        digest = self._rounds.round_digest(facts)
+        with ExitStack() as stack:
+            try:
+                blocks = stack.enter_context(
+                    self._rounds.streamed_sum(facts, participant.later, board)
+                )
+            except RoundError as error:
+                raise MessageError(error.what, whose=error.whose) from None
+            try:
+                open_sum(keys, blocks, facts, values, len(names), round_digest=digest)
+            except RoundError as error:
+                raise broken_rule(
+                    f"the key that was shown does not open the sum {where}: {error.what}"
+                ) from None
+        if total_sha256(values) != said:
+            raise broken_rule(
+                f"the total {where} that it names is not that of the signed contributions"
+            )
+        return values

@@ -1,0 +1,173 @@
+"""A round's secret key as it is shown to the participants after the opening, and the opening of the
+round's sum with it.
+
+Whoever knows the key opens the sum of the signed frames again, to the same integers. So the total of
+a round needs no trust in the coordinator. Three bounds make the integers unique:
+
+- the key is ternary, and ``b + a s`` of the announced public key is at most
+  :data:`LARGEST_KEY_ERROR` in every coefficient (SEAL's centred binomial errors reach no further);
+- the ciphertexts' noise stays within 0.75 of half a step (:data:`securefl.secagg.seal.NOISE_LIMIT`),
+  the numbers' errors within 0.75 of half their room (:data:`securefl.secagg.additive.ERROR_LIMIT`);
+- each canary is the number of contributors.
+
+The sum of the hospitals' keys alone would show less: where a round has few elements, another sum of
+keys exists that opens them to other numbers, and only the difficulty of finding it stands against
+it. And rounds of few numbers have no such keys. See docs/key-additive-sum.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from securefl.errors import MessageError, RoundError
+from securefl.secagg.cipher import RoundKeys
+from securefl.secagg.number_ring import ring_of
+from securefl.secagg.ring import DEGREE
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from securefl.secagg.packing import FieldLayout
+    from securefl.secagg.publickey import PublicKey
+    from securefl.types import IntArray, WordArray
+
+#: SEAL draws errors from a centred binomial distribution of 42 coins.
+LARGEST_KEY_ERROR: Final = 21
+#: Coefficients of a shown key in one byte, two bits each.
+_A_BYTE: Final = 4
+#: Bytes of a shown key.
+SECRET_BYTES: Final = DEGREE // _A_BYTE
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RoundSecret:
+    """Secret half of a round's key pair, outside SEAL. Erase it where it is not shown.
+
+    Args:
+        values: int8[4096], each -1, 0 or 1.
+    """
+
+    values: np.ndarray[tuple[int], np.dtype[np.int8]]
+
+    def pack(self) -> bytes:
+        """Write the key in 1024 bytes: two bits a coefficient plus 1, the first one lowest."""
+        digits = (self.values + 1).astype(np.uint8).reshape(-1, _A_BYTE)
+        packed = np.zeros(len(digits), dtype=np.uint8)
+        for place in range(_A_BYTE):
+            packed |= digits[:, place] << np.uint8(2 * place)
+        return packed.tobytes()
+
+    @classmethod
+    def unpack(cls, data: bytes) -> RoundSecret:
+        """Read what :meth:`pack` wrote.
+
+        Raises:
+            MessageError: another length, or a coefficient that is none of the three.
+        """
+        packed = np.frombuffer(data, dtype=np.uint8)
+        if packed.size != SECRET_BYTES:
+            raise _refused(f"has {packed.size} bytes instead of {SECRET_BYTES}")
+        shifts = np.arange(0, 2 * _A_BYTE, 2, dtype=np.uint8)
+        digits = (packed[:, None] >> shifts) & np.uint8(3)
+        if digits.max() > 2:
+            raise _refused("is not ternary")
+        return cls(digits.reshape(-1).astype(np.int8) - np.int8(1))
+
+    def erase(self) -> None:
+        """Overwrite the key; it must not be used again."""
+        self.values.fill(0)
+
+
+def check_secret(public: PublicKey, secret: RoundSecret) -> WordArray:
+    """Check that a shown key is the secret half of ``public``.
+
+    Returns:
+        The key in transformed order, uint64[1, 4096].
+
+    Raises:
+        MessageError: it is another.
+    """
+    from securefl.secagg.seal_ring import from_transformed, to_transformed
+
+    ring = ring_of(1)
+    transformed: WordArray = to_transformed(ring, ring.small(secret.values.astype(np.int64))[None])
+    b, a = public.residues[0, :1], public.residues[1, :1]
+    products = ring.multiply(a[None], transformed[0])
+    errors = from_transformed(ring, ring.add(b[None], products))[0, 0]
+    prime = np.uint64(ring.primes[0])
+    if int(np.minimum(errors, prime - errors).max()) > LARGEST_KEY_ERROR:
+        raise _refused("is not the one of the announced public key")
+    found: WordArray = transformed[0]
+    return found
+
+
+class ShownKeys(RoundKeys):
+    """Key pair of a finished round, whose secret half was shown. Opens the round's sum again.
+
+    Args:
+        public: the announced public key.
+        secret: the key that was shown.
+
+    Raises:
+        MessageError: the two are no pair.
+    """
+
+    def __init__(self, public: PublicKey, secret: RoundSecret) -> None:
+        self._public = public
+        self._key: WordArray | None = check_secret(public, secret)
+
+    @property
+    def public(self) -> PublicKey:
+        """Public half."""
+        return self._public
+
+    @property
+    def erased(self) -> bool:
+        """True once the secret half is gone."""
+        return self._key is None
+
+    def erase(self) -> None:
+        """Forget the secret half."""
+        self._key = None
+
+    def secret(self) -> RoundSecret:
+        """See :class:`RoundKeys`. Nobody shows a key a second time."""
+        raise RoundError("A key that was shown is not shown again.", whose="this program")
+
+    def open_once(self, ciphertext: WordArray, layout: FieldLayout) -> tuple[WordArray, float]:
+        """See :class:`RoundKeys`."""
+        ((messages, noise),) = self.open_blocks([ciphertext], layout)
+        return messages, noise
+
+    def open_blocks(
+        self, blocks: Iterable[WordArray], layout: FieldLayout
+    ) -> Generator[tuple[WordArray, float], None, None]:
+        """See :class:`RoundKeys`.
+
+        Raises:
+            RoundError: the noise leaves the margin.
+        """
+        from securefl.secagg.seal import round_exactly
+        from securefl.secagg.seal_ring import from_transformed, to_transformed
+
+        ring, key = ring_of(1), self._key
+        if key is None:
+            raise RoundError("The shown key was used before.", whose="this program")
+        for block in blocks:
+            second = to_transformed(ring, np.ascontiguousarray(block[:, 1:]))
+            products = from_transformed(ring, ring.multiply(second, key))
+            yield round_exactly(ring.add(block[:, :1], products)[:, 0], layout.scale)
+
+
+def total_sha256(values: IntArray) -> str:
+    """Hash of a total: hex SHA-256 of int64[n] in little-endian order."""
+    return sha256(np.ascontiguousarray(values, dtype="<i8").data).hexdigest()
+
+
+def _refused(why: str) -> MessageError:
+    """Make the refusal of a shown key."""
+    return MessageError(f"The key that was shown {why}.", whose="the coordinator")
