@@ -234,6 +234,11 @@ class Identity:
         """Sign with Ed25519: 64 bytes."""
         return self._signing.sign(message)
 
+    def with_sealing_key(self, key: X25519PrivateKey) -> Identity:
+        """The same party with another sealing key, as that of one run of its agent."""
+        public = key.public_key().public_bytes_raw().hex()
+        return Identity(replace(self.card, sealing_public=public), self._signing, key)
+
     def unseal(self, sealed: bytes, info: bytes) -> bytes:
         """Open an HPKE payload made for this card under ``info``.
 

@@ -186,16 +186,17 @@ class Coordinator:
 
     def _show(self, facts: RoundContext, secret: RoundSecret, opened: OpenedSum) -> None:
         """Show the participants how the sum was opened."""
-        readers = readers_of(self._plan, facts.round, opened.contributions)
-        if not readers:
+        names = readers_of(self._plan, facts.round, opened.contributions)
+        if not names:
             return
+        runs = dict(zip(facts.cohort, facts.instances, strict=True))
         opening = show_opening(
             self._plan,
             facts.round,
             self._rounds.round_digest(facts),
             secret=secret,
             total_sha256=total_sha256(opened.values),
-            readers=readers,
+            readers={site: runs[site] for site in names},
             sign=self._me.sign,
         )
         self._exchange.show(facts.round, opening)

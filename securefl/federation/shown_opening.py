@@ -1,16 +1,18 @@
 """Opening of a round as the coordinator shows it to the participants: the round's secret key and the
-hash of the total, sealed.
+hash of the total, sealed to the runs of their agents.
 
-It leaves after the sum was opened without a fault, and before the next round is announced. Whoever
+Keys of runs are in memory alone: who records the store and steals a hospital's keys after the study
+opens nothing with them. It leaves after the sum was opened without a fault, and before the next round is announced. Whoever
 has it opens the sum of the signed frames again (:mod:`securefl.secagg.total_check`). The hash of the
 total is inside: for a short list a hash can be guessed, and the store's operator would know the sum.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from securefl.curve25519 import is_agreement_key
 from securefl.errors import MessageError
 from securefl.federation.round_plan import card_of
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
@@ -20,7 +22,7 @@ from securefl.statement import Hex32, HexBytes, Positive, Statement
 from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from securefl.federation.round_plan import RoundPlan
     from securefl.identity import Identity
@@ -101,7 +103,7 @@ def show_opening(
     *,
     secret: RoundSecret,
     total_sha256: str,
-    readers: Collection[str],
+    readers: Mapping[str, str],
     sign: Sign,
 ) -> bytes:
     """Seal and sign the opening of a round.
@@ -112,11 +114,16 @@ def show_opening(
         round_digest: of the round.
         secret: the round's secret key.
         total_sha256: hash of the opened total, hex.
-        readers: names of the hospitals that may open it.
+        readers: hospital → X25519 public key (hex) of the run of its agent. One that is no key gets
+            nothing: that is its own doing.
         sign: the coordinator's signature.
     """
     payload = secret.pack() + bytes.fromhex(total_sha256)
-    cards = [card_of(plan.study.participant(site)) for site in sorted(readers)]
+    cards = [
+        replace(card_of(plan.study.participant(site)), sealing_public=key)
+        for site, key in sorted(readers.items())
+        if is_agreement_key(key)
+    ]
     sealed = seal_model(payload, cards, _context(plan.digest, number))
     return ShownOpening(plan.digest, number, ATTEMPT, round_digest, bytes(sealed)).dump(sign)
 

@@ -5,13 +5,18 @@ A folder that was copied (a clone, a standby, a restored backup) has the same ke
 copies sign is genuine. Each run of the agent therefore draws a nonce, says it when it is ready, and
 answers only rounds that were announced to it. The nonces are kept in the study's folder before they
 are said: one that is not there is another copy's.
+
+A nonce is the public half of an X25519 key of this run. Openings are sealed to it
+(:mod:`securefl.federation.shown_opening`): the private half is in memory alone, so whoever kept what
+lay in the store opens none of them later, whatever they steal.
 """
 
 from __future__ import annotations
 
 import re
-import secrets
 from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from securefl.errors import TwoCopiesError
 from securefl.federation.readiness import ready_of
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.federation.round_plan import RoundPlan
+    from securefl.identity import Identity
     from securefl.node.site import Site
 
 _FILE = "instances"
@@ -44,7 +50,12 @@ class Instances:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.mine = secrets.token_hex(32)
+        self._key = X25519PrivateKey.generate()
+        self.mine = self._key.public_key().public_bytes_raw().hex()
+
+    def reader(self, identity: Identity) -> Identity:
+        """This hospital as the reader of what is sealed to this run."""
+        return identity.with_sealing_key(self._key)
 
     def keep(self) -> None:
         """Make this run's nonce durable; before it is said."""

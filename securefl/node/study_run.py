@@ -164,7 +164,8 @@ class StudyRun:
         own, settle = self.own, self.settle_seconds
         reply = RoundReply(own, entered.worker, self.door.ask, self.leaving, settle)
         watch = StudyWatch(own, self.unmasking, self.entering.instances, entered.seen)
-        totals = VerifiedTotals(own.plan, own.site.identity, own.clock)
+        me = self.entering.instances.reader(own.site.identity)
+        totals = VerifiedTotals(own.plan, me, own.clock)
         self.running = Running(entered.participant, reply, totals, watch)
         reply.begin(entered.accepted, entered.model, entered.seen)
 

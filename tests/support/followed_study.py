@@ -9,7 +9,7 @@ from contextlib import closing
 from functools import partial
 
 import numpy as np
-from in_process_federation import INSTANCES, Room
+from in_process_federation import INSTANCES, RUN_KEYS, Room
 
 from securefl.boards.opening import open_board
 from securefl.errors import SecureFLError
@@ -53,7 +53,8 @@ class FollowedExchange(StoreExchange):
             for site in room.plan.study.cohort
         }
         self.totals = {
-            site: VerifiedTotals(room.plan, room.identities[site]) for site in self.hospitals
+            site: VerifiedTotals(room.plan, room.identities[site].with_sealing_key(RUN_KEYS[site]))
+            for site in self.hospitals
         }
 
     def collect(self, arrivals, seconds):

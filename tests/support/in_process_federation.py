@@ -39,8 +39,12 @@ from securefl.study.stages import makes_model
 from securefl.study.training import training_of
 
 NAMES = tuple(sorted(SITES[:3]))
-#: Hospital → nonce of the one run of its agent, as its ready statement would say it.
-INSTANCES = {name: hashlib.sha256(f"run of {name}".encode()).hexdigest() for name in SITES}
+#: Hospital → key of the one run of its agent, and its public half, as its ready statement says it.
+RUN_KEYS = {
+    name: X25519PrivateKey.from_private_bytes(hashlib.sha256(f"run of {name}".encode()).digest())
+    for name in SITES
+}
+INSTANCES = {name: key.public_key().public_bytes_raw().hex() for name, key in RUN_KEYS.items()}
 
 
 def sealed_study(*edits, names=NAMES) -> tuple[str, RoundPlan]:
