@@ -10,9 +10,8 @@ a round needs no trust in the coordinator. Three bounds make the integers unique
   the numbers' errors within 0.75 of half their room (:data:`securefl.secagg.additive.ERROR_LIMIT`);
 - each canary is the number of contributors.
 
-The sum of the hospitals' keys alone would show less: where a round has few elements, another sum of
-keys exists that opens them to other numbers, and only the difficulty of finding it stands against
-it. And rounds of few numbers have no such keys. See docs/key-additive-sum.md.
+Rounds of few numbers have no keys that add up, so it is this key that is shown, in every round; the
+sum of the hospitals' keys opens with it. See docs/key-additive-sum.md.
 """
 
 from __future__ import annotations

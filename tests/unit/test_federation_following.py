@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import numpy as np
 import pytest
-from in_process_federation import sealed_study
+from conftest import SITES, fixed_identity
+from in_process_federation import INSTANCES, RUN_KEYS, sealed_study
 
-from securefl.errors import PUBLIC_CODES, BrokenRuleError
+from securefl.errors import PUBLIC_CODES, BrokenRuleError, MessageError
 from securefl.federation.following import Following
-from securefl.federation.shown_opening import readers_of
+from securefl.federation.shown_opening import ShownOpening, readers_of, show_opening
 from securefl.federation.study_progress import StudyProgress
 from securefl.learning.models import weights_sha256
+from securefl.secagg import seal
+from securefl.secagg.packing import MARGIN_SDS
+from securefl.secagg.ring import DEGREE, SPECIAL_MODULUS_BITS
+from securefl.secagg.total_check import LARGEST_KEY_ERROR, RoundSecret
 
+PAGE = Path(__file__).parents[2] / "docs" / "key-additive-sum.md"
+FIVE = tuple(sorted(SITES))
 PLAN = sealed_study()[1]
 LAST = PLAN.last_round
 
@@ -73,3 +83,54 @@ def test_the_last_total_is_for_recipients_alone():
     assert readers_of(only, 1, names) == names
     assert readers_of(only, only.last_round, names) == ()
     assert readers_of(PLAN, LAST, names) == names
+
+
+def test_the_page_says_the_size_of_an_opening_and_its_bounds():
+    plan = sealed_study(names=FIVE)[1]
+    opening = show_opening(
+        plan,
+        1,
+        "1" * 64,
+        secret=RoundSecret(np.zeros(DEGREE, dtype=np.int8)),
+        total_sha256="2" * 64,
+        readers={site: INSTANCES[site] for site in FIVE},
+        sign=fixed_identity("Researcher", "researcher").sign,
+    )
+    page = PAGE.read_text("utf-8").split("## Checking the coordinator", 1)[1].split("\n## ")[0]
+    assert f"shows {len(opening):,} bytes to all" in page.replace("\n", " ")
+    assert f"at most {LARGEST_KEY_ERROR} from zero" in page
+    errors = LARGEST_KEY_ERROR * (2 * DEGREE + 1) / 2**SPECIAL_MODULUS_BITS
+    assert errors < 0.05
+    assert "below 0.05" in page
+    assert (1 + (1 - seal.NOISE_LIMIT)) * MARGIN_SDS == 15
+    assert 2 * math.exp(-(15**2) / 2) < 2**-160
+    assert "below 2^-160" in page
+
+
+def test_a_hospital_whose_run_has_no_usable_key_is_shown_nothing_and_stops_nobody():
+    readers = {site: INSTANCES[site] for site in PLAN.study.cohort}
+    unsound = PLAN.study.cohort[0]
+    readers[unsound] = "0" * 64
+    me = fixed_identity("Researcher", "researcher")
+    secret = RoundSecret(np.ones(DEGREE, dtype=np.int8))
+    data = show_opening(
+        PLAN,
+        1,
+        "1" * 64,
+        secret=secret,
+        total_sha256="2" * 64,
+        readers=readers,
+        sign=me.sign,
+    )
+    shown = ShownOpening.open(data, study=PLAN.digest, verify=me.card.verify)
+    for site in PLAN.study.cohort:
+        reader = fixed_identity(site, "hospital").with_sealing_key(RUN_KEYS[site])
+        if site == unsound:
+            with pytest.raises(MessageError, match="not sealed to this hospital"):
+                shown.read(reader)
+        else:
+            found, total_hash = shown.read(reader)
+            assert np.array_equal(found.values, secret.values)
+            assert total_hash == "2" * 64
+        with pytest.raises(MessageError, match="not sealed to this hospital"):
+            shown.read(fixed_identity(site, "hospital"))  # its identity alone opens nothing
