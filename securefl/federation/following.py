@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import BrokenRuleError, RoundError
 from securefl.federation.study_progress import StudyProgress
 from securefl.learning.models import weights_sha256
+from securefl.secagg.total_check import total_sha256
 
 if TYPE_CHECKING:
     from securefl.federation.round_plan import RoundPlan
@@ -27,6 +28,7 @@ class Following:
 
     Attributes:
         verified: the last round whose total was taken, 0 before.
+        last_total: SHA-256 (hex) of that total.
     """
 
     def __init__(self, plan: RoundPlan) -> None:
@@ -35,6 +37,7 @@ class Following:
         self._expected: tuple[int, str] = (0, "")
         self._over: RoundError | None = None
         self.verified = 0
+        self.last_total = ""
 
     def take(self, number: int, total: IntArray, contributors: int) -> None:
         """Take the verified total int64[length] of round ``number``, of so many hospitals.
@@ -49,7 +52,7 @@ class Following:
         except RoundError as error:
             # The study ends by its own rule: the coordinator says so, and announces nothing more.
             self._over = error
-        self.verified = number
+        self.verified, self.last_total = number, total_sha256(total)
 
     def check_start(self, number: int, model_sha256: str) -> None:
         """Check that round ``number`` starts from what follows.

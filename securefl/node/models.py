@@ -48,6 +48,8 @@ _OFTEN, _SELDOM = 0.5, 60.0
 #: Global models that the last server step is checked against: those of the last rounds of training.
 _KEPT: Final = 2
 _EVALUATED: Final = "evaluated.json"
+#: Hash of the evaluation's total, where this hospital verified it.
+_TOTAL: Final = "evaluated.total"
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -106,6 +108,24 @@ def remember_round(
             )
         else:
             replace_file(folder / f"{facts.round:05d}", bytes(model))
+
+
+def remember_total(
+    site: Site,
+    plan: RoundPlan,
+    number: int,
+    sha256: str,
+) -> None:
+    """Keep the hash of a verified total, where it is the evaluation's and this hospital a recipient.
+
+    A full disk costs the check and not the round.
+    """
+    step = plan.step(number)
+    if site.name not in recipients(plan.study) or step.stage is not judged(plan.programme):
+        return
+    folder = private_folder(private_folder(site.study_folder(plan.digest)) / "steps")
+    with suppress(OSError):
+        replace_file(folder / _TOTAL, sha256.encode())
 
 
 def expect_model(site: Site, plan: RoundPlan, now: datetime) -> None:
@@ -243,7 +263,11 @@ def _announced(site: Site, digest: str) -> Announced:
     try:
         evaluated = json.loads((folder / _EVALUATED).read_bytes())["model_sha256"]
         names = sorted(file.name for file in folder.iterdir() if file.name.isdecimal())
-        return Announced(tuple((folder / name).read_bytes() for name in names[-2:]), str(evaluated))
+        total = ""
+        if (folder / _TOTAL).exists():
+            total = (folder / _TOTAL).read_text("ascii")
+        models = tuple((folder / name).read_bytes() for name in names[-2:])
+        return Announced(models, str(evaluated), total)
     except (OSError, ValueError, KeyError, TypeError):
         raise MessageError(
             "The finished model is refused: this hospital did not keep what it is checked against.",

@@ -18,6 +18,7 @@ from securefl.federation.status_board import departures
 from securefl.federation.verified_totals import VerifiedTotals
 from securefl.node.entering import Entering
 from securefl.node.leaving import Leaving
+from securefl.node.models import remember_total
 from securefl.node.own_study import WorkerDoor
 from securefl.node.round_reply import SETTLE_SECONDS, RoundReply
 from securefl.node.study_watch import StudyWatch
@@ -187,7 +188,7 @@ class StudyRun:
         if self.unmasking.step(participant.later):
             self._note_sent(watch)
             return None
-        if running.totals.verify(self.own.site.board, participant):
+        if self._verify(running):
             watch.check_heard()
             self._take_next(running)
         else:
@@ -198,8 +199,19 @@ class StudyRun:
         """Verify the last total of a study that was completed. Nothing is answered after it, so one
         that cannot be verified costs no more than that.
         """
-        if not running.totals.verify(self.own.site.board, running.participant):
+        if not self._verify(running):
             self.own.say(f"the last total could not be verified: {running.totals.missing}")
+
+    def _verify(self, running: Running) -> bool:
+        """Verify the total of the round that was answered last, if it can be."""
+        following = running.participant.following
+        before = following.verified if following else 0
+        verified = running.totals.verify(self.own.site.board, running.participant)
+        if following is not None and following.verified > before:
+            plan, number = self.own.plan, following.verified
+            remember_total(self.own.site, plan, number, following.last_total)
+            self.own.say(f"round {number} of {plan.last_round}: its total was verified")
+        return verified
 
     def _take_next(self, running: Running) -> None:
         """Accept the next round, if it is announced."""

@@ -34,6 +34,7 @@ from securefl.learning.strategies import strategy_of
 from securefl.learning.tasks import task_of
 from securefl.report.outcome import model_facts
 from securefl.secagg.packing import FieldLayout
+from securefl.secagg.total_check import total_sha256
 from securefl.study.training import training_of
 from securefl.study.wire import sum_unit
 
@@ -55,10 +56,13 @@ class Announced:
         models: the global models of the last two training rounds as they travelled, the older
             first; one where there was one.
         evaluated_sha256: hash of the model that was announced for the evaluation.
+        histogram_sha256: hash of the evaluation's total as this hospital verified it; empty where
+            it could not.
     """
 
     models: tuple[bytes, ...]
     evaluated_sha256: str
+    histogram_sha256: str = ""
 
 
 def check_model(
@@ -86,6 +90,8 @@ def check_model(
             " evaluation"
         )
     rounds = check_by_transcripts(model, files, plan, verify)
+    if announced.histogram_sha256 and announced.histogram_sha256 != _histogram_sha256(files):
+        raise _refused("its histogram is not the total that this hospital verified")
     last = max(step.number for step in plan.programme.rounds_of(trained(plan.programme)))
     _check_step(
         model.theta, files, plan, announced, contributors=len(rounds[last - 1].contributions)
@@ -170,6 +176,12 @@ def _check_figures(
         model.spec, model.data, facts
     ):
         raise _refused("its card does not say what follows from the study and the figures")
+
+
+def _histogram_sha256(files: Mapping[str, bytes]) -> str:
+    """Hash of the histogram in the bundle, whose form was checked."""
+    told = json.loads(files[bundle.EVALUATION])
+    return total_sha256(np.array(told["histogram"], dtype=np.int64))
 
 
 def _evaluation_round(plan: RoundPlan, rounds: Sequence[Transcript]) -> Transcript:

@@ -6,6 +6,7 @@ Each attack has a control: whoever leaves out the check takes the attacker's mod
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from securefl.federation import bundle
 from securefl.learning.artefact import load_model
 from securefl.learning.models import weights_sha256
 from securefl.party import model_check
+from securefl.secagg.total_check import total_sha256
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +124,22 @@ def test_a_study_of_one_round_starts_without_momentum(tmp_path):
     pushed = np.full(one.plan.parameters, 1e-3)
     with pytest.raises(MessageError, match="momentum"):
         one.check(one.files | {bundle.MEMORY: pushed.tobytes()}, tmp_path / "two")
+
+
+def test_another_histogram_than_the_verified_total_is_refused(end, victim, tmp_path):
+    """The histogram that is shown is another than the total that was verified."""
+    truth = json.loads(end.files[bundle.EVALUATION])["histogram"]
+    verified = replace(
+        end.announced, histogram_sha256=total_sha256(np.array(truth, dtype=np.int64))
+    )
+    files = end.opened(end.sealed(), victim)
+    model = end.unpacked(files, tmp_path / "honest")
+    model_check.check_model(model, files, end.plan, verified, end.by_coordinator)
+    other = replace(end.announced, histogram_sha256=total_sha256(np.array(truth) + 1))
+    with pytest.raises(MessageError, match="not the total that this hospital verified"):
+        model_check.check_model(model, files, end.plan, other, end.by_coordinator)
+    # control: without a verified total the histogram is the coordinator's word
+    model_check.check_model(model, files, end.plan, end.announced, end.by_coordinator)
 
 
 def test_better_figures_than_the_histogram_gives_are_refused(end, tmp_path, monkeypatch):
