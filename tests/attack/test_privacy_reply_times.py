@@ -9,30 +9,35 @@ fresh ones, as another hospital can, or recorded ones, for which no key is neede
 
 import itertools
 import secrets
+from contextlib import closing
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from binary_models import initial_weights
 from boards import is_there
 from consortium import NAMES, Consortium
+from in_process_federation import in_memory
 from worker_stand_ins import after, blocking
 
 from securefl.federation import checkpoints as said
 from securefl.federation import paths
 from securefl.federation.coordinator import Coordinator
+from securefl.federation.full_round import FullRound
 from securefl.federation.messages import Call, Ready
+from securefl.federation.opened_sum import OpenedSum
+from securefl.federation.participant import Participant
 from securefl.federation.readiness import all_ready
 from securefl.federation.store_exchange import StoreExchange
-from securefl.learning.features import feature_names
+from securefl.federation.study_progress import StudyProgress
 from securefl.node import agent as agent_module
 from securefl.node.agent import Agent
 from securefl.node.answered import Answered
 from securefl.node.checkpoints import answer_questions
+from securefl.node.decisions import all_approvals
 from securefl.node.own_study import WorkerDoor
 from securefl.node.study_run import StudyRun
+from securefl.secagg.opening import open_sum
 from securefl.secagg.seal import CkksIntegers
-from securefl.study.training import training_of
 
 ME, OTHER, THIRD = NAMES
 #: Seconds that a worker takes on few rows, and on ten times as many; reply_after is 0.2.
@@ -122,9 +127,26 @@ class Hospital:
         site = self.c.site(ME)
         self.board = site.board
         self.traced = site.__dict__["board"] = Traced(site.board, self.clock, self.study.digest)
+        self.progress = StudyProgress(self.study.plan)
+        approvals = all_approvals(site, self.study.plan, lambda *_: None)
+        self.participants = [self.participant(other, approvals) for other in self.others]
         self.patch = monkeypatch
         monkeypatch.setattr(Agent, "_sync", lambda _: None)
         self.site = site
+
+    def participant(self, other, approvals):
+        """Another hospital, which sends ones."""
+        return Participant(
+            plan=self.study.plan,
+            identity=other.identity,
+            study_key=other.study_key(self.study.digest),
+            approvals=approvals,
+            trainer=lambda number, model, length, largest: np.ones(length, dtype=np.int64),
+            keeper=in_memory,
+            cipher=CkksIntegers(),
+            instance=secrets.token_hex(32),
+            following=None,
+        )
 
     def start(self, ask):
         self.patch.setattr(
@@ -150,22 +172,34 @@ class Hospital:
         coordinator = Coordinator(
             plan, self.c.lab.folder.identity, StoreExchange(self.board, plan), CkksIntegers()
         )
-        theta = initial_weights(
-            training_of(self.study.file).model, len(feature_names(self.study.file.data))
-        )
         coordinator._instances = all_ready(self.board, plan, self.nonce)
-        _, given = coordinator._announce(number, theta, CkksIntegers().generate())
+        keys = CkksIntegers().generate()
+        facts, given = coordinator._announce(number, self.progress.broadcast(), keys)
         at = paths.RoundPaths(self.study.digest, number)
         for name in ("key", "model", "announcement"):
             self.board.post(getattr(at, name), getattr(given, name))
+        for participant in self.participants:
+            self.board.post(at.contribution(participant.name), participant.answer(given).read())
+        self.announced = (coordinator, facts, keys)
+
+    def finish(self):
+        """The announced round is opened, and its opening shown."""
+        coordinator, facts, keys = self.announced
+        secret, total = keys.secret(), np.empty(facts.length, dtype=np.int64)
+        with closing(FullRound(self.study.plan, facts)) as arrivals:
+            assert arrivals.poll(self.board)
+            open_sum(keys, arrivals.sum_blocks(), facts, total)
+            parts = dict(arrivals.parts)
+        coordinator._show(facts, secret, OpenedSum(total, parts, "0" * 64, 0))
+        self.progress.absorb(total, len(parts))
 
     def call(self):
         """The researcher starts the run, and the other hospitals are ready at once."""
         call = Call(self.study.digest, secrets.token_hex(32))
         self.nonce = call.nonce
         self.board.post(paths.call(self.study.digest), call.dump(self.c.lab.folder.identity.sign))
-        for other in self.others:
-            word = Ready(self.study.digest, other.name, secrets.token_hex(32), call.nonce)
+        for participant, other in zip(self.participants, self.others, strict=True):
+            word = Ready(self.study.digest, other.name, participant.instance, call.nonce)
             self.board.post(
                 paths.ready(self.study.digest, other.name), word.dump(other.identity.sign)
             )
@@ -186,6 +220,8 @@ class Hospital:
             assert self.clock.now < 200.0
             ready = len(all_ready(self.board, self.study.plan, self.nonce)) == len(NAMES)
             if ready and (number == 0 or self.sent(number)):
+                if number:
+                    self.finish()
                 number += 1
                 self.announce(number)
             if self.clock.now >= asked + 0.25:
@@ -214,6 +250,9 @@ def test_all_that_an_agent_does_is_the_same_for_a_small_and_a_large_hospital(hos
     ]
     assert traces[0] == traces[1]
     assert sum(name == "post_file" for _, name, _ in traces[0]) == 3
+    # It verified what came of the rounds before, at times that are the same as well.
+    shown = {path.split("/")[-2] for _, _, path in traces[0] if path.endswith("/opening")}
+    assert shown == {"00001-1", "00002-1"}
     assert (
         sum(name == "post" and path == said.held_path(OTHER, ME) for _, name, path in traces[0]) > 3
     )
