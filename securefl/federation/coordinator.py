@@ -127,7 +127,11 @@ class Coordinator:
             RoundError: one did not answer in time.
         """
         call = Call(self._plan.digest, secrets.token_hex(32))
-        self._instances = self._exchange.assemble(call, call.dump(self._me.sign), seconds)
+        self._instances = self._exchange.assemble(
+            call,
+            call.dump(self._me.sign),
+            seconds,
+        )
 
     def run(self, watch: Watcher | None = None) -> Outcome:
         """All rounds of all stages; after :meth:`assemble`, which is done here where it was not.
@@ -147,7 +151,11 @@ class Coordinator:
             cohort = self._cohort
             total, record = self._round(number, progress.broadcast())
             transcripts.append(
-                self._transcript(record, cohort, transcripts[-1] if transcripts else b"")
+                self._transcript(
+                    record,
+                    cohort,
+                    transcripts[-1] if transcripts else b"",
+                )
             )
             self._exchange.leave(number, transcripts[-1])
             records.append(record)
@@ -155,7 +163,11 @@ class Coordinator:
                 watch(record)
             progress.absorb(total, len(record.contributions))
             del total
-        return Outcome(tuple(progress.results), tuple(records), tuple(transcripts))
+        return Outcome(
+            tuple(progress.results),
+            tuple(records),
+            tuple(transcripts),
+        )
 
     def _round(
         self, number: int, theta: NDArray[np.float64]
@@ -163,16 +175,33 @@ class Coordinator:
         keys = self._cipher.generate()
         secret = keys.secret()
         try:
-            facts, given = self._announce(number, theta, keys)
+            facts, given = self._announce(
+                number,
+                theta,
+                keys,
+            )
             self._exchange.broadcast(facts, given)
             del given  # the model twice over
-            opened = self._rounds.open(self._exchange, facts, keys, self._me.sign)
+            opened = self._rounds.open(
+                self._exchange,
+                facts,
+                keys,
+                self._me.sign,
+            )
             # Only now: a key whose sum did not open is shown to nobody.
-            self._show(facts, secret, opened)
+            self._show(
+                facts,
+                secret,
+                opened,
+            )
         finally:
             keys.erase()
             secret.erase()
-        self._cohort = self._rounds.next_cohort(facts, opened.contributions, self._exchange)
+        self._cohort = self._rounds.next_cohort(
+            facts,
+            opened.contributions,
+            self._exchange,
+        )
         record = RoundRecord(
             facts.round,
             facts.kind,
@@ -184,12 +213,27 @@ class Coordinator:
         )
         return opened.values, record
 
-    def _show(self, facts: RoundContext, secret: RoundSecret, opened: OpenedSum) -> None:
+    def _show(
+        self,
+        facts: RoundContext,
+        secret: RoundSecret,
+        opened: OpenedSum,
+    ) -> None:
         """Show the participants how the sum was opened."""
-        names = readers_of(self._plan, facts.round, opened.contributions)
+        names = readers_of(
+            self._plan,
+            facts.round,
+            opened.contributions,
+        )
         if not names:
             return
-        runs = dict(zip(facts.cohort, facts.instances, strict=True))
+        runs = dict(
+            zip(
+                facts.cohort,
+                facts.instances,
+                strict=True,
+            )
+        )
         opening = show_opening(
             self._plan,
             facts.round,
@@ -264,4 +308,8 @@ class Coordinator:
             sender=plan.study.coordinator.name,
             sign=self._me.sign,
         )
-        return facts, Broadcast(announcement.dump(self._me.sign), key, sealed)
+        return facts, Broadcast(
+            announcement.dump(self._me.sign),
+            key,
+            sealed,
+        )

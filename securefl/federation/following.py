@@ -39,7 +39,12 @@ class Following:
         self.verified = 0
         self.last_total = ""
 
-    def take(self, number: int, total: IntArray, contributors: int) -> None:
+    def take(
+        self,
+        number: int,
+        total: IntArray,
+        contributors: int,
+    ) -> None:
         """Take the verified total int64[length] of round ``number``, of so many hospitals.
 
         Raises:
@@ -54,7 +59,11 @@ class Following:
             self._over = error
         self.verified, self.last_total = number, total_sha256(total)
 
-    def check_start(self, number: int, model_sha256: str) -> None:
+    def check_start(
+        self,
+        number: int,
+        model_sha256: str,
+    ) -> None:
         """Check that round ``number`` starts from what follows.
 
         Args:

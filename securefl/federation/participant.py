@@ -37,7 +37,11 @@ if TYPE_CHECKING:
 
 
 KeptT = TypeVar("KeptT", bound="Kept")
-KeptT_co = TypeVar("KeptT_co", bound="Kept", covariant=True)
+KeptT_co = TypeVar(
+    "KeptT_co",
+    bound="Kept",
+    covariant=True,
+)
 
 
 class Trainer(Protocol):
@@ -62,7 +66,11 @@ class Keeper(Protocol[KeptT_co]):
     A file on disk, and later an entry in the ledger.
     """
 
-    def __call__(self, facts: RoundContext, write: Callable[[BinaryIO], None]) -> KeptT_co:
+    def __call__(
+        self,
+        facts: RoundContext,
+        write: Callable[[BinaryIO], None],
+    ) -> KeptT_co:
         """Keep what ``write`` writes as this hospital's only contribution to that round.
 
         Raises, before it is written, if there is one already. ``write`` seeks in the file it is
@@ -146,7 +154,12 @@ class Participant:
         self.plan = plan
         self._strategy = round_strategy_of(plan)
         self._trainer, self._keeper, self._cipher = trainer, keeper, cipher
-        secrets = pair_secrets(plan, identity.card.name, study_key, approvals)
+        secrets = pair_secrets(
+            plan,
+            identity.card.name,
+            study_key,
+            approvals,
+        )
         self._keys = HospitalKeys(identity, secrets)
         if self._strategy.needs_records and records is None:
             raise UsageError(
@@ -201,7 +214,11 @@ class Participant:
             else self.cohort
         )
         self._check_nobody_dropped(said, gone)
-        self._strategy.check_place(self.name, said.cohort, before)
+        self._strategy.check_place(
+            self.name,
+            said.cohort,
+            before,
+        )
         expected = (plan.kind(number), plan.length(number), plan.public_length(number))
         first = number == 1 and said.cohort != plan.study.cohort
         if (
@@ -230,7 +247,11 @@ class Participant:
             )
         return announced.context
 
-    def _check_nobody_dropped(self, said: Announcement, gone: frozenset[str]) -> None:
+    def _check_nobody_dropped(
+        self,
+        said: Announcement,
+        gone: frozenset[str],
+    ) -> None:
         """Check that everybody whom the survivors signed for is asked again, but for those who left.
 
         In a study that ends with a loss, the cohort never changes.
@@ -310,7 +331,12 @@ class Participant:
         self.check(announced)
         accepted, model = self.accept(announced.with_payload(given.key, given.model))
         facts = accepted.facts
-        values = trainer(facts.round, model, facts.length, facts.layout.max_value)
+        values = trainer(
+            facts.round,
+            model,
+            facts.length,
+            facts.layout.max_value,
+        )
         del model  # it may be large, and encrypting takes memory of its own
         kept = self.contribute(
             accepted, values, lambda facts, write: OpenContribution(keeper(facts, write))

@@ -72,7 +72,11 @@ class ShownOpening(Statement):
             MessageError: it is not sealed to this reader, or malformed.
         """
         try:
-            payload = open_model(self.sealed, reader, _context(self.study, self.round))
+            payload = open_model(
+                self.sealed,
+                reader,
+                _context(self.study, self.round),
+            )
         except MessageError:
             raise _refused("is not sealed to this hospital") from None
         if len(payload) != _PAYLOAD_BYTES:
@@ -124,8 +128,18 @@ def show_opening(
         for site, key in sorted(readers.items())
         if is_agreement_key(key)
     ]
-    sealed = seal_model(payload, cards, _context(plan.digest, number))
-    return ShownOpening(plan.digest, number, ATTEMPT, round_digest, bytes(sealed)).dump(sign)
+    sealed = seal_model(
+        payload,
+        cards,
+        _context(plan.digest, number),
+    )
+    return ShownOpening(
+        plan.digest,
+        number,
+        ATTEMPT,
+        round_digest,
+        bytes(sealed),
+    ).dump(sign)
 
 
 def _context(study: str, number: int) -> bytes:

@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def full_sum(plan: RoundPlan, context: RoundContext, board: Board) -> Iterator[Iterator[WordArray]]:
+def full_sum(
+    plan: RoundPlan,
+    context: RoundContext,
+    board: Board,
+) -> Iterator[Iterator[WordArray]]:
     """Open the sum of a whole cohort, a block of items at a time.
 
     Raises:
@@ -39,9 +43,18 @@ def full_sum(plan: RoundPlan, context: RoundContext, board: Board) -> Iterator[I
         MessageError: naming the hospital whose frame is refused.
     """
     at, most = RoundBoard.of(board, context), contribution_bytes(context)
-    with _frames(at, context.cohort, most) as files:
+    with _frames(
+        at,
+        context.cohort,
+        most,
+    ) as files:
         streams = [
-            contribution_blocks(files[site], context, site, plan.hospital(site))
+            contribution_blocks(
+                files[site],
+                context,
+                site,
+                plan.hospital(site),
+            )
             for site in context.cohort
         ]
         yield _added(context, streams)
@@ -69,8 +82,16 @@ def survivors_sum(
         if data is not None:
             state.add_answer(site, data)
     unmasking = state.unmasking()
-    with _frames(at, survivors.names, contribution_limit(terms)) as files:
-        yield add_survivors(unmasking, files, plan.verify)
+    with _frames(
+        at,
+        survivors.names,
+        contribution_limit(terms),
+    ) as files:
+        yield add_survivors(
+            unmasking,
+            files,
+            plan.verify,
+        )
 
 
 @contextmanager

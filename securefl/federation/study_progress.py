@@ -45,13 +45,21 @@ class StudyProgress:
         """Figures that hospitals are given for the next round, float64[n]."""
         return self._stage.broadcast(self._state)
 
-    def absorb(self, total: IntArray, contributors: int) -> None:
+    def absorb(
+        self,
+        total: IntArray,
+        contributors: int,
+    ) -> None:
         """Take the total int64[length] of the next round, of so many hospitals.
 
         Raises:
             RoundError: the study ends here by its own rule.
         """
-        self._state = self._stage.absorb(self._state, total, contributors)
+        self._state = self._stage.absorb(
+            self._state,
+            total,
+            contributors,
+        )
         self.done += 1
         self._turn += 1
         if self._turn == self._rounds[len(self.results)]:

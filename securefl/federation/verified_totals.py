@@ -59,10 +59,18 @@ class VerifiedTotals:
     ) -> None:
         self._plan, self._reader = plan, reader
         self._rounds = round_strategy_of(plan)
-        self._retry = Backoff(shortest=_SOON, longest=_SELDOM, clock=clock)
+        self._retry = Backoff(
+            shortest=_SOON,
+            longest=_SELDOM,
+            clock=clock,
+        )
         self.missing = ""
 
-    def verify(self, board: Board, participant: Participant) -> bool:
+    def verify(
+        self,
+        board: Board,
+        participant: Participant,
+    ) -> bool:
         """Verify the total of the round that was answered last; whether nothing is left to verify.
 
         False while the coordinator has not shown the opening, or the frames are not all there.
@@ -75,7 +83,11 @@ class VerifiedTotals:
         if following is None or last is None or following.verified == last.facts.round:
             return True
         names = self._rounds.contributors(last.facts, participant.later)
-        if participant.name not in readers_of(self._plan, last.facts.round, names):
+        if participant.name not in readers_of(
+            self._plan,
+            last.facts.round,
+            names,
+        ):
             # Not in a sum that others opened, which another check says; or the end, and no recipient.
             return True
         shown = self._shown(board, last)
@@ -85,17 +97,30 @@ class VerifiedTotals:
         if not self._retry.ready:
             return False
         try:
-            total = self._open(board, participant, last, shown)
+            total = self._open(
+                board,
+                participant,
+                last,
+                shown,
+            )
         except MessageError as error:
             self.missing = error.what
             self._retry.failed()
             return False
         self.missing = ""
         self._retry.reset()
-        following.take(last.facts.round, total, len(names))
+        following.take(
+            last.facts.round,
+            total,
+            len(names),
+        )
         return True
 
-    def _shown(self, board: Board, last: Accepted) -> ShownOpening | None:
+    def _shown(
+        self,
+        board: Board,
+        last: Accepted,
+    ) -> ShownOpening | None:
         """The opening that the coordinator signed for the round."""
         facts = last.facts
         read = partial(
@@ -135,12 +160,23 @@ class VerifiedTotals:
         with ExitStack() as stack:
             try:
                 blocks = stack.enter_context(
-                    self._rounds.streamed_sum(facts, participant.later, board)
+                    self._rounds.streamed_sum(
+                        facts,
+                        participant.later,
+                        board,
+                    )
                 )
             except RoundError as error:
                 raise MessageError(error.what, whose=error.whose) from None
             try:
-                open_sum(keys, blocks, facts, values, len(names), round_digest=digest)
+                open_sum(
+                    keys,
+                    blocks,
+                    facts,
+                    values,
+                    len(names),
+                    round_digest=digest,
+                )
             except RoundError as error:
                 raise broken_rule(
                     f"the key that was shown does not open the sum {where}: {error.what}"

@@ -42,7 +42,11 @@ _A_BYTE: Final = 4
 SECRET_BYTES: Final = DEGREE // _A_BYTE
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(
+    frozen=True,
+    eq=False,
+    repr=False,
+)
 class RoundSecret:
     """Secret half of a round's key pair, outside SEAL. Erase it where it is not shown.
 
@@ -70,7 +74,12 @@ class RoundSecret:
         packed = np.frombuffer(data, dtype=np.uint8)
         if packed.size != SECRET_BYTES:
             raise _refused(f"has {packed.size} bytes instead of {SECRET_BYTES}")
-        shifts = np.arange(0, 2 * _A_BYTE, 2, dtype=np.uint8)
+        shifts = np.arange(
+            0,
+            2 * _A_BYTE,
+            2,
+            dtype=np.uint8,
+        )
         digits = (packed[:, None] >> shifts) & np.uint8(3)
         if digits.max() > 2:
             raise _refused("is not ternary")
@@ -115,7 +124,11 @@ class ShownKeys(RoundKeys):
         MessageError: the two are no pair.
     """
 
-    def __init__(self, public: PublicKey, secret: RoundSecret) -> None:
+    def __init__(
+        self,
+        public: PublicKey,
+        secret: RoundSecret,
+    ) -> None:
         self._public = public
         self._key: WordArray | None = check_secret(public, secret)
 
@@ -137,7 +150,11 @@ class ShownKeys(RoundKeys):
         """See :class:`RoundKeys`. Nobody shows a key a second time."""
         raise RoundError("A key that was shown is not shown again.", whose="this program")
 
-    def open_once(self, ciphertext: WordArray, layout: FieldLayout) -> tuple[WordArray, float]:
+    def open_once(
+        self,
+        ciphertext: WordArray,
+        layout: FieldLayout,
+    ) -> tuple[WordArray, float]:
         """See :class:`RoundKeys`."""
         ((messages, noise),) = self.open_blocks([ciphertext], layout)
         return messages, noise
