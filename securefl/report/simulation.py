@@ -22,6 +22,7 @@ from securefl.report.page import (
     when,
 )
 from securefl.report.simulation_picture import simulation_picture, spread_words
+from securefl.report.told import told_section
 from securefl.report.words import plural
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def simulation_page(found: Simulation) -> Page:
         notice,
         _setting(found),
         _model(found),
+        *map(told_section, found.base.tables),
         _released(found),
         _training(found),
         _sweep(found),

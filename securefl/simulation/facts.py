@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from securefl.learning.tasks.told import Told
+
 #: Stands on every page, picture and JSON of a simulation.
 PROTECTS_NOTHING: Final = (
     "A simulation. It protects nothing: the noise can be repeated from its seed, one process sees"
@@ -101,6 +103,7 @@ class PointFacts:
         models: SHA-256 of each repeat's weights.
         ended: repeats that ended early, and why.
         rows: what the stages of the first repeat say.
+        tables: their tables.
     """
 
     changes: Mapping[str, str]
@@ -119,6 +122,7 @@ class PointFacts:
     models: tuple[str, ...]
     ended: Mapping[str, int]
     rows: tuple[tuple[str, str], ...] = ()
+    tables: tuple[Told, ...] = ()
 
     @property
     def name(self) -> str:
@@ -145,6 +149,10 @@ class PointFacts:
             "training_epsilon": self.epsilon,
             "models": list(self.models),
             "ended": dict(self.ended),
+            "found": [
+                {"name": t.metric, "header": list(t.header), "cells": [list(c) for c in t.cells]}
+                for t in self.tables
+            ],
         }
 
 

@@ -239,6 +239,7 @@ class _Simulator:
             models=tuple(trial.model_sha256 for trial in trials),
             ended=Counter(trial.ended for trial in trials if trial.ended),
             rows=trials[0].rows,
+            tables=trials[0].tables,
         )
 
     def _edges(

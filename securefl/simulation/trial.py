@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from securefl.learning.stages.release import Release
     from securefl.learning.stages.stage import Local, Result, Stage
     from securefl.learning.table import Table
+    from securefl.learning.tasks.told import Told
     from securefl.simulation.draws import Samplers
     from securefl.study.schema import Study, Template
     from securefl.types import FloatArray, IntArray
@@ -76,6 +77,7 @@ class Trial:
         probes: the training at some rounds, its end last; empty where nothing is trained.
         evaluation: figures of the released histogram; None where there was none.
         rows: what stages say of their results, label and text.
+        tables: the tables of their results.
         cut: values that did not fit a field of the sum.
         values: values of updates in all.
         rounds: rounds that were run.
@@ -87,6 +89,7 @@ class Trial:
     probes: tuple[Probe, ...] = ()
     evaluation: Any = None
     rows: tuple[tuple[str, str], ...] = ()
+    tables: tuple[Told, ...] = ()
     cut: int = 0
     values: int = 0
     rounds: int = 0
@@ -239,6 +242,7 @@ def _trial(study: Study, run: _Run) -> Trial:
         probes=tuple(run.probes),
         evaluation=judged[-1].evaluation if judged else None,
         rows=tuple(row for result in run.results for row in result.rows(units)),
+        tables=tuple(table for result in run.results for table in result.tables(units)),
         cut=run.cut,
         values=run.values,
         rounds=run.rounds,

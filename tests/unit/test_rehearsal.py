@@ -1,6 +1,8 @@
 """``sf.simulate`` and ``securefl study simulate``: where rows come from, what is shown, what is refused."""
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -171,6 +173,28 @@ def test_several_classes_are_simulated():
     assert found.facts.metric == "macro AUC"
     assert found.facts.base.figure.mean > 0.8
     assert not found.facts.base.calibration.known
+
+
+def test_a_study_without_a_model_shows_its_tables():
+    file = Path(__file__).parents[2] / "protocols/studies/thyroid-table/protocol.toml"
+    found = sf.simulate(file, public="thyroid", repeat=1)
+    tables = found.facts.base.tables
+    assert tables
+    shown = plain_text(found.page(), 100)
+    for table in tables:
+        assert table.metric in shown
+    assert found.to_dict()["found"][0]["name"] == tables[0].metric
+    assert found.picture() == ""
+
+
+@pytest.mark.skipif("SECUREFL_TEST_DATA" not in os.environ, reason="needs the heart table")
+def test_the_heart_study_reaches_what_its_page_says():
+    folder = Path(__file__).parents[2] / "protocols/studies/heart"
+    found = sf.simulate(folder / "protocol.toml", public="heart", advise=False)
+    said = float(re.search(r"AUC (\.[0-9]+)", (folder / "README.md").read_text())[1])
+    assert found.facts.base.figure.mean == pytest.approx(said, abs=0.01)
+    assert [s.site for s in found.facts.sites] == ["cleveland", "hungarian", "switzerland", "va"]
+    assert sum(s.train + s.held_out for s in found.facts.sites) == 920
 
 
 def test_the_heart_table_is_checked_before_it_is_used(monkeypatch, tmp_path):
