@@ -32,6 +32,7 @@ import numpy.typing as npt
 from securefl.errors import DataError, RoundError
 from securefl.learning.clipping import Factors, clipped_sum, clipped_sum_of_factors
 from securefl.learning.strategies import strategy_of
+from securefl.learning.strategies.strategy import OwnRound
 from securefl.privacy.noise import IntegerGaussian, RandomBytes, poisson_sample, stochastic_quotient
 from securefl.study.training import training_of
 from securefl.study.wire import GRID, wire_of
@@ -188,6 +189,7 @@ class PrivateSteps:
         self._draws = draws
         #: How many values of the last update were cut to the largest of a field.
         self.clamped = 0
+        self._before: OwnRound | None = None
 
     def answer(self, release: Release, public: FloatArray) -> IntArray:  # noqa: ARG002 - one kind
         """See :class:`securefl.learning.stages.stage.Local`."""
@@ -223,12 +225,15 @@ class PrivateSteps:
                 next_step="Ask the coordinator to lower the learning rate; that is a new study.",
             )
         rule = self._rule
+        unit = rule.grid * rule.share
         local = rule.strategy.weights(given.astype(np.float64))
         total = np.zeros(local.shape, dtype=np.int64)
         for _ in range(rule.local_steps):
             step = self._batch_sum(local) + self._draws.gaussian(rule.sigma, local.size)
             total += step
-            local = rule.strategy.local_step(local, step, rule.grid * rule.share, given)
+            local = rule.strategy.local_step(local, step, unit, given, self._before)
+        if rule.strategy.remembers:
+            self._before = OwnRound(given, total, unit)
         return total
 
     def _batch_sum(self, theta: FloatArray) -> IntArray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from securefl.learning.strategies import strategy_of
 from securefl.report import explain_study
 from securefl.report.markdown import markdown
 from securefl.report.page import (
@@ -170,9 +171,11 @@ def _training(study: Template) -> str:
     of_its = f"{explain_study.ratio(t.sample_rate)} of its patients, drawn at random"
     if t.sample_rate == 1:
         of_its = "all of its patients who train, every time"
+    moves = strategy_of(t).words
     return (
         f"{model[0].upper()}{model[1:]}, in {plural(t.rounds, 'round')}. In each round every"
-        f" hospital takes {steps} on {of_its}. The study brings no program code of its own."
+        f" hospital takes {steps} on {of_its}. Then the common model {moves} ({t.strategy})."
+        " The study brings no program code of its own."
     )
 
 

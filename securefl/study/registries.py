@@ -94,7 +94,17 @@ FAMILIES: Registry[FamilyMaker] = Registry(
     },
 )
 STRATEGIES: Registry[StrategyMaker] = Registry(
-    "strategy", {"fedavg": "securefl.learning.strategies.fedavg:FedAvg"}
+    "strategy",
+    {
+        "fedavg": "securefl.learning.strategies.fedavg:FedAvg",
+        "fedavgm": "securefl.learning.strategies.fedavgm:FedAvgM",
+        "fedsgd": "securefl.learning.strategies.fedsgd:FedSgd",
+        "fedprox": "securefl.learning.strategies.fedprox:FedProx",
+        "scaffold": "securefl.learning.strategies.scaffold:Scaffold",
+        "fedadagrad": "securefl.learning.strategies.adaptive:FedAdagrad",
+        "fedadam": "securefl.learning.strategies.adaptive:FedAdam",
+        "fedyogi": "securefl.learning.strategies.adaptive:FedYogi",
+    },
 )
 #: Metric of an evaluation → its table in the study file.
 EVALUATIONS: Registry[type[EvaluateSection]] = Registry(

@@ -20,7 +20,7 @@ from extension_promises import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_study import SPEC, protocol
+from small_study import SPEC, protocol, strategy_protocol
 
 from securefl.learning.families import FAMILIES
 from securefl.learning.strategies import STRATEGIES
@@ -38,7 +38,7 @@ FAMILY_EXAMPLES = {
     "linear": [SimpleNamespace()],
     "perceptron": [SimpleNamespace(hidden=(5,)), SimpleNamespace(hidden=(33, 7))],
 }
-STRATEGY_EXAMPLES = {"fedavg": [training_of(protocol())]}
+STRATEGY_EXAMPLES = {name: [training_of(strategy_protocol(name))] for name in STRATEGIES.names()}
 PAIRS = [
     (task, family, section)
     for task in TASKS.names()

@@ -17,6 +17,7 @@ from securefl.learning.mock import mock_table
 from securefl.learning.models import predict
 from securefl.learning.split import split_rows
 from securefl.learning.steps import PrivateSteps
+from securefl.learning.strategies.strategy import OwnRound
 from securefl.learning.table import read_table
 
 SECRET = b"s" * 32
@@ -177,7 +178,9 @@ def check_strategy(strategy, generator, parameters=7):
         with pytest.raises(RoundError, match="the model needs"):
             strategy.absorb(state, wrong, unit)
     still = np.zeros(parameters, dtype=np.int64)
-    local = strategy.local_step(strategy.weights(given[-1]), still, unit, given[-1])
-    assert local.shape == (parameters,)
-    assert np.isfinite(local).all()
+    last = OwnRound(given[0], generator.integers(-500, 500, parameters), unit)
+    for before in (None, last):
+        local = strategy.local_step(strategy.weights(given[-1]), still, unit, given[-1], before)
+        assert local.shape == (parameters,)
+        assert np.isfinite(local).all()
     assert rule(strategy=strategy) == rule(strategy=replace(strategy))

@@ -32,6 +32,13 @@ def protocol(*edits):
     return parse_protocol(protocol_text(*edits))
 
 
+def strategy_protocol(strategy, *edits):
+    """The small protocol with a strategy of the product and its default figures."""
+    server = 'server_learning_rate = "4"\nserver_momentum = "0.8"\n'
+    chosen = f'strategy = "{strategy}"'
+    return protocol(('strategy = "fedavg"', chosen), (server, ""), *edits)
+
+
 def csv(*lines: str) -> bytes:
     """The small study's table with these lines."""
     return ("\n".join([HEADER, *lines]) + "\n").encode()

@@ -8,6 +8,7 @@ costs no privacy.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
 
@@ -20,8 +21,8 @@ from securefl.study.training import TrainSection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from decimal import Decimal
 
+    from securefl.learning.strategies.strategy import OwnRound
     from securefl.types import FloatArray, IntArray
 
 
@@ -35,16 +36,15 @@ MOST_MOVE: Final = 1000
 LEAST_MOVE: Final = Fraction(1, 100)
 
 
-class FedAvgSection(TrainSection):
-    """Training by FedAvg with server momentum.
+class RatesSection(TrainSection):
+    """Keys of a training whose server steps along a mean, with momentum where it is asked for.
 
     ``local_learning_rate`` is of a hospital's step, ``server_learning_rate`` of the server's.
     """
 
-    strategy: Literal["fedavg"]
-    local_learning_rate: DecimalText
-    server_learning_rate: DecimalText
-    server_momentum: DecimalText
+    local_learning_rate: DecimalText = Decimal(1)
+    server_learning_rate: DecimalText = Decimal(1)
+    server_momentum: DecimalText = Decimal(0)
 
     @model_validator(mode="after")
     def _rates(self) -> Self:
@@ -54,6 +54,12 @@ class FedAvgSection(TrainSection):
         if not 0 <= self.server_momentum < 1:
             raise Fault("must be at least 0 and below 1", "server_momentum")
         return self
+
+
+class FedAvgSection(RatesSection):
+    """Training by FedAvg."""
+
+    strategy: Literal["fedavg"]
 
 
 @dataclass(frozen=True)
@@ -70,12 +76,13 @@ class FedAvg(Strategy):
 
     Section: ClassVar[type[TrainSection]] = FedAvgSection
     memory_words: ClassVar[str] = "momentum"
+    words: ClassVar[str] = "steps along the mean of the hospitals' noised gradients"
     local_learning_rate: Decimal
     server_learning_rate: Decimal
     momentum: Decimal
 
     @classmethod
-    def of(cls, section: FedAvgSection) -> Self:
+    def of(cls, section: RatesSection) -> Self:
         """See :class:`~securefl.learning.strategies.strategy.Strategy`."""
         return cls(
             section.local_learning_rate, section.server_learning_rate, section.server_momentum
@@ -87,9 +94,10 @@ class FedAvg(Strategy):
         noised: IntArray,
         unit: float,
         given: FloatArray,
+        before: OwnRound | None,
     ) -> FloatArray:
         """One gradient step."""
-        del given
+        del given, before
         return local - float(self.local_learning_rate) * noised / unit
 
     def start(self, theta: FloatArray) -> ServerState:

@@ -38,6 +38,21 @@ class ServerState:
     rounds: int = 0
 
 
+@dataclass(frozen=True)
+class OwnRound:
+    """A hospital's last round, as its worker remembers it: public and noised figures only.
+
+    Attributes:
+        given: float64[b], what was broadcast for it.
+        noised: int64[p], the sum of the hospital's noised steps.
+        unit: of that sum.
+    """
+
+    given: FloatArray
+    noised: IntArray
+    unit: float
+
+
 class Strategy(ABC):
     """Step of a hospital, and the model's move by the sum of all. A value: equal constants
     make equal strategies.
@@ -48,10 +63,14 @@ class Strategy(ABC):
     Attributes:
         Section: the training's table in the study file, with the strategy's own keys.
         memory_words: what :attr:`ServerState.memory` is called, as "momentum".
+        remembers: whether a hospital's step reads its last round.
+        words: how the model moves, in a sentence for people.
     """
 
     Section: ClassVar[type[TrainSection]]
     memory_words: ClassVar[str] = "memory"
+    remembers: ClassVar[bool] = False
+    words: ClassVar[str] = ""
 
     @classmethod
     @abstractmethod
@@ -65,6 +84,7 @@ class Strategy(ABC):
         noised: IntArray,
         unit: float,
         given: FloatArray,
+        before: OwnRound | None,
     ) -> FloatArray:
         """A hospital's weights after one noised step, float64[p].
 
@@ -73,6 +93,7 @@ class Strategy(ABC):
             noised: int64[p], the noised sum of clipped gradients at ``local``.
             unit: of that sum.
             given: float64[b], what was broadcast for the round.
+            before: the hospital's last round; None in the first, and after its worker began anew.
         """
 
     @abstractmethod
