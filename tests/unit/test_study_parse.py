@@ -507,7 +507,12 @@ BROKEN = [
         r"data\.columns\.1\.outside: .*set-aside",
     ),
     ('holdout = "3/10"', 'holdout = "1"', "holdout", r"data\.holdout: must lie between 0 and 1"),
-    ('holdout = "3/10"', 'holdout = "0/10"', "holdout", r"data\.holdout: must lie between 0 and 1"),
+    (
+        'holdout = "3/10"',
+        'holdout = "11/10"',
+        "holdout",
+        r"data\.holdout: must lie between 0 and 1",
+    ),
     # privacy, training, evaluation
     (
         'epsilon = "1"\nnoise_multiplier',
