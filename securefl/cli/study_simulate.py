@@ -95,17 +95,18 @@ def simulate(
         )
     finally:
         stop()
-    if svg_file:
-        picture = found.picture()
-        if not picture:
-            raise UsageError("There is nothing to draw.", next_step="Leave out --svg.")
-        write_text(picture, svg_file)
     if json_file:
         write_json(found.to_dict(), json_file)
     if json_file != "-":
         show_page(found.page(), html_file)
     elif html_file:
         write_page(found.page(), html_file)
+    # Last: a study without a picture has cost its time, and its page is shown all the same.
+    if svg_file:
+        picture = found.picture()
+        if not picture:
+            raise UsageError("There is nothing to draw.", next_step="Leave out --svg.")
+        write_text(picture, svg_file)
 
 
 def _progress() -> tuple[Callable[[int, int], None], Callable[[], None]]:
