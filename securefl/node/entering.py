@@ -236,13 +236,16 @@ class Entering:
         if self._fits:
             return True
         text = self.own.plan.sealed.text
+        # One reading for all that follows: a time that passed in between would take an answer that
+        # is not there.
+        now = self.own.clock()
         if self._checked is None or self._check_times is None:
             self._checked = self.door.ask(lambda: worker.check(text))
-            self._check_times = PublicTimes(self.own.clock(), READY_SECONDS)
-        elif self.own.clock() >= self._check_times.due and not self._checked.done:
-            self._check_times.miss(self.own.clock())
+            self._check_times = PublicTimes(now, READY_SECONDS)
+        elif now >= self._check_times.due and not self._checked.done:
+            self._check_times.miss(now)
         elif (
-            self.own.clock() >= self._check_times.due and worker.alive
+            now >= self._check_times.due and worker.alive
         ):  # one that died is started again by the next step
             self._checked.answer()
             self._fits = True
