@@ -34,6 +34,7 @@ from securefl.federation.round_plan import RoundPlan
 from securefl.node.checkpoints import Question, collect, hand_out, note_witnessed
 from securefl.node.decisions import publish_approval, publish_status
 from securefl.node.extract import publish_extract
+from securefl.node.last_word import say_again
 from securefl.node.models import ModelWatch, expect_model
 from securefl.node.own_study import LedgerWitness, OwnStudy
 from securefl.node.pasts import doubted, two_pasts
@@ -257,6 +258,7 @@ class Agent:
     def _step(self, digest: str, run: StudyRun) -> None:
         state = self._site.ledger.state
         if state.study(digest).ended:  # withdrawn by the owner's own command
+            say_again(self._site, digest)
             self._drop(digest)
             return
         if state.paused:
@@ -327,9 +329,9 @@ class Agent:
         """
         for digest, study in self._site.ledger.state.studies.items():
             if study.ended:
-                self._site.end_study(
-                    digest
-                )  # killed between the two, or ended by its owner while no agent ran
+                # killed between the two, or ended by its owner while no agent ran
+                self._safely(digest, partial(say_again, self._site, digest))
+                self._site.end_study(digest)
             elif study.started:
                 self.say(
                     f"study {short_digest(digest)} was interrupted; it is over, and its budget stays charged"

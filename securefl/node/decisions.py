@@ -189,8 +189,11 @@ def withdraw(site: Site, digest: str, note: str) -> None:
     """
     with site.deciding():
         site.ledger.withdraw(digest, note)
+    try:
+        publish_status(site, digest, "withdrawn")
+    finally:
+        # last: killed before it, the agent finds the key and says the word again
         site.erase_study_key(digest)
-    publish_status(site, digest, "withdrawn")
 
 
 def reserved_here(site: Site, population: str) -> tuple[StudyState, ...]:

@@ -284,6 +284,10 @@ class Site(PartyFolder):
         self.erase_study_key(digest)
         shutil.rmtree(self.study_folder(digest) / "contributions", ignore_errors=True)
 
+    def has_study_key(self, digest: str) -> bool:
+        """True from the approval until :meth:`end_study`."""
+        return self._study_key(digest).exists()
+
     def erase_study_key(self, digest: str) -> None:
         """Erase the study's agreement key: its masks can never be made again.
 

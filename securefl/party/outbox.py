@@ -14,6 +14,8 @@ from securefl.errors import StoreError
 from securefl.files import entries, private_folder, read_file, replace_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from securefl.party.folder import PartyFolder
 
 
@@ -21,13 +23,22 @@ def post(party: PartyFolder, path: str, data: bytes) -> bool:
     """Say ``data`` at ``path``; False when the store did not take it now and the agent has to try
     again.
     """
-    folder = private_folder(party.path / "outbox")
-    replace_file(folder / hashlib.sha256(path.encode()).hexdigest(), path.encode() + b"\n" + data)
+    private_folder(party.path / "outbox")
+    replace_file(_file(party, path), path.encode() + b"\n" + data)
     try:
         deliver(party)
     except StoreError:
         return False
     return True
+
+
+def waits(party: PartyFolder, path: str) -> bool:
+    """True while something for ``path`` waits to be sent."""
+    return _file(party, path).exists()
+
+
+def _file(party: PartyFolder, path: str) -> Path:
+    return party.path / "outbox" / hashlib.sha256(path.encode()).hexdigest()
 
 
 def deliver(party: PartyFolder) -> None:

@@ -373,6 +373,68 @@ def test_a_key_left_by_a_kill_between_settling_and_erasing_is_erased(scene):
     assert not key.exists()
 
 
+def test_an_extract_that_a_kill_swallowed_is_published_at_the_next_start(scene, monkeypatch):
+    agent = scene.begin("start", "completed")
+    monkeypatch.setattr(agent_module, "publish_extract", killed)
+    with pytest.raises(Killed):
+        turns(agent, 2)
+    board, at = scene.c.site(ME).board, paths.extract(scene.study.digest, ME)
+    assert scene.status == "completed"
+    assert board.read(at, 1 << 20) is None
+    agent._recover()
+    assert scene.study.digest in str(
+        read_extract(board, scene.c.lab.folder.identity, scene.study.digest, ME, scene.study.file)
+    )
+    board.erase(at)
+    agent._recover()  # said once: an old study costs a start nothing
+    assert board.read(at, 1 << 20) is None
+
+
+def test_a_code_that_a_kill_swallowed_is_said_at_the_next_start(scene, monkeypatch):
+    agent = scene.begin("start", DataError("gone", whose="x"))
+    monkeypatch.setattr(agent_module, "publish_status", killed)
+    with pytest.raises(Killed):
+        turns(agent, 2)
+    assert (scene.status, scene.code()) == ("failed", None)
+    agent._recover()
+    assert scene.code() == "round"
+
+
+def test_a_code_that_was_said_before_a_kill_stays_the_one(scene, monkeypatch):
+    agent = scene.begin("start", DataError("gone", whose="x"))
+    monkeypatch.setattr(Agent, "_drop", killed)
+    with pytest.raises(Killed):
+        turns(agent, 2)
+    agent._recover()
+    assert scene.code() == DataError.code != "round"
+
+
+@pytest.mark.parametrize("runs", [True, False], ids=["agent runs", "no agent runs"])
+def test_a_withdrawal_that_a_kill_kept_from_the_others_is_said(scene, monkeypatch, runs):
+    agent = scene.begin("start", None)
+    turns(agent, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(decisions, "post", killed)
+        patched.setattr(type(scene.c.site(ME)), "erase_study_key", lambda *_: None)
+        with pytest.raises(Killed):
+            decisions.withdraw(scene.c.site(ME), scene.study.digest, "")
+    assert (scene.status, scene.code()) == ("withdrawn", None)
+    if runs:
+        turns(agent, 1)
+    else:
+        agent._recover()
+    assert scene.code() == "withdrawn"
+    assert not scene.c.site(ME).has_study_key(scene.study.digest)
+
+
+class Killed(BaseException):
+    """End of the process in the middle of a call."""
+
+
+def killed(*_):
+    raise Killed
+
+
 def keeps(scene):
     """A contribution that is kept, as a run leaves it; the folder."""
     folder = scene.c.root / ME / "studies" / scene.study.digest / "contributions"
