@@ -18,6 +18,7 @@ from securefl.federation.local_exchange import LocalExchange
 from securefl.federation.messages import Status
 from securefl.federation.transcript import Transcript, transcript_sha256
 from securefl.federation.verifying import last_transcript, verify_round
+from securefl.party.rounds_view import RoundsView
 from securefl.secagg.frame import contribution_blocks, write_contribution
 from securefl.secagg.ring import CHUNK_BYTES
 
@@ -365,3 +366,22 @@ def test_a_hospital_that_was_dropped_and_did_not_leave_is_missed():
         paths.status(ran.plan.digest, dropped), left.dump(ran.room.identities[dropped].sign)
     )
     verifying._follows(ran.board, ran.plan, found)
+
+
+def seen_by(run, site, sent):
+    return RoundsView("study", run.plan, run.board, site, sent)
+
+
+@both
+def test_a_hospital_whose_copy_contributed_in_its_place_is_named_by_its_own_ledger(run):
+    site = run.plan.study.cohort[0]
+    counted = run.check(1).frames[site]
+    assert seen_by(run, site, {1: counted}).check(1).frames[site] == counted
+    # the folder that was copied sent another frame, or none: the copy was faster
+    for sent in ({1: "0" * 64}, {}):
+        with pytest.raises(RoundError, match=f"contribution of {site} that is not") as refused:
+            seen_by(run, site, sent).check(1)
+        assert refused.value.whose == site
+        assert "Stop the agent" in refused.value.next_step
+    # the others cannot see it: one frame by the right key is in the sum
+    assert seen_by(run, "", {}).check(1).frames[site] == counted
