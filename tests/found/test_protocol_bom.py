@@ -27,7 +27,7 @@ def test_a_protocol_is_read_whatever_editor_saved_it(tmp_path, content):
 
 
 def test_lines_of_faults_are_right_behind_a_byte_order_mark(tmp_path):
-    (tmp_path / "p.toml").write_bytes(MARK + TEXT.replace(b'holdout = "3/10"', b'holdout = "0/10"'))
+    (tmp_path / "p.toml").write_bytes(MARK + TEXT.replace(b'holdout = "3/10"', b'holdout = "3:10"'))
     line = TEXT[: TEXT.index(b"holdout")].count(b"\n") + 1
     assert f"line {line}: data.holdout" in typed("study", "check", tmp_path / "p.toml").error
 
