@@ -284,17 +284,19 @@ def test_a_checkpoint_forged_with_the_stolen_key_does_not_outlive_the_key(tmp_pa
     assert not question.agreed(
         sites["A"], ("A", "B")
     )  # it could be the word of a ledger that was put back
-    # an audit does not count it either, whether it came back before or lies in a partner's file
-    (sites["A"].path / "checkpoints" / "returned").mkdir(parents=True)
-    (sites["A"].path / "checkpoints" / "returned" / "B").write_bytes(
-        kept_path(sites["B"], "A").read_bytes()
-    )
+    # an audit cannot tell either, and does not say "intact" until the owner has found out
+    returned = sites["A"].path / "checkpoints" / "returned"
+    assert audited(sites["A"].path).exit_code == 0  # control
+    returned.mkdir(parents=True)
+    (returned / "B").write_bytes(kept_path(sites["B"], "A").read_bytes())
     found = audited(sites["A"].path)
     assert (found.exit_code, "Not counted: " in found.output, "Intact: " in found.output) == (
-        0,
+        3,
         True,
-        True,
+        False,
     )
+    (returned / "B").unlink()
+    assert audited(sites["A"].path).exit_code == 0
     found = audited(sites["A"].path, "--checkpoint", str(kept_path(sites["B"], "A")))
     assert (found.exit_code, "does not count" in str(found.exception)) == (1, True)
     # as the line says: B's owner moves it away, and the next run's question is answered with

@@ -41,6 +41,7 @@ class IgnoredCheckpoint:
 
     file: Path
     why: str
+    next_step: str
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def read_audit(folder: Path, *, since: str | None = None, checkpoint: Path | Non
         known = _checkpoint(checkpoint, card, reading.at)
     if known is not None:
         reading = reading.against(known)
+    if ignored and reading.fault is None:
+        reading = replace(reading, fault=_doubt(ignored[0]))
     report = audit(reading, since=since)
     failed = [
         study["digest"]
@@ -133,8 +136,18 @@ def _newest_returned(
         except (OSError, MessageError):
             continue  # half written
         except UntrustedError as error:
-            ignored.append(IgnoredCheckpoint(file, error.what))
+            ignored.append(IgnoredCheckpoint(file, error.what, error.next_step))
     return max(found, key=lambda c: c.size, default=None), tuple(ignored)
+
+
+def _doubt(disputed: IgnoredCheckpoint) -> LedgerAlteredError:
+    """Fault of a ledger that may have been put back: a program that asks must not hear "intact"."""
+    return LedgerAlteredError(
+        f"{disputed.why} It came back from {disputed.file.name}.",
+        next_step=(
+            f"{disputed.next_step} Once you know, move {disputed.file} away and run the audit again."
+        ),
+    )
 
 
 def _own(data: bytes, card: IdentityCard, at: Head) -> Checkpoint:
