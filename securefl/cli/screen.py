@@ -152,14 +152,18 @@ def write_json(value: Any, target: str) -> None:  # noqa: ANN401 - any JSON valu
 def write_text(text: str, target: str) -> None:
     """Text to a file, or to standard output for ``-``.
 
+    That a file was written is said on standard error: JSON on standard output stays whole.
+
     Raises:
         UsageError: the file cannot be written.
     """
+    from securefl.report.characters import shown
+
     if target == "-":
         sys.stdout.write(text)
         return
     _write(text, target)
-    say(f"Wrote {target}.")
+    click.echo(f"Wrote {shown(target)}.", err=True)
 
 
 def _write(text: str, target: str) -> None:
