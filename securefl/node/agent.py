@@ -34,11 +34,11 @@ from securefl.federation.round_plan import RoundPlan
 from securefl.node.checkpoints import Question, collect, hand_out, note_witnessed
 from securefl.node.decisions import publish_approval, publish_status
 from securefl.node.extract import publish_extract
-from securefl.node.last_word import say_again
 from securefl.node.models import ModelWatch, expect_model
 from securefl.node.own_study import LedgerWitness, OwnStudy
 from securefl.node.pasts import doubted, two_pasts
 from securefl.node.requests import kept_study
+from securefl.node.study_end import say_again
 from securefl.node.study_run import StudyRun
 from securefl.party.clock import utc_now
 from securefl.party.failure_note import keep_reason, one_line
