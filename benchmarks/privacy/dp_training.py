@@ -38,7 +38,7 @@ from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule
 from securefl.learning.strategies.fedavg import FedAvg
 from securefl.learning.tasks.binary.task import Binary
 from securefl.privacy.randomness import SystemRandomness
-from securefl.study.labels import TextCondition
+from securefl.study.binary_label import TextCondition
 
 if TYPE_CHECKING:
     from collections.abc import Callable

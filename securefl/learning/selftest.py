@@ -43,7 +43,7 @@ from securefl.privacy.accounting import pld_epsilon
 from securefl.privacy.empirical import epsilon_lower_bound, fitted_mu, max_detectable
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.randomness import SystemRandomness
-from securefl.study.counts import AucSection
+from securefl.study.binary_evaluation import AucSection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

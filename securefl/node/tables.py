@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final
 from securefl.errors import DataError
 from securefl.learning.features import feature_names, prepare
 from securefl.learning.identifiers import told_apart
+from securefl.learning.preparation import stratum_counts
 from securefl.learning.reading import likely_encoding
 from securefl.learning.records import NOT_CLOSED, NOT_DOUBLED
 from securefl.learning.table import near_name, read_table, spelled_out
+from securefl.learning.tasks import task_of
 from securefl.report.rows import RowCount
 from securefl.sources.source import find_source
 from securefl.sources.table_file import shown_path
@@ -102,10 +104,13 @@ def count_rows(
         ),
         *told_apart(read.column(data.patient), data.patient),
     ]
+    task = task_of(data)
+    counts = stratum_counts(prepared.y, task)
     return RowCount(
         read.rows,
         len(prepared.y),
-        int(prepared.y.sum()),
+        {name: int(n) for name, n in zip(task.strata, counts, strict=True)},
+        task.exact_count_words([int(n) for n in counts]),
         prepared.set_aside,
         prepared.found,
         tuple(notes),

@@ -27,7 +27,7 @@ from securefl.node.launcher import Worker
 from securefl.privacy.draw_checks import Draws
 from securefl.privacy.worker_answers import Answers
 from securefl.sources.csv import CsvSource
-from securefl.study.counts import AucSection, evaluation_of
+from securefl.study.counts import evaluation_of
 from securefl.study.seal import seal_study
 from securefl.study.sealed import SealedStudy, UnsealedStudy
 from securefl.study.training import training_of
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from securefl.study.binary_evaluation import AucSection
     from securefl.study.schema import Study
     from securefl.types import FloatArray
 

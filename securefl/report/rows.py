@@ -26,7 +26,8 @@ class RowCount(NamedTuple):
     Attributes:
         rows: of the table.
         usable: by a study of the protocol.
-        positive: of these.
+        outcomes: of these, by the groups that the study's task counts apart.
+        outcome_words: the same as the task says it, for instance "51 positive".
         set_aside: the others, by reason.
         found: texts for which rows were set aside.
         notes: what else the owner should know of the table, a sentence each.
@@ -34,7 +35,8 @@ class RowCount(NamedTuple):
 
     rows: int
     usable: int
-    positive: int
+    outcomes: Mapping[str, int]
+    outcome_words: str
     set_aside: Mapping[str, int]
     found: tuple[Found, ...] = ()
     notes: tuple[str, ...] = ()
@@ -43,7 +45,8 @@ class RowCount(NamedTuple):
 def rows_words(count: RowCount) -> str:
     """The count in a sentence.
 
-    >>> rows_words(RowCount(9172, 9170, 51, {"age: outside 0 to 120": 2}))
+    >>> OUTCOMES = {"negative": 9119, "positive": 51}
+    >>> rows_words(RowCount(9172, 9170, OUTCOMES, "51 positive", {"age: outside 0 to 120": 2}))
     '9,172 rows, 9,170 can be used (51 positive); 2 set aside (age: outside 0 to 120).'
     """
     noun = "rows"
@@ -53,9 +56,7 @@ def rows_words(count: RowCount) -> str:
         f"; {n:,} set aside ({reason})"
         for reason, n in sorted(count.set_aside.items(), key=lambda item: (-item[1], item[0]))
     )
-    return (
-        f"{count.rows:,} {noun}, {count.usable:,} can be used ({count.positive:,} positive){aside}."
-    )
+    return f"{count.rows:,} {noun}, {count.usable:,} can be used ({count.outcome_words}){aside}."
 
 
 def counts_words(count: RowCount) -> str:
@@ -63,7 +64,8 @@ def counts_words(count: RowCount) -> str:
 
     Reasons name columns, and columns are named by whoever wrote the study.
 
-    >>> counts_words(RowCount(9172, 9170, 51, {"age: outside 0 to 120": 2}))
+    >>> OUTCOMES = {"negative": 9119, "positive": 51}
+    >>> counts_words(RowCount(9172, 9170, OUTCOMES, "51 positive", {"age: outside 0 to 120": 2}))
     '9,172 rows, 9,170 can be used (51 positive); 2 set aside:'
     """
     aside = sum(count.set_aside.values())
@@ -78,7 +80,8 @@ def reason_lines(count: RowCount) -> list[str]:
 
     Texts are to be quoted.
 
-    >>> reason_lines(RowCount(9172, 9170, 51, {"age: outside 0 to 120": 2}))
+    >>> OUTCOMES = {"negative": 9119, "positive": 51}
+    >>> reason_lines(RowCount(9172, 9170, OUTCOMES, "51 positive", {"age: outside 0 to 120": 2}))
     ['age: outside 0 to 120 (2)']
     """
     ordered = sorted(count.set_aside.items(), key=lambda item: (-item[1], item[0]))
@@ -130,9 +133,9 @@ def rows_warning(count: RowCount) -> str | None:
             f"FEW ROWS of your table can be used: {count.usable:,} of {count.rows:,}. The budget is"
             " spent all the same."
         )
-    if count.positive in (0, count.usable):
+    if count.usable in count.outcomes.values():
         return (
-            f"ALL ROWS of your table that can be used have the same outcome: {count.positive:,} of"
-            f" {count.usable:,} are positive. Is the label as the protocol means it?"
+            "ALL ROWS of your table that can be used have the same outcome:"
+            f" {count.outcome_words} of {count.usable:,}. Is the label as the protocol means it?"
         )
     return None

@@ -22,7 +22,7 @@ from securefl.learning.tasks import task_of
 from securefl.learning.tasks.binary.discrimination import histogram_auc
 from securefl.simulation.draws import SeededDraws, key_of
 from securefl.simulation.facts import Advice
-from securefl.study.counts import AucSection
+from securefl.study.binary_evaluation import AucSection
 from securefl.study.edges import LEAST_PREVALENCE, MOST_PREVALENCE, default_edges
 from securefl.study.training import training_if_any
 

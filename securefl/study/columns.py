@@ -19,8 +19,9 @@ from pydantic import (
     model_validator,
 )
 
+from securefl.study.binary_label import Label
 from securefl.study.fields import DecimalText, Fault, Name, RatioText, Section, tuples
-from securefl.study.labels import Label, LabelSection
+from securefl.study.labels import LabelSection
 from securefl.study.registries import LABELS
 from securefl.study.texts import CellText, ColumnName, in_both, named_twice
 

@@ -110,11 +110,11 @@ STRATEGIES: Registry[StrategyMaker] = Registry(
 EVALUATIONS: Registry[type[EvaluateSection]] = Registry(
     "metric",
     {
-        "auc": "securefl.study.counts:AucSection",
+        "auc": "securefl.study.binary_evaluation:AucSection",
         "macro-auc": "securefl.study.classes_evaluation:MacroAucSection",
     },
 )
-#: Kinds of labels beside those of :mod:`securefl.study.labels`, which all are binary.
+#: Kinds of labels beside those of :mod:`securefl.study.binary_label`.
 LABELS: Registry[type[LabelSection]] = Registry(
     "label", {"classes": "securefl.study.classes_label:ClassesLabel"}
 )

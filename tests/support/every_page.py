@@ -10,6 +10,7 @@ import numpy as np
 from conftest import SITES, make_study, protocol_text
 from ledger_after_a_year import sha, year
 from simulated_tables import tables_of
+from small_study import row_count
 from statistics_study import statistics_protocol
 
 from securefl.errors import DataError, StudyError, UntrustedError
@@ -33,7 +34,6 @@ from securefl.report.plan import plan_page, plan_study
 from securefl.report.quality import quality_words
 from securefl.report.request import request_page
 from securefl.report.rounds import RoundLine, rounds_page
-from securefl.report.rows import RowCount
 from securefl.report.run import ModelOutcome, demo_table, extracts_page, outcome_page
 from securefl.report.selftest import selftest_page
 from securefl.report.simulation import simulation_page
@@ -55,7 +55,7 @@ FAULTS = (
     DataError("A column is missing.\nIt is 'age'.", next_step="Rename it."),
     UntrustedError("Who is SVHC?", whose="SVHC", next_step="Telephone SVHC."),
 )
-ROWS = RowCount(
+ROWS = row_count(
     9172,
     9170,
     51,

@@ -9,6 +9,7 @@ import numpy as np
 from conftest import protocol_text
 
 from securefl.learning.steps import StepRule
+from securefl.report.rows import RowCount
 from securefl.study.parse import parse_protocol
 
 SPEC = parse_protocol(protocol_text()).data
@@ -79,3 +80,9 @@ def rows(n=200, features=4, seed=1):
     x = generator.uniform(-1, 1, (n, features)).astype(np.float32)
     y = (x[:, 0] + generator.normal(0, 0.3, n) > 0.5).astype(np.int8)
     return x, y
+
+
+def row_count(rows, usable, positive, set_aside, *more):
+    """An owner's count of a table with a binary label."""
+    outcomes = {"negative": usable - positive, "positive": positive}
+    return RowCount(rows, usable, outcomes, f"{positive} positive", set_aside, *more)

@@ -16,7 +16,7 @@ from securefl.learning.artefact import (
     save_model,
 )
 from securefl.learning.families.perceptron import PerceptronSpec
-from securefl.study.labels import NumberCondition, TextCondition
+from securefl.study.binary_label import NumberCondition, TextCondition
 from securefl.study.training import training_of
 
 LOGISTIC = training_of(protocol()).model

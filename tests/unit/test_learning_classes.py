@@ -1,6 +1,7 @@
 """Several classes: label, softmax, histogram of K + 1 numbers a patient, figures and words."""
 
 from decimal import Decimal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,10 +18,13 @@ from securefl.learning.stages.roles import judged_result
 from securefl.learning.table import read_table
 from securefl.learning.tasks import task_of
 from securefl.learning.tasks.classes.evaluation import evaluate
+from securefl.node.tables import count_rows
 from securefl.privacy.accounting import PldAccountant
 from securefl.report.explain_study import column_rows, model_words
 from securefl.report.page import facts
+from securefl.report.rows import rows_warning, rows_words
 from securefl.report.terminal import plain_text
+from securefl.sources.csv import CsvSource
 from securefl.study.consistency import check_consistency
 from securefl.study.counts import evaluation_of
 
@@ -277,3 +281,17 @@ def test_a_whole_study_of_it_runs_encrypted_and_every_hospital_accepts_its_model
     model = done.unpacked(done.files, tmp_path / "model")
     assert "macro AUC" in model.facts.figures
     assert model.predict({"age": [9], "TSH": [1], "sex": ["F"], "sick": ["t"]}).shape == (1, 3)
+
+
+def test_the_owner_sees_how_many_rows_of_the_own_table_are_of_each_class(tmp_path):
+    labels = ["none"] * 4 + ["mild"] * 3 + ["severe", "?"]
+    table = tmp_path / "table.csv"
+    table.write_bytes(csv(*(f"p{i},40,1,F,t,{label}" for i, label in enumerate(labels))))
+    hospital = SimpleNamespace(split_secret=lambda _population: bytes(32))
+    count = count_rows(hospital, CsvSource(table), STUDY.data, "patient")
+    assert count.outcomes == {"none": 4, "mild": 3, "severe": 1}
+    assert "9 rows, 8 can be used (4 none, 3 mild, 1 severe); 1 set aside" in rows_words(count)
+    assert rows_warning(count) is None
+    table.write_bytes(csv(*(f"p{i},40,1,F,t,mild" for i in range(4))))
+    alike = count_rows(hospital, CsvSource(table), STUDY.data, "patient")
+    assert "the same outcome: 0 none, 4 mild, 0 severe of 4" in rows_warning(alike)

@@ -6,7 +6,7 @@ from securefl.learning.features import prepare
 from securefl.learning.mock import mock_table
 from securefl.learning.table import read_table
 from securefl.learning.tasks.binary.labels import outcomes
-from securefl.study.labels import CombinedLabel, NumberCondition, TextCondition
+from securefl.study.binary_label import CombinedLabel, NumberCondition, TextCondition
 
 DIED = TextCondition(column="died", kind="equals", positive=("yes",), negative=("no", "-"))
 LACTATE = NumberCondition(column="lactate", kind="at-least", value="4", low="0", high="30")

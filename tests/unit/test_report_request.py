@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
+from small_study import row_count
 
 from securefl.errors import DataError, UntrustedError
 from securefl.learning.features import Found
@@ -20,7 +21,6 @@ from securefl.report.explain_study import card, leaving
 from securefl.report.isolation import Isolation
 from securefl.report.request import NOT_REGISTERED, request_id, request_page
 from securefl.report.request_parties import VERIFIED
-from securefl.report.rows import RowCount
 from securefl.report.terminal import drawn, plain_text
 from securefl.report.terms import NOT_LISTED
 from securefl.study.counts import evaluation_of
@@ -240,7 +240,7 @@ def test_the_next_commands_name_this_request():
 
 
 def test_what_the_owner_may_know_of_the_own_table_is_marked_as_staying_here():
-    page = flat(rows=RowCount(9172, 9171, 51, {"age: outside 0 to 120": 1}))
+    page = flat(rows=row_count(9172, 9171, 51, {"age: outside 0 to 120": 1}))
     assert (
         "Your table: 9,172 rows, 9,171 can be used (51 positive); 1 set aside: │ age: outside 0 to"
         " 120 (1)" in page
@@ -250,14 +250,14 @@ def test_what_the_owner_may_know_of_the_own_table_is_marked_as_staying_here():
 
 
 def test_a_table_that_cannot_be_used_is_said_before_everything_else():
-    page = flat(rows=RowCount(9172, 0, 0, {"age: not recorded": 9172}))
+    page = flat(rows=row_count(9172, 0, 0, {"age: not recorded": 9172}))
     assert page.index("NO ROW of your table can be used") < page.index("Who asks")
 
 
 def test_the_page_shows_what_stood_in_the_rows_that_are_set_aside_and_what_else_the_owner_should_know():
     found = (Found("sex: not one of the declared levels", "m", 12, 3, "would match 'M'"),)
     page = flat(
-        rows=RowCount(
+        rows=row_count(
             20,
             8,
             2,
@@ -359,7 +359,7 @@ def test_a_hostile_text_can_neither_style_nor_forge_the_page():
                 study=study,
                 sender=SPOOF,
                 faults=(DataError(SPOOF),),
-                rows=RowCount(2, 1, 0, {SPOOF: 1}),
+                rows=row_count(2, 1, 0, {SPOOF: 1}),
                 trusted=(),
             )
         )
@@ -532,7 +532,7 @@ def test_every_word_of_the_researcher_stands_behind_a_bar():
     )
     fault = DataError(f"The registered table has no column '{mark}'.", next_step="Rename it.")
     found = (Found(f"{mark}: not a number", "x", 2, 3, ""),)
-    rows = RowCount(
+    rows = row_count(
         20, 8, 2, {f"{mark}: not a number": 12}, found, (f"{mark}: identifiers differ",)
     )
     page = text(80, study=study, faults=[fault], registered={}, rows=rows)

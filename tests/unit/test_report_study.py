@@ -8,12 +8,12 @@ from markdown_it import MarkdownIt
 from rich.cells import cell_len
 from rich.console import Console
 
+from securefl.learning.tasks.binary.label_words import label_words
 from securefl.report import explain_study
 from securefl.report.markdown import escaped
 from securefl.report.study import study_page, study_words
 from securefl.report.terminal import drawn, plain_text
-from securefl.study import meanings
-from securefl.study.labels import CombinedLabel, NumberCondition, TextCondition
+from securefl.study.binary_label import CombinedLabel, NumberCondition, TextCondition
 from securefl.study.parse import parse_protocol, parse_study
 from securefl.study.sealed import SealedStudy
 from securefl.study.training import training_of
@@ -76,18 +76,15 @@ def test_what_leaves_is_told_round_by_round_with_sizes():
 def test_labels_are_told_by_kind():
     label = STUDY.data.label
     against = "against -, |, A, B, C, D, G, H, I, J, K; a row with any other character is set aside"
-    assert (
-        meanings.label_words(label)
-        == f"whether target contains one of the letters E, F ({against})"
-    )
+    assert label_words(label) == f"whether target contains one of the letters E, F ({against})"
     equals = TextCondition(column="target", kind="equals", positive=("yes",), negative=("no",))
     assert (
-        meanings.label_words(equals)
+        label_words(equals)
         == "whether target is yes (against no; a row with any other text is set aside)"
     )
     two = equals.model_copy(update={"positive": ("a", "b"), "missing_codes": ("-9", "k.A.")})
     assert (
-        meanings.label_words(two)
+        label_words(two)
         == "whether target is one of a, b (against no; a row with any other text is set aside; -9,"
         ' k.A. mean "not recorded")'
     )
@@ -104,9 +101,7 @@ def test_labels_are_told_by_kind():
 )
 def test_labels_of_a_number_are_told_with_their_threshold_and_range(kind, words):
     label = NumberCondition(column="HbA1c", kind=kind, value="1.5", low="0", high="20")
-    assert (
-        meanings.label_words(label) == f"whether HbA1c {words} (a row outside 0 to 20 is set aside)"
-    )
+    assert label_words(label) == f"whether HbA1c {words} (a row outside 0 to 20 is set aside)"
 
 
 def test_a_label_out_of_two_columns_is_told_with_both():
@@ -119,9 +114,9 @@ def test_a_label_out_of_two_columns_is_told_with_both():
         'lactate is 4 or more (a row outside 0 to 30 is set aside; -9 means "not recorded")'
     )
     any_of = CombinedLabel(kind="any-of", conditions=(died, lactate))
-    assert meanings.label_words(any_of) == f"whether at least one of these holds: {parts}"
+    assert label_words(any_of) == f"whether at least one of these holds: {parts}"
     assert (
-        meanings.label_words(any_of.model_copy(update={"kind": "all-of"}))
+        label_words(any_of.model_copy(update={"kind": "all-of"}))
         == f"whether all of these hold: {parts}"
     )
 

@@ -121,6 +121,11 @@ class Task(ABC):
         named = zip(counts, self.strata, strict=True)
         return ", ".join(f"about {max(count, 0):,} of them {name}" for count, name in named)
 
+    def exact_count_words(self, counts: Sequence[int]) -> str:
+        """A hospital's own counts of each of :attr:`strata`, for its owner's screen."""
+        named = zip(counts, self.strata, strict=True)
+        return ", ".join(f"{count:,} {name}" for count, name in named)
+
     def evaluation_faults(self, evaluation: Any) -> Iterable[Finding]:  # noqa: ANN401 - each task has a section of its own
         """Figures of an evaluation's section that do not fit the label: the key, and what would."""
         del evaluation

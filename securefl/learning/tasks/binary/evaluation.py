@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from securefl.study.counts import AucSection
+    from securefl.study.binary_evaluation import AucSection
     from securefl.study.schema import Quality, Verdict
     from securefl.types import FloatArray, IntArray
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from securefl.learning.tasks.binary.discrimination import expected_interval, histogram_auc
-from securefl.study.counts import AucSection, evaluation_of
+from securefl.study.binary_evaluation import AucSection
+from securefl.study.counts import evaluation_of
 from securefl.study.schema import quality_of
 from securefl.study.training import training_of
 

@@ -20,13 +20,13 @@ from securefl.learning.cells import (
 )
 from securefl.learning.reading import DAMAGED_SIGN
 from securefl.learning.table import MISSING
-from securefl.study.labels import CombinedLabel, NumberCondition, TextCondition
+from securefl.study.binary_label import CombinedLabel, NumberCondition, TextCondition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from securefl.learning.table import Cell, Table
-    from securefl.study.labels import Condition, Label
+    from securefl.study.binary_label import Condition, Label
 
 #: 1, 0, nothing recorded, or the reason why the cell says nothing, as text.
 Outcome: TypeAlias = int | NotRecorded | str

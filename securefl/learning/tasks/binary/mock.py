@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.study.labels import CombinedLabel, NumberCondition
+from securefl.study.binary_label import CombinedLabel, NumberCondition
 
 if TYPE_CHECKING:
-    from securefl.study.labels import Condition, Label
+    from securefl.study.binary_label import Condition, Label
 
 
 def mock_label(label: Label, u: float) -> tuple[str, ...]:

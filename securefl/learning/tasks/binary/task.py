@@ -8,13 +8,13 @@ import numpy as np
 
 from securefl.learning.tasks.binary.evaluation import Evaluation, evaluate, judge, score_places
 from securefl.learning.tasks.binary.expected import EvaluationPlan, plan_evaluation
+from securefl.learning.tasks.binary.label_words import label_words
 from securefl.learning.tasks.binary.labels import near_outcome, outcomes
 from securefl.learning.tasks.binary.mock import mock_label
 from securefl.learning.tasks.binary.own_figures import OwnFigures, calibration_error, figures_of
 from securefl.learning.tasks.binary.words import told, told_own, told_plan
 from securefl.learning.tasks.task import Task
-from securefl.study.counts import AucSection
-from securefl.study.meanings import label_words
+from securefl.study.binary_evaluation import AucSection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from securefl.learning.table import Cell, Table
     from securefl.learning.tasks.told import Told
-    from securefl.study.labels import Label
+    from securefl.study.binary_label import Label
     from securefl.study.schema import Quality, Template, Verdict
     from securefl.types import FloatArray, IntArray
 
@@ -83,6 +83,10 @@ class Binary(Task):
     def count_words(self, counts: Sequence[int]) -> str:
         """The positives alone: the others are the rest."""
         return f"about {max(counts[1], 0):,} of them positive"
+
+    def exact_count_words(self, counts: Sequence[int]) -> str:
+        """As :meth:`count_words`."""
+        return f"{counts[1]:,} positive"
 
     def histogram_size(self, evaluation: AucSection) -> int:
         """A number for each class and band of the score."""
