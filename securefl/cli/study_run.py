@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from securefl.api import Study
     from securefl.federation.coordinator import RoundRecord
     from securefl.report.run import ModelOutcome
-    from securefl.researcher.results import MadeModel
+    from securefl.researcher.results import MadeModel, Result
     from securefl.study.schema import Study as StudyFile
 
 #: Seconds of a round after which the bar says whom it waits for.
@@ -90,42 +90,14 @@ def _run(
     json_file: str | None,
     hint: str,
 ) -> None:
-    from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from securefl.report.explain_study import units
     from securefl.report.page import joined
     from securefl.report.quality import quality_words
     from securefl.report.run import extracts_page, outcome_page
-    from securefl.researcher.progress import round_lines
     from securefl.study.schema import quality_of
 
     found.wait(seconds=seconds)
-    file = found.file
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=screen(),
-    )
-    with bar:
-        task = bar.add_task("rounds", total=found.plan.last_round)
-        line = round_lines(found.plan)
-
-        def watch(record: RoundRecord) -> None:
-            bar.update(task, description="rounds")
-            bar.console.print(line(record), markup=False)
-            bar.advance(task)
-
-        result = found.run(
-            watch=watch,
-            model_folder=out,
-            warn=lambda text: bar.console.print(text, markup=False),
-            waiting=lambda who: bar.update(
-                task, description=escape(str(who)) if who.seconds >= _SILENCE else "rounds"
-            ),
-        )
+    file, result = found.file, _run_with_bar(found, out)
     made = result.made
     outcome = outcome_page(
         study_title=file.study.title,
@@ -150,6 +122,39 @@ def _run(
             f" {quality_words(made.quality, quality_of(file).minimum)}."
         )
         sys.exit(int(ExitCode.QUALITY))
+
+
+def _run_with_bar(found: Study, out: Path | None) -> Result:
+    """All rounds, with a bar, a line for each, and whom a round waits for."""
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from securefl.researcher.progress import round_lines
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=screen(),
+    )
+    with bar:
+        task = bar.add_task("rounds", total=found.plan.last_round)
+        line = round_lines(found.plan)
+
+        def watch(record: RoundRecord) -> None:
+            bar.update(task, description="rounds")
+            bar.console.print(line(record), markup=False)
+            bar.advance(task)
+
+        return found.run(
+            watch=watch,
+            model_folder=out,
+            warn=lambda text: bar.console.print(text, markup=False),
+            waiting=lambda who: bar.update(
+                task, description=escape(str(who)) if who.seconds >= _SILENCE else "rounds"
+            ),
+        )
 
 
 def _model_outcome(made: MadeModel, file: StudyFile) -> ModelOutcome:

@@ -26,7 +26,7 @@ from securefl.privacy.ledger_state import BUDGET, Budget, LedgerState
 from securefl.privacy.planning import OrderChoice, Quote, over_budget, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from securefl.privacy.charges import Charge, ChargeTerms, Purpose
     from securefl.privacy.mechanisms import Mechanism
@@ -189,57 +189,32 @@ class Ledger(LedgerLog):
             # A digest decided on before is left to the rules: its fault is not the budget.
             undecided = study not in state.studies and not state.declined(study)
             if undecided and (budget.revoked or not price.fits):
-                note = ""
-                left = price.left_share
-                if budget.revoked:
-                    note = "the budget was taken back"
-                    left = Decimal(0)
-                return [
-                    ev.checked_event(
-                        ev.Refuse,
-                        {
-                            "at": self._now(),
-                            "study": study,
-                            "id": study_id,
-                            "researcher": researcher,
-                            "dataset": dataset,
-                            "reason": BUDGET,
-                            "note": note,
-                            "asked": price.asked_share,
-                            "left": left,
-                        },
-                    )
-                ]
+                named = {"study": study, "id": study_id, "researcher": researcher}
+                return [self._over_budget(budget, price, {**named, "dataset": dataset})]
             at = self._now()
-            approve = ev.checked_event(
-                ev.Approve,
-                {
-                    "at": at,
-                    "study": study,
-                    "id": study_id,
-                    "researcher": researcher,
-                    "statement": statement,
-                    "cost": price.asked,
-                },
-            )
-            reserve = ev.checked_event(
-                ev.Reserve,
-                {
-                    "at": at,
-                    "study": study,
-                    "population": population,
-                    "dataset": dataset,
-                    "snapshot": snapshot,
-                    "order": price.order,
-                    "attempts": attempts,
-                    "parts": _parts(price),
-                    "epsilon": epsilon,
-                    "delta": delta,
-                    "accountants": (RDP_METHOD, epsilon_method(delta)),
-                    "terms": terms,
-                },
-            )
-            return [approve, reserve]
+            yes = {
+                "at": at,
+                "study": study,
+                "id": study_id,
+                "researcher": researcher,
+                "statement": statement,
+                "cost": price.asked,
+            }
+            reserved = {
+                "at": at,
+                "study": study,
+                "population": population,
+                "dataset": dataset,
+                "snapshot": snapshot,
+                "order": price.order,
+                "attempts": attempts,
+                "parts": _parts(price),
+                "epsilon": epsilon,
+                "delta": delta,
+                "accountants": (RDP_METHOD, epsilon_method(delta)),
+                "terms": terms,
+            }
+            return [ev.checked_event(ev.Approve, yes), ev.checked_event(ev.Reserve, reserved)]
 
         written = self._append(events)
         # The refusal is committed first: an error that left the transaction would roll it back.
@@ -248,6 +223,16 @@ class Ledger(LedgerLog):
         if budgets[-1].revoked:
             raise budgets[-1].taken_back()
         raise over_budget(prices[-1])
+
+    def _over_budget(self, budget: Budget, price: Quote, named: Mapping[str, str]) -> ev.Event:
+        """Event of a refusal for lack of budget, or because it was taken back."""
+        note = ""
+        left = price.left_share
+        if budget.revoked:
+            note = "the budget was taken back"
+            left = Decimal(0)
+        figures = {"reason": BUDGET, "note": note, "asked": price.asked_share, "left": left}
+        return ev.checked_event(ev.Refuse, {"at": self._now(), **named, **figures})
 
     def refuse(
         self,

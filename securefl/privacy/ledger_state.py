@@ -113,6 +113,8 @@ def _grant(state: LedgerState, event: ev.Grant) -> LedgerState:
         raise UsageError(
             "A grant adds an epsilon above 0 and names a typical study.", next_step="State both."
         )
+    # The order was chosen for studies like the typical one. Where not even one fits, the budget
+    # would be announced and could never be used.
     if budget.cap - state.used(event.population) < cost:
         raise BudgetError(
             f"Epsilon {budget.epsilon} in all could not pay for one more study like"
@@ -178,6 +180,7 @@ def _reserve(state: LedgerState, event: ev.Reserve) -> LedgerState:
         )
     dataset = state.dataset(event.dataset)
     budget = state.open_budget(event.population)
+    # The snapshot too: what the owner approved is the table as it was registered at that moment.
     if (
         dataset.population != event.population
         or budget.order != event.order
@@ -187,6 +190,7 @@ def _reserve(state: LedgerState, event: ev.Reserve) -> LedgerState:
             f"The reservation does not fit the data set {event.dataset!r} and its budget.",
             next_step="Review the study again.",
         )
+    # Both events are written together, but read apart: an auditor need not believe that.
     cost = sum(p.cost for p in event.parts)
     if cost < 1 or cost != approval.cost:
         raise BudgetError(
@@ -268,6 +272,8 @@ def _sent(state: LedgerState, event: ev.Sent) -> LedgerState:
                 "Send the same bytes again, or end the study: there is one contribution per round."
             ),
         )
+    # Counted by noise and rate, not by the word alone: a release with less noise under the same
+    # word has another price, and nobody paid for it.
     kind = (event.purpose, event.mechanism.with_count(1))
     reserved = _reserved(study, *kind)
     before = study.counts.get(kind, 0)
@@ -294,6 +300,8 @@ def _answer(state: LedgerState, event: ev.Answer) -> LedgerState:
         raise NotApprovedError(
             f"The study {study.approval.id!r} was not started here.", next_step="Start it first."
         )
+    # By round and not by attempt: two answers to two attempts open two sets, whose difference is one
+    # hospital's numbers.
     if event.round in study.answers:
         raise RoundError(
             f"This hospital already gave its unmasking answer for round {event.round} of"
@@ -382,6 +390,7 @@ def _revoke(state: LedgerState, event: ev.Revoke) -> LedgerState:
 
 def _rotate(state: LedgerState, event: ev.Rotate) -> LedgerState:
     """Rule 11."""
+    # Whoever kept the old key could sign again if it came back.
     if event.key in state.keys:
         raise UsageError(
             "This key signed the ledger before; a new one is needed.",
@@ -398,6 +407,7 @@ def _checkpoint(state: LedgerState, event: ev.Witness) -> LedgerState:
             "A ledger holds the checkpoints of others, not its own.",
             next_step="Give yours to the other hospitals.",
         )
+    # The same size is fine with the same head: nothing happened there meanwhile.
     old = state.witnessed.get(event.site)
     if old and (event.size < old.size or (event.size == old.size and event.head != old.head)):
         raise UntrustedError(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from securefl.federation.coordinator import Outcome, RoundRecord
+    from securefl.federation.coordinator import Coordinator, Outcome, RoundRecord
     from securefl.federation.exchange import Waiting
     from securefl.federation.round_plan import RoundPlan
     from securefl.party.folder import PartyFolder
@@ -85,23 +85,7 @@ def run_once(
     )
     shown = _unfailing(watch, log)
     coordinator = Coordinator(plan, lab.identity, exchange, CkksIntegers())
-    running: Lock | None = None
-    try:
-        coordinator.assemble(2.0 * plan.study.schedule.round_deadline)
-        running = _once(lab, folder, plan)
-    except KeyboardInterrupt:
-        raise RoundError(
-            "The run was stopped by hand before it began.",
-            whose="the researcher",
-            next_step=_NOT_BEGUN,
-        ) from None
-    except StoreError as error:
-        raise StoreError(
-            error.what, whose=error.whose, next_step=f"{error.next_step} {_NOT_BEGUN}"
-        ) from error
-    finally:
-        if running is None:
-            log.close()
+    running = _begin(lab, folder, plan, coordinator, log)
     done = 0
 
     def cost() -> str:
@@ -121,44 +105,87 @@ def run_once(
             outcome = coordinator.run(keep)
             exchange.catch_up(_LAST_TRIES)
     except BaseException as error:
-        # whatever happened, the others are told that it is over; a store that was tried for a whole
-        # deadline is not waited for again
-        code = error.code if isinstance(error, SecureFLError) else RoundError.code
-        cause = (error.site, error.ended_with) if isinstance(error, EndedError) else ("", "")
-        with suppress(StoreError):
-            persist(
-                lambda: _say_end(lab, plan, code, done, cause=cause),
-                0.0 if isinstance(error, StoreError) else _LAST_TRIES,
-            )
-        if isinstance(error, KeyboardInterrupt):
-            raise RoundError(
-                "The run was stopped by hand.", whose="the researcher", next_step=_OVER
-            ) from error
-        if isinstance(error, StoreError):
-            raise StoreError(
-                f"{error.what} It stayed so for a whole round deadline.",
-                whose=error.whose,
-                next_step=f"{error.next_step} {_OVER}",
-            ) from error
-        raise
+        _tell_failure(lab, plan, error, done)
+        told = _as_told(error)
+        if told is error:
+            raise
+        raise told from error
     else:
-        with suppress(
-            StoreError
-        ):  # the hospitals end by their own deadlines; the result is not lost
-            persist(
-                lambda: _say_end(
-                    lab,
-                    plan,
-                    "completed",
-                    len(outcome.records),
-                    _judgement(plan, outcome),
-                ),
-                float(plan.study.schedule.round_deadline),
-            )
+        _tell_completed(lab, plan, outcome)
         return outcome
     finally:
         running.release()
         log.close()
+
+
+def _begin(
+    lab: PartyFolder,
+    folder: Path,
+    plan: RoundPlan,
+    coordinator: Coordinator,
+    log: Journal,
+) -> Lock:
+    """Wait until every hospital is ready, then use the study up; closes the log where it fails.
+
+    Raises:
+        RoundError, StoreError: nothing has begun.
+    """
+    try:
+        coordinator.assemble(2.0 * plan.study.schedule.round_deadline)
+        return _once(lab, folder, plan)
+    except KeyboardInterrupt:
+        log.close()
+        raise RoundError(
+            "The run was stopped by hand before it began.",
+            whose="the researcher",
+            next_step=_NOT_BEGUN,
+        ) from None
+    except StoreError as error:
+        log.close()
+        raise StoreError(
+            error.what, whose=error.whose, next_step=f"{error.next_step} {_NOT_BEGUN}"
+        ) from error
+    except BaseException:
+        log.close()
+        raise
+
+
+def _tell_completed(lab: PartyFolder, plan: RoundPlan, outcome: Outcome) -> None:
+    """Tell the others that the study is completed, and how its quality rule was judged."""
+    verdict = _judgement(plan, outcome)
+    # the hospitals end by their own deadlines; the result is not lost
+    with suppress(StoreError):
+        persist(
+            lambda: _say_end(lab, plan, "completed", len(outcome.records), verdict),
+            float(plan.study.schedule.round_deadline),
+        )
+
+
+def _tell_failure(lab: PartyFolder, plan: RoundPlan, error: BaseException, done: int) -> None:
+    """Tell the others that the study is over, whatever happened.
+
+    A store that was tried for a whole deadline is not waited for again.
+    """
+    code = error.code if isinstance(error, SecureFLError) else RoundError.code
+    cause = (error.site, error.ended_with) if isinstance(error, EndedError) else ("", "")
+    with suppress(StoreError):
+        persist(
+            lambda: _say_end(lab, plan, code, done, cause=cause),
+            0.0 if isinstance(error, StoreError) else _LAST_TRIES,
+        )
+
+
+def _as_told(error: BaseException) -> BaseException:
+    """The error of a run that began, with what it costs; others as they are."""
+    if isinstance(error, KeyboardInterrupt):
+        return RoundError("The run was stopped by hand.", whose="the researcher", next_step=_OVER)
+    if isinstance(error, StoreError):
+        return StoreError(
+            f"{error.what} It stayed so for a whole round deadline.",
+            whose=error.whose,
+            next_step=f"{error.next_step} {_OVER}",
+        )
+    return error
 
 
 def _write_record(where: tuple[Path, RoundRecord]) -> None:

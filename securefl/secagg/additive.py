@@ -77,6 +77,8 @@ def shared_elements(
         )
     found = np.empty((stop - start, len(ring.primes), ring.degree), dtype=np.uint64)
     for element, index in zip(found, range(start, stop), strict=True):
+        # A key for each element and prime, so that a block anywhere is expanded without those
+        # before it, by hospitals, coordinator and whoever verifies alike.
         for place, prime in enumerate(ring.primes):
             info = ELEMENT_LABEL + index.to_bytes(4, "big") + bytes([place])
             key = HKDF(
@@ -120,6 +122,7 @@ class NumberKey:
         Raises:
             RoundError: a coefficient that no such sum has.
         """
+        # Checked before it multiplies anything: a larger "key" would move errors into the fields.
         if values.shape != (ring.degree,) or int(np.abs(values).max()) > contributors * LARGEST:
             raise RoundError(
                 "The sum of the hospitals' keys holds what no keys add up to; nothing was"

@@ -206,8 +206,11 @@ class Holder:
             raise self._refusal("a survivor set was signed in this attempt already")
         for dealer in dealers_of(self._me, survivors):
             dealing = self._head_of(dealer, survivors, heads).dealing
+            # Noted before anything can raise: who refuses to sign says publicly whose dealing it is.
             self.refused_dealer = dealer
             dealing.open_packet(self._me, self._unseal)
+            # Two different seeds leave a mask in the sum, which would only show when it is opened:
+            # after that nobody could say whose it was.
             if dealer != self._me:
                 mine = seed_commitment(terms, pair_seeds[dealer])
                 theirs = dealing.seed_commitment(dealing.seed_index(self._me))
@@ -259,6 +262,8 @@ class Holder:
             raise self._refusal("this round's one answer is given")
         self._check_mine(survivors)
         terms = survivors.terms
+        # 2 x min_contributors exceeds participants + colluders: any two groups of signers share an
+        # honest hospital, and it signs one set. Counted before any share is opened.
         signed = count_agreements(agreements, survivors, verify)
         if signed < terms.min_contributors:
             raise RoundError(
@@ -298,6 +303,7 @@ class Holder:
                 "Another record waits to be kept, or none.",
                 next_step="Keep the record that was returned last.",
             )
+        # Entered first: if the folder is broken the message must not leave.
         self._enter(record)
         self._pending = None
         return record.message

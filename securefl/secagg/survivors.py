@@ -135,6 +135,7 @@ def read_parts(parts: object, terms: SurvivorTerms, sender: str) -> dict[str, st
         and isinstance(part["sender"], str) and part["sender"] in terms.cohort
         for part in parts
     )  # fmt: skip
+    # One way to write a set: its hash is what survivors sign, so a second way would be a second set.
     names = None
     if isinstance(parts, list) and well_formed:
         names = [part["sender"] for part in parts]
@@ -200,6 +201,7 @@ def count_agreements(
                     partial(verify, name),
                 )
             except MessageError:
+                # anybody can write into the store; one false statement must not stop the round
                 continue
     return count
 
