@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from securefl.cli.screen import json_option, say, say_quoted, show_page, write_json
+from securefl.cli.screen import html_option, json_option, say, show_page, write_json, write_page
 from securefl.cli.study_folder import open_lab, researcher_option
 from securefl.errors import UsageError
 from securefl.files import replace_file
@@ -25,6 +24,7 @@ _HEADS = ("name", "group", "figure", "value", "low", "high")
 
 @click.command()
 @click.argument("name")
+@html_option
 @json_option
 @click.option(
     "--csv",
@@ -34,46 +34,36 @@ _HEADS = ("name", "group", "figure", "value", "low", "high")
     help="Write the figures of statistics, one a line with its interval.",
 )
 @researcher_option
-def report(name: str, json_file: str | None, csv_file: Path | None, folder: str | None) -> None:
+def report(
+    *,
+    name: str,
+    html_file: str | None,
+    json_file: str | None,
+    csv_file: Path | None,
+    folder: str | None,
+) -> None:
     """Show a completed study again: figures, model, and each hospital's audit extract."""
-    from securefl.report.audit import extract_page
     from securefl.report.explain_study import units
-    from securefl.report.told import told_page
+    from securefl.report.study_report import report_page
 
     found = open_lab(folder).study(name)
     result = found.report()
+    page = report_page(result, found.file.study.title, found.tables(units(found.file)))
     if csv_file:
         _write_csv(found.figure_rows(), csv_file)
     if json_file:
         write_json(result, json_file)
-        if json_file == "-":
-            return
-    say(found.name)
-    say_quoted(found.file.study.title)
-    _say_figures(result)
-    if tables := found.tables(units(found.file)):
-        show_page(told_page(tables))
+    if json_file == "-":
+        if html_file:
+            write_page(page, html_file)
+        return
+    show_page(page, html_file)
     if csv_file:
         say(f"The figures are in {csv_file}.")
     if not result["extracts"]:
         raise UsageError(
             "No audit extract has come.", next_step="Ask the hospitals whether their agents run."
         )
-    for site, extract in result["extracts"].items():
-        say(f"\n{site}")
-        show_page(extract_page(extract))
-
-
-def _say_figures(result: dict[str, Any]) -> None:
-    from securefl.report.quality import quality_words
-    from securefl.report.run import lost_words
-
-    if figure := result.get("figure"):
-        say(f"{figure['name']}: {figure['words']}; model in {result['model']}")
-    if quality := result.get("quality"):
-        say(f"Asked for: {quality_words(quality['verdict'], Decimal(quality['minimum']))}")
-    if result.get("lost"):
-        say(f"Lost: {lost_words(result['lost'])}")
 
 
 def _write_csv(rows: Sequence[FigureRow], file: Path) -> None:

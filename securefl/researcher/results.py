@@ -14,6 +14,7 @@ from securefl.learning.artefact import save_model
 from securefl.learning.stages.roles import judged_result
 from securefl.learning.tasks import task_of
 from securefl.party.audit_extract import read_extract
+from securefl.report.explain_study import units
 from securefl.report.outcome import model_facts
 from securefl.report.run import lost_hospitals
 from securefl.researcher.delivery import deliver, send
@@ -157,6 +158,7 @@ def save_result(
             {"kind": stage.section.kind, **found.record()}
             for stage, found in zip(plan.programme.stages, outcome.results, strict=True)
         ],
+        "found": [row for found in outcome.results for row in found.rows(units(plan.study))],
         "lost": lost,
         "extracts": {},
     }

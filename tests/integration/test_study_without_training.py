@@ -68,6 +68,12 @@ def test_a_study_that_only_counts_runs_from_request_to_audit(c):
     )  # 80 rows each, three in ten kept aside; noised
     assert "model" not in report
     assert "quality" not in report
+    page = c.root / "report.html"
+    shown = c.cli("study", "report", study.name, "--html", str(page), *researcher)
+    for text in (shown, page.read_text("utf-8")):
+        assert "about" in text
+        assert "counted" in text
+        assert f"Extract of the audit of {c.names[0]}" in text
     assert sorted(report["extracts"]) == sorted(c.names)
     audit = json.loads(c.cli("audit", "--json", "-", *site))
     releases = [release for dataset in audit["datasets"] for release in dataset["releases"]]

@@ -39,6 +39,7 @@ from securefl.report.selftest import selftest_page
 from securefl.report.simulation import simulation_page
 from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.study import study_page
+from securefl.report.study_report import report_page
 from securefl.report.told import told_page
 from securefl.simulation.simulate import Wishes, simulate_study
 from securefl.simulation.tables import Source
@@ -188,6 +189,19 @@ def audit_extract():
     return extract_page(ledger(altered=False)[2])
 
 
+def study_report():
+    result = {
+        "study": "small-0123456789ab",
+        "figure": {"name": "AUC", "words": "0.94 to 1.00"},
+        "quality": {"verdict": "met", "minimum": "0.5"},
+        "found": [["trained on", "about 3,100 patients"]],
+        "lost": {"SVI": "round 5 of 8"},
+        "model": "models/small",
+        "extracts": {"SVHD": ledger(altered=False)[2]},
+    }
+    return report_page(result, "A small study")
+
+
 def extracts():
     left = [{"kind": "update"}] * 40 + [{"kind": "evaluation"}]
     one = {"study": {"status": "completed"}, "epsilon": 0.9982, "releases": left}
@@ -252,6 +266,7 @@ _BUILDERS = {
     "round": lambda: rounds(failed=False),
     "outcome": outcome,
     "extracts": extracts,
+    "study-report": study_report,
     "demo": demo,
     "simulation": simulation,
     "simulation-without-a-sweep": lambda: simulation(swept=False),

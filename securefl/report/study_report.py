@@ -1,0 +1,51 @@
+"""A completed study shown again: what it found, and the extract of each hospital's audit."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from securefl.report.audit import extract_page
+from securefl.report.page import Page, Quoted, Section, Span, Tone, facts, page, section
+from securefl.report.run import lost_words
+from securefl.report.told import quality_text, told_section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from securefl.learning.tasks.told import Told
+    from securefl.report.page import Value
+
+
+def report_page(result: Mapping[str, Any], title: str, tables: Sequence[Told] = ()) -> Page:
+    """The page of ``securefl study report``.
+
+    Args:
+        result: as the completed run kept it; hospitals' extracts among it.
+        title: the study's title.
+        tables: what stages found that make no model.
+    """
+    rows: list[tuple[str, Value]] = []
+    if figure := result.get("figure"):
+        rows.append((figure["name"], Span(figure["words"], Tone.STRONG)))
+    if quality := result.get("quality"):
+        asked = quality_text(quality["verdict"], Decimal(quality["minimum"]))
+        rows.append(("asked for", asked))
+    rows += [(label, text) for label, text in result.get("found", ())]
+    if result.get("lost"):
+        rows.append(("lost", lost_words(result["lost"])))
+    if model := result.get("model"):
+        rows.append(("model", model))
+    return page(
+        result["study"],
+        Quoted(title),
+        section("What was found", facts(rows)),
+        *map(told_section, tables),
+        *map(_extract, result["extracts"].values()),
+    )
+
+
+def _extract(extract: dict[str, Any]) -> Section:
+    """One hospital's extract as a part of the page."""
+    whole = extract_page(extract)
+    return section(whole.title, *whole.blocks)
