@@ -16,6 +16,7 @@ from small_study import FixedDraws
 from securefl.learning.features import prepare
 from securefl.learning.split import split_rows
 from securefl.learning.stages.stage import Rows
+from securefl.learning.steps import PrivateSteps
 from securefl.learning.table import read_table
 from securefl.node.worker import _Task
 from securefl.study.parse import parse_study
@@ -80,9 +81,7 @@ class GridLines:
 
     def total(self, task: _Task, w: float) -> np.ndarray:
         """The sum of the clipped gradients of everybody who trains there, in grid units: int64[p]."""
-        (steps,) = [
-            end.steps for end in task._ends if hasattr(end, "steps")
-        ]  # the training stage's
+        (steps,) = [end for end in task._ends if isinstance(end, PrivateSteps)]
         return steps.noised_steps(self.model(w))
 
 
