@@ -77,6 +77,7 @@ AGGREGATOR = {
 GIVEN = {
     "study check": "study check {file}",
     "study plan": "study plan {file}",
+    "study simulate": "study simulate {file} --mock",
     "predict": "predict {beside}/model {file}",
     "site trust": "site trust {file} --yes --site {here}",
     "site data check": "site data check {file} --columns {beside}/protocol.toml --site {here}",

@@ -184,8 +184,8 @@ def test_adaptive_servers_are_those_of_their_paper(kind):
     np.testing.assert_allclose(q.rounds(made, 8, 1), adaptive_of_the_paper(q, kind, 8), rtol=1e-6)
 
 
-def test_a_workers_correction_rests_on_its_own_noised_sum_and_public_models_alone():
-    """With the same noised sums, patients who differ make no other step."""
+def test_a_worker_remembers_its_own_noised_sum_where_the_strategy_reads_it():
+    """What is kept is what was noised, and nothing where no step reads it."""
     x, y = rows()
     made = replace(strategy("scaffold"), local_steps=1)
     given = [np.full(5, 0.1), np.full(5, 0.2)]
