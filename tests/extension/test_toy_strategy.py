@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from binary_models import logistic_gradients, predict_scores
 from completed_study import finish, other_weights
-from extension_promises import check_strategy
+from extension_promises import check_noised_steps_only, check_strategy
 from in_process_federation import sealed_study
 from small_study import FixedDraws, protocol, rows, rule
 from worker_hospital import room_of
@@ -156,6 +156,11 @@ BOTH = pytest.mark.parametrize("name", ["toy-prox", "fedcm"])
 @BOTH
 def test_the_strategy_keeps_the_promises(name):
     check_strategy(strategy_of(training_of(chosen(name))), np.random.default_rng(1))
+    check_noised_steps_only(
+        lambda: strategy_of(training_of(chosen(name))),
+        logistic_gradients,
+        np.random.default_rng(1),
+    )
 
 
 @BOTH

@@ -5,15 +5,20 @@ Another one that is registered in the product fails here until an example of its
 below.
 """
 
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from binary_models import logistic_gradients
 from classes_study import classes_protocol
 from extension_promises import (
     check_family,
     check_label,
     check_neighbours,
+    check_noised_steps_only,
     check_places,
     check_strategy,
     check_task,
@@ -24,6 +29,7 @@ from small_study import SPEC, protocol, strategy_protocol
 
 from securefl.learning.families import FAMILIES
 from securefl.learning.strategies import STRATEGIES
+from securefl.learning.strategies.fedavg import FedAvg
 from securefl.learning.tasks import TASKS, task_of
 from securefl.study.counts import evaluation_of
 from securefl.study.training import training_of
@@ -91,3 +97,51 @@ def test_no_patient_moves_anothers_integers(task, family, section, seed):
 def test_a_strategys_last_step_can_be_taken_again(name, seed):
     for section in STRATEGY_EXAMPLES[name]:
         check_strategy(STRATEGIES[name].of(section), np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("name", STRATEGIES.names())
+@settings(max_examples=5, deadline=None)
+@given(SEED)
+def test_no_patient_moves_another_through_a_strategys_steps(name, seed):
+    for section in STRATEGY_EXAMPLES[name]:
+        check_noised_steps_only(
+            partial(STRATEGIES[name].of, section),
+            logistic_gradients,
+            np.random.default_rng(seed),
+        )
+
+
+@dataclass(frozen=True)
+class Scaled(FedAvg):
+    """FedAvg that breaks rule 10: its step is as long as the last batch's gradient before noise."""
+
+    seen: list
+
+    def local_step(self, local, noised, unit, given, before):
+        moved = super().local_step(local, noised, unit, given, before)
+        return local + (moved - local) * np.sqrt((self.seen[-1] ** 2).mean())
+
+
+@dataclass(frozen=True)
+class Counting(Scaled):
+    """The same with the number of rows, to the last bit only."""
+
+    def local_step(self, local, noised, unit, given, before):
+        moved = super(Scaled, self).local_step(local, noised, unit, given, before)
+        return np.nextafter(moved, 1.0) if len(self.seen[-1]) % 2 else moved
+
+
+@pytest.mark.parametrize("broken", [Scaled, Counting])
+def test_control_a_step_that_reads_rows_past_the_noise_is_caught(broken):
+    seen = []
+
+    def watched(theta, x, y):
+        seen.append(logistic_gradients(theta, x, y))
+        return seen[-1]
+
+    made = partial(broken, Decimal(1), Decimal(1), Decimal(0), seen)
+    with pytest.raises(AssertionError):
+        check_noised_steps_only(made, watched, np.random.default_rng(1))
+    # and the same harness lets the plain strategy pass
+    plain = partial(FedAvg, Decimal(1), Decimal(1), Decimal(0))
+    check_noised_steps_only(plain, watched, np.random.default_rng(1))

@@ -152,6 +152,93 @@ def check_neighbours(family, task, features, generator):
         assert (moved.astype(object) ** 2).sum() <= the_rule.grid**2
 
 
+class Recorded(PrivateSteps):
+    """Steps of a hospital that remember what each used: the un-noised sum, and each row's gradient."""
+
+    def __init__(self, strategy, x, y, draws, gradients):
+        self.sums, self.by_row = [], []
+        self._plain = gradients
+        super().__init__(
+            rule(sample_rate=Fraction(1), local_steps=3, strategy=strategy),
+            self._remember,
+            x,
+            y,
+            draws,
+        )
+
+    def _remember(self, theta, x, y):
+        found = self._plain(theta, x, y)
+        self.by_row[-1].update(zip((row.tobytes() for row in x), found.copy(), strict=True))
+        return found
+
+    def _batch_sum(self, theta):
+        self.by_row.append({})
+        self.sums.append(super()._batch_sum(theta))
+        return self.sums[-1]
+
+
+class SameRelease(FixedDraws):
+    """Noise with which every noised sum is the same, whatever the rows are.
+
+    Such noise is as likely to be drawn, up to the privacy that is paid for. What differs beside it
+    is read from rows past the noise.
+    """
+
+    def __init__(self, noised):
+        super().__init__()
+        self.noised, self.steps = noised, None
+
+    def gaussian(self, sigma, count):
+        del sigma, count
+        place = len(self.steps.sums) - 1
+        return self.noised[place] - self.steps.sums[place]
+
+
+def check_noised_steps_only(make, gradients, generator, parameters=5, rounds=3):
+    """Without one patient, or with another in the same place, no other patient's gradient moves by
+    a bit, in any step of any round, and what is sent is the same: given the noised sums, nothing
+    else of the rows enters a strategy's step (rule 10).
+
+    Args:
+        make: () -> the strategy, new for each table.
+        gradients: per-row gradients of ``parameters - 1`` features.
+        generator: of rows and noise.
+        parameters: of the model.
+        rounds: of three local steps each.
+    """
+    x = generator.uniform(-1, 1, (40, parameters - 1)).astype(np.float32)
+    y = generator.integers(0, 2, 40)
+    noised = generator.integers(-(1 << 21), 1 << 21, (3 * rounds, parameters))
+    theta = generator.normal(0, 0.5, parameters)
+    gone = int(generator.integers(40))
+
+    def trained(x, y):
+        strategy, draws = make(), SameRelease(noised)
+        draws.steps = steps = Recorded(strategy, x, y, draws, gradients)
+        state, sent = strategy.start(theta), []
+        for _ in range(rounds):
+            sent.append(steps.update(strategy.broadcast(state)))
+            state = strategy.absorb(state, sent[-1], 1000.0)
+        return steps.by_row, np.array(sent)
+
+    whole, sent = trained(x, y)
+    assert len(whole) == 3 * rounds
+    other = x.copy()
+    other[gone] = generator.uniform(-1, 1, parameters - 1)
+    neighbours = [
+        (np.delete(x, gone, axis=0), np.delete(y, gone)),
+        (other, np.where(np.arange(40) == gone, 1 - y, y)),
+    ]
+    for rows, targets in neighbours:
+        again, sent_again = trained(rows, targets)
+        np.testing.assert_array_equal(sent_again, sent)
+        for before, after in zip(whole, again, strict=True):
+            common = before.keys() & after.keys()
+            assert len(common) == 39
+            for row in common:
+                np.testing.assert_array_equal(after[row], before[row])
+
+
 def check_strategy(strategy, generator, parameters=7):
     """A pure step, a memory of stated length, a last step that anybody can take again."""
     state, unit = strategy.start(generator.normal(size=parameters)), 1000.0
