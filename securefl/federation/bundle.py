@@ -22,11 +22,9 @@ from pydantic import Field
 from securefl.errors import MessageError
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
 from securefl.federation.transcript import Transcript, transcript_sha256
-from securefl.learning.strategies import strategy_of
 from securefl.secagg.round_context import is_sha256
 from securefl.signed import canonical
 from securefl.statement import Hex32, Statement
-from securefl.study.training import training_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,13 +36,9 @@ WEIGHTS: Final = "model.safetensors"
 FACTS: Final = "model.json"
 CARD: Final = "model_card.md"
 EVALUATION: Final = "evaluation.json"
-#: The last training round's opened sum, int64[p] little-endian, and the strategy's memory before it,
-#: float64[m]: for FedAvg the server's momentum.
-SUM: Final = "step.sum"
-MEMORY: Final = "step.memory"
 #: All transcripts in order, each after its length (4 bytes, big-endian).
 TRANSCRIPTS: Final = "transcripts"
-FILES: Final = (EVALUATION, FACTS, WEIGHTS, CARD, SUM, MEMORY, TRANSCRIPTS)
+FILES: Final = (EVALUATION, FACTS, WEIGHTS, CARD, TRANSCRIPTS)
 
 _SMALL_FILE: Final = 1 << 20
 _TENSOR_HEAD: Final = 1 << 16
@@ -64,7 +58,7 @@ class SealedBundle:
 class BundleStatement(Statement):
     """The coordinator's word on the sealed object: its SHA-256, and its size in bytes."""
 
-    TYPE: ClassVar[str] = "securefl-model-bundle/1"
+    TYPE: ClassVar[str] = "securefl-model-bundle/2"
     WHAT: ClassVar[str] = "The model"
     SENDER: ClassVar[str] = "the coordinator"
 
@@ -75,13 +69,10 @@ class BundleStatement(Statement):
 
 def limits(plan: RoundPlan) -> dict[str, int]:
     """The longest that each file may be, in bytes; it follows from the study."""
-    numbers = 8 * plan.parameters
     transcripts = plan.last_round * (4096 + 256 * len(plan.study.participants))
     small = dict.fromkeys((EVALUATION, FACTS, CARD), _SMALL_FILE)
     return small | {
-        WEIGHTS: numbers + _TENSOR_HEAD,
-        SUM: numbers,
-        MEMORY: 8 * strategy_of(training_of(plan.study)).memory_size(plan.parameters),
+        WEIGHTS: 8 * plan.parameters + _TENSOR_HEAD,
         TRANSCRIPTS: transcripts,
     }
 

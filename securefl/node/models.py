@@ -1,13 +1,15 @@
-"""Finished models at a hospital: kept rounds to check against, the wait after the end, and the
-models that came home.
+"""Finished models at a hospital: hashes to check against, the wait after the end, and the models
+that came home.
 
 In the hospital's folder, for its owner alone::
 
-    studies/DIGEST/steps/            the last global models that were announced, while a study runs and until its model came
+    studies/DIGEST/verified/         hashes of what this hospital made of the totals that it verified, until the model came
     models/expected/DIGEST.json      a model that is looked for after the study's end
     models/NAME/                     a model that passed every check
 
-A study is settled whether or not its model comes; it may come days later.
+A study is settled whether or not its model comes; it may come days later. The hashes are durable, so
+an agent that was started again in between checks it as well. One that is started again while the study
+runs ends its part in it, and is sent no model: nobody goes on with totals that it did not verify.
 """
 
 from __future__ import annotations
@@ -29,9 +31,9 @@ from securefl.federation.study_board import StudyBoard
 from securefl.files import entries, private_folder, replace_file
 from securefl.identity import verify
 from securefl.learning.artefact import load_model
-from securefl.learning.stages.roles import judged, trained
+from securefl.learning.stages.roles import judged
 from securefl.node.requests import kept_study
-from securefl.party.model_check import Announced, check_model
+from securefl.party.model_check import OwnResult, check_model
 from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:
@@ -45,11 +47,12 @@ if TYPE_CHECKING:
 LOOKED_FOR: Final = 30
 #: Seconds between two looks at one missing model, at least and at most.
 _OFTEN, _SELDOM = 0.5, 60.0
-#: Global models that the last server step is checked against: those of the last rounds of training.
-_KEPT: Final = 2
-_EVALUATED: Final = "evaluated.json"
-#: Hash of the evaluation's total, where this hospital verified it.
-_TOTAL: Final = "evaluated.total"
+#: Folder of the hashes in a study's folder.
+_VERIFIED: Final = "verified"
+#: Hash of the trained model, as this hospital worked it out; of the evaluation's total, where it
+#: verified it.
+_MODEL: Final = "model"
+_HISTOGRAM: Final = "histogram"
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -76,38 +79,25 @@ class ModelRow:
 # ----------------------------------------------------------------------------------------------
 
 
-def remember_round(
+def remember_model(
     site: Site,
     plan: RoundPlan,
     facts: RoundContext,
-    model: bytes | bytearray,
 ) -> None:
-    """Keep what the finished model will be checked against, where this hospital is one of its
-    recipients.
+    """Keep the hash of the trained model, where ``facts`` are those of its evaluation and this
+    hospital is one of its recipients.
 
-    A full disk costs the check and not the round.
-
-    Args:
-        site: the hospital.
-        plan: the study.
-        facts: of a round that was accepted.
-        model: the global model that it starts from, as it travelled; its hash is checked.
+    The round was accepted: it starts from what this hospital itself made of the verified totals
+    (:meth:`securefl.federation.following.Following.check_start`). A full disk costs the model and not
+    the round.
     """
-    if site.name not in recipients(plan.study):
-        return
-    step = plan.step(facts.round)
-    evaluated = step.stage is judged(plan.programme)
-    trains = step.stage is trained(plan.programme)
-    if not evaluated and not (trains and step.turn > step.release.rounds - _KEPT):
-        return
-    folder = private_folder(private_folder(site.study_folder(plan.digest)) / "steps")
-    with suppress(OSError):
-        if evaluated:
-            replace_file(
-                folder / _EVALUATED, json.dumps({"model_sha256": facts.model_sha256}).encode()
-            )
-        else:
-            replace_file(folder / f"{facts.round:05d}", bytes(model))
+    _remember(
+        site,
+        plan,
+        facts.round,
+        _MODEL,
+        facts.model_sha256,
+    )
 
 
 def remember_total(
@@ -120,12 +110,29 @@ def remember_total(
 
     A full disk costs the check and not the round.
     """
+    _remember(
+        site,
+        plan,
+        number,
+        _HISTOGRAM,
+        sha256,
+    )
+
+
+def _remember(
+    site: Site,
+    plan: RoundPlan,
+    number: int,
+    name: str,
+    sha256: str,
+) -> None:
+    """Keep a hash of the round in which the model is judged, at a recipient of the model."""
     step = plan.step(number)
     if site.name not in recipients(plan.study) or step.stage is not judged(plan.programme):
         return
-    folder = private_folder(private_folder(site.study_folder(plan.digest)) / "steps")
+    folder = private_folder(private_folder(site.study_folder(plan.digest)) / _VERIFIED)
     with suppress(OSError):
-        replace_file(folder / _TOTAL, sha256.encode())
+        replace_file(folder / name, sha256.encode())
 
 
 def expect_model(site: Site, plan: RoundPlan, now: datetime) -> None:
@@ -241,13 +248,13 @@ def fetch_model(site: Site, digest: str) -> Path | None:
         bundle.SealedBundle(statement, sealed), plan, site.identity, by_coordinator
     )
     del sealed
-    announced = _announced(site, digest)
+    own = _own_result(site, digest)
     target = private_folder(site.path / "models") / plan.sealed.name
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
     try:
         for name, content in files.items():
             replace_file(part / name, content)
-        check_model(load_model(part), files, plan, announced, by_coordinator)
+        check_model(load_model(part), files, plan, own, by_coordinator)
         if target.exists():  # a process that was killed between the next two lines
             shutil.rmtree(target)
         part.replace(target)
@@ -258,17 +265,14 @@ def fetch_model(site: Site, digest: str) -> Path | None:
     return target
 
 
-def _announced(site: Site, digest: str) -> Announced:
-    folder = site.study_folder(digest) / "steps"
+def _own_result(site: Site, digest: str) -> OwnResult:
+    folder = site.study_folder(digest) / _VERIFIED
     try:
-        evaluated = json.loads((folder / _EVALUATED).read_bytes())["model_sha256"]
-        names = sorted(file.name for file in folder.iterdir() if file.name.isdecimal())
-        total = ""
-        if (folder / _TOTAL).exists():
-            total = (folder / _TOTAL).read_text("ascii")
-        models = tuple((folder / name).read_bytes() for name in names[-2:])
-        return Announced(models, str(evaluated), total)
-    except (OSError, ValueError, KeyError, TypeError):
+        histogram = ""
+        if (folder / _HISTOGRAM).exists():
+            histogram = (folder / _HISTOGRAM).read_text("ascii")
+        return OwnResult((folder / _MODEL).read_text("ascii"), histogram)
+    except (OSError, ValueError):
         raise MessageError(
             "The finished model is refused: this hospital did not keep what it is checked against.",
             whose="this hospital",
@@ -378,4 +382,4 @@ def _note(site: Site, digest: str, entry: dict[str, str]) -> None:
 
 
 def _forget(site: Site, digest: str) -> None:
-    shutil.rmtree(site.study_folder(digest) / "steps", ignore_errors=True)
+    shutil.rmtree(site.study_folder(digest) / _VERIFIED, ignore_errors=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from securefl.node.models import remember_round
+from securefl.node.models import remember_model
 from securefl.node.patients import TableComparison
 from securefl.node.public_times import PublicTimes
 
@@ -104,7 +104,7 @@ class RoundReply:
             seen: when it was announced, by the monotonic clock: public times count from there.
         """
         own, schedule = self._own, self._own.plan.study.schedule
-        remember_round(own.site, own.plan, accepted.facts, model)
+        remember_model(own.site, own.plan, accepted.facts)
         deadline, first = float(schedule.round_deadline), not self._leaving.counts
         settle = 0.0
         if first:

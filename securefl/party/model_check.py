@@ -1,18 +1,16 @@
-"""A hospital's check of the finished model against what it was told while the study ran. Pure:
+"""A hospital's check of the finished model against what it made of it while the study ran. Pure:
 bytes in, a model or a refusal out.
 
 What is checked, and why it can be:
 
-- the model is the one that was announced to all for the evaluation, whose hash this hospital
-  answered under;
-- it is, bit by bit, the study's own server step from the last two global models that this hospital
-  was given, the momentum between them and a sum of integers within the study's fields;
+- the model is, bit by bit, the one that this hospital worked out from the totals that it verified
+  (:mod:`securefl.federation.following`), whose hash it answered the evaluation under;
 - the figures are read off the released histogram by this hospital's own program, and card and
   description follow from them;
 - the transcripts are those of all rounds, each signed and naming the one before.
 
-That the announced models follow from the sums of what all signed, the hospital has verified while the
-study ran (:mod:`securefl.federation.verified_totals`).
+Nothing of the training is taken from the coordinator, not even the server's memory before the last
+step: many moments lead from one model to the next.
 """
 
 from __future__ import annotations
@@ -27,21 +25,16 @@ import numpy as np
 from securefl.errors import MessageError
 from securefl.federation import bundle
 from securefl.learning.artefact import model_card
-from securefl.learning.models import weights_from_bytes, weights_sha256
+from securefl.learning.models import weights_sha256
 from securefl.learning.stages.evaluate import EvaluateResult
-from securefl.learning.stages.roles import judged, trained
-from securefl.learning.strategies import strategy_of
+from securefl.learning.stages.roles import judged
 from securefl.learning.tasks import task_of
 from securefl.report.outcome import model_facts
-from securefl.secagg.packing import FieldLayout
 from securefl.secagg.total_check import total_sha256
 from securefl.study.training import training_of
-from securefl.study.wire import sum_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from numpy.typing import NDArray
 
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.transcript import Transcript
@@ -49,19 +42,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Announced:
-    """Models that this hospital was given and checked while the study ran.
+class OwnResult:
+    """Results that this hospital worked out for itself while the study ran.
 
     Attributes:
-        models: the global models of the last two training rounds as they travelled, the older
-            first; one where there was one.
-        evaluated_sha256: hash of the model that was announced for the evaluation.
+        model_sha256: hash of the trained model, by the study's rule from the totals that this
+            hospital verified.
         histogram_sha256: hash of the evaluation's total as this hospital verified it; empty where
             it could not.
     """
 
-    models: tuple[bytes, ...]
-    evaluated_sha256: str
+    model_sha256: str
     histogram_sha256: str = ""
 
 
@@ -69,7 +60,7 @@ def check_model(
     model: Model,
     files: Mapping[str, bytes],
     plan: RoundPlan,
-    announced: Announced,
+    own: OwnResult,
     verify: Callable[[bytes, bytes], bool],
 ) -> None:
     """Check a finished model, opened from a bundle.
@@ -78,24 +69,20 @@ def check_model(
         model: as loaded from the bundle's files.
         files: all files of the bundle.
         plan: the study.
-        announced: what this hospital kept.
+        own: what this hospital kept.
         verify: the coordinator's signature.
 
     Raises:
         MessageError: naming the first check that failed.
     """
-    if weights_sha256(model.theta) != announced.evaluated_sha256:
+    if weights_sha256(model.theta) != own.model_sha256:
         raise _refused(
-            "it is another model than the one that was announced to all hospitals for the"
-            " evaluation"
+            "it is another model than the one that follows from the totals which this hospital"
+            " verified, and that all hospitals evaluated"
         )
-    rounds = check_by_transcripts(model, files, plan, verify)
-    if announced.histogram_sha256 and announced.histogram_sha256 != _histogram_sha256(files):
+    check_by_transcripts(model, files, plan, verify)
+    if own.histogram_sha256 and own.histogram_sha256 != _histogram_sha256(files):
         raise _refused("its histogram is not the total that this hospital verified")
-    last = max(step.number for step in plan.programme.rounds_of(trained(plan.programme)))
-    _check_step(
-        model.theta, files, plan, announced, contributors=len(rounds[last - 1].contributions)
-    )
 
 
 def check_by_transcripts(
@@ -103,8 +90,8 @@ def check_by_transcripts(
     files: Mapping[str, bytes],
     plan: RoundPlan,
     verify: Callable[[bytes, bytes], bool],
-) -> Sequence[Transcript]:
-    """Check what a recipient can that was given no global model, as an aggregator; the transcripts.
+) -> None:
+    """Check what a recipient can that verified no total, as an aggregator.
 
     Raises:
         MessageError: transcripts, the evaluated model or the figures do not fit each other.
@@ -113,42 +100,6 @@ def check_by_transcripts(
     if _evaluation_round(plan, rounds).model_sha256 != weights_sha256(model.theta):
         raise _refused("the transcript of the evaluation names another model")
     _check_figures(model, files, plan, rounds)
-    return rounds
-
-
-def _check_step(
-    theta: NDArray[np.float64],
-    files: Mapping[str, bytes],
-    plan: RoundPlan,
-    announced: Announced,
-    *,
-    contributors: int,
-) -> None:
-    if len(files[bundle.SUM]) != 8 * plan.parameters:
-        raise _refused("its last sum has another length than the model")
-    total = np.frombuffer(files[bundle.SUM], dtype="<i8").astype(np.int64)
-    train = training_of(plan.study)
-    strategy = strategy_of(train)
-    memory = weights_from_bytes(files[bundle.MEMORY], strategy.memory_size(plan.parameters))
-    given = strategy.broadcast_size(plan.parameters)
-    before = [weights_from_bytes(data, given) for data in announced.models]
-    training = train.rounds
-    if len(before) != min(2, training):
-        raise _refused(
-            "this hospital did not keep the models that it is checked against", "this hospital"
-        )
-    largest = FieldLayout(train.bits, len(plan.study.participants)).max_value * contributors
-    if total.size and (total.max() > largest or total.min() < -largest):
-        raise _refused("its last sum is larger than the hospitals together can have sent")
-    state = strategy.resume(before, memory, training - 1)
-    if state is None:
-        raise _refused(
-            f"its {strategy.memory_words} is not the one between the last two models that this"
-            " hospital was given"
-        )
-    made = strategy.absorb(state, total, sum_unit(plan.study))
-    if not np.array_equal(made.theta, theta):
-        raise _refused("it is not what the last round's sum makes of the model before it")
 
 
 def _check_figures(

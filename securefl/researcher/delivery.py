@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from securefl.backoff import persist
 from securefl.errors import StoreError
 from securefl.federation import bundle
@@ -14,7 +12,6 @@ from securefl.federation.round_plan import card_of
 from securefl.federation.study_board import StudyBoard
 from securefl.files import replace_file
 from securefl.identity import IdentityCard
-from securefl.learning.stages.roles import training_result
 from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
     from securefl.federation.coordinator import Outcome
     from securefl.federation.round_plan import RoundPlan
     from securefl.learning.stages.evaluate import EvaluateResult
-    from securefl.learning.stages.train import LastStep
     from securefl.party.folder import PartyFolder
 
 #: In the study's folder until the store has them; the sealed one is removed then.
@@ -53,7 +49,6 @@ def readers_of(plan: RoundPlan, outcome: Outcome) -> tuple[IdentityCard, ...]:
 
 def bundle_files(
     outcome: Outcome,
-    step: LastStep,
     figures: EvaluateResult,
     model: Path,
 ) -> dict[str, bytes]:
@@ -64,8 +59,6 @@ def bundle_files(
             for name in (bundle.WEIGHTS, bundle.FACTS, bundle.CARD)
         },
         bundle.EVALUATION: (json.dumps(figures.record(), sort_keys=True).encode()),
-        bundle.SUM: step.total.astype("<i8", copy=False).tobytes(),
-        bundle.MEMORY: np.ascontiguousarray(step.memory, dtype="<f8").tobytes(),
         bundle.TRANSCRIPTS: bundle.pack_transcripts(outcome.transcripts),
     }
 
@@ -95,13 +88,12 @@ def deliver(
         warn: told when the store did not take it.
     """
     readers = readers_of(plan, outcome)
-    last_step = training_result(outcome.results).last_step
-    if not readers or last_step is None:
+    if not readers:
         return ()
     try:
-        files = bundle_files(outcome, last_step, figures, model)
+        files = bundle_files(outcome, figures, model)
         sealed = bundle.seal_bundle(plan, files, readers, lab.identity.sign)
-        del files  # the model is in it three times
+        del files  # it may be large
         replace_file(folder / STATEMENT, sealed.statement)
         replace_file(folder / SEALED, bytes(sealed.sealed))
         persist(lambda: send(lab, folder, plan), float(plan.study.schedule.round_deadline))

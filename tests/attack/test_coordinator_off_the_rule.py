@@ -7,6 +7,9 @@ honest one with hospitals that do.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from conftest import SITES
@@ -19,9 +22,11 @@ from securefl.federation.coordinator import Coordinator
 from securefl.federation.opened_sum import OpenedSum
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.study_progress import StudyProgress
+from securefl.learning.strategies import strategy_of
 from securefl.secagg.number_layout import NumberLayout
 from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.total_check import RoundSecret
+from securefl.study.training import training_of
 
 SHORT = (("rounds = 4", "rounds = 3"), ("steps = 4", "steps = 3"))
 LONG = ('kind = "logistic-regression"', 'kind = "mlp"\nhidden = [2048]')
@@ -94,6 +99,65 @@ def test_another_model_for_the_evaluation(tmp_path):
         from_round = FULL.last_round
 
     assert_refused(FULL, tmp_path, AtTheEnd, "does not start from", answered=FULL.last_round - 1)
+
+
+ADAM = sealed_study(
+    ('strategy = "fedavg"', 'strategy = "fedadam"'),
+    ('server_learning_rate = "4"\nserver_momentum = "0.8"\n', ""),
+    *SHORT,
+)[1]
+
+
+def same_quotient(memory, tau):
+    """Other moments that make the step between the last two models: m and sqrt(v) + tau, doubled."""
+    m, v = np.split(memory, 2)
+    return np.concatenate([2 * m, (2 * (np.sqrt(v) + tau) - tau) ** 2])
+
+
+class OwnMoments(StudyProgress):
+    """Coordinator's own program: the last step of an adaptive server from moments that it chose.
+
+    Attributes:
+        seen: both moments, the last two models, and what the quotient rule said of the forged.
+    """
+
+    seen: ClassVar[list] = []
+
+    def absorb(self, total, contributors):
+        train = training_of(ADAM.study)
+        if self.done == train.rounds - 1:
+            made, server = strategy_of(train), self._state.server
+            forged = same_quotient(server.memory, float(made.tau))
+            m, v = np.split(forged, 2)
+            step = float(made.server_learning_rate) * m / (np.sqrt(v) + float(made.tau))
+            # the rule that this replaces: the older of the last two models, plus the step, is the
+            # younger
+            fits = np.array_equal(self.before + step, server.theta)
+            self.seen.append((fits, np.abs(forged - server.memory).max()))
+            self._state = replace(self._state, server=replace(server, memory=forged))
+        elif self.done < train.rounds:
+            self.before = self._state.server.theta
+        super().absorb(total, contributors)
+
+
+class Choosing(Coordinator):
+    """Makes the model out of moments that it chose."""
+
+    def run(self, watch=None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("securefl.federation.coordinator.StudyProgress", OwnMoments)
+            return super().run(watch)
+
+
+def test_a_last_step_from_moments_of_the_coordinators_choice(tmp_path):
+    OwnMoments.seen.clear()
+    last = ADAM.last_round
+    assert_refused(ADAM, tmp_path, Choosing, f"round {last} does not start from", answered=last - 1)
+    # control: a check of the quotient alone takes these moments, and they are others
+    for fits, away in OwnMoments.seen:
+        assert fits
+        assert away > 1e-6
+    assert len(OwnMoments.seen) == 2
 
 
 def test_the_training_begun_again(tmp_path):

@@ -17,7 +17,6 @@ from conftest import fixed_identity
 from securefl.errors import MessageError
 from securefl.federation import bundle
 from securefl.learning.artefact import load_model
-from securefl.learning.models import weights_sha256
 from securefl.party import model_check
 from securefl.secagg.total_check import total_sha256
 
@@ -64,82 +63,24 @@ def test_an_old_bundle_of_another_study_is_refused(end, victim):
 def test_a_coordinator_cannot_give_one_hospital_another_model(end, victim, tmp_path):
     files = end.with_model(other_weights(end.outcome.theta), tmp_path / "made")
     opened = end.opened(end.sealed(files), victim)
-    with pytest.raises(MessageError, match="another model than the one that was announced"):
+    with pytest.raises(MessageError, match="another model than the one that follows"):
         end.check(opened, tmp_path / "checked")
     # control: a hospital that only looked at signature, seal and hashes would take it
     assert load_model(tmp_path / "checked").theta[0] != end.outcome.theta[0]
 
 
-def test_a_model_that_the_sums_did_not_make_is_refused_even_where_all_were_told_it(
-    end, tmp_path, monkeypatch
-):
-    theta = other_weights(end.outcome.theta)
-    files = end.with_model(theta, tmp_path / "made")
-    told = replace(end.announced, evaluated_sha256=weights_sha256(theta))
-    monkeypatch.setattr(
-        model_check.bundle,
-        "read_transcripts",
-        lambda *_: tuple(
-            replace(r, model_sha256=told.evaluated_sha256) for r in end.outcome.records
-        ),
-    )
-    with pytest.raises(MessageError, match="not what the last round's sum makes"):
-        end.check(files, tmp_path / "one", told)
-    monkeypatch.setattr(model_check, "_check_step", lambda *_, **__: None)
-    end.check(files, tmp_path / "two", told)  # control
-
-
-@pytest.mark.parametrize("change", ["another", "too large", "short"])
-def test_a_wrong_sum_is_refused(end, tmp_path, monkeypatch, change):
-    total = np.frombuffer(end.files[bundle.SUM], dtype="<i8").copy()
-    if change == "short":
-        total = total[:-1]
-    else:
-        total[0] += 1 if change == "another" else 1 << 40
-    files = end.files | {bundle.SUM: total.tobytes()}
-    said = {
-        "another": "not what the last round's sum makes",
-        "too large": "larger than the hospitals",
-        "short": "another length",
-    }[change]
-    with pytest.raises(MessageError, match=said):
-        end.check(files, tmp_path / "one")
-    monkeypatch.setattr(model_check, "_check_step", lambda *_, **__: None)
-    end.check(files, tmp_path / "two")  # control
-
-
-def test_a_momentum_that_the_last_two_models_do_not_show_is_refused(end, tmp_path):
-    velocity = np.frombuffer(end.files[bundle.MEMORY], dtype="<f8").copy()
-    velocity[0] += 1.0
-    with pytest.raises(MessageError, match="momentum"):
-        end.check(end.files | {bundle.MEMORY: velocity.tobytes()}, tmp_path / "one")
-    velocity[0] = np.nan
-    with pytest.raises(MessageError, match="finite"):
-        end.check(end.files | {bundle.MEMORY: velocity.tobytes()}, tmp_path / "two")
-
-
-def test_a_study_of_one_round_starts_without_momentum(tmp_path):
-    one = finished(("rounds = 4", "rounds = 1"), ("steps = 4", "steps = 1"))
-    one.check(one.files, tmp_path / "one")
-    pushed = np.full(one.plan.parameters, 1e-3)
-    with pytest.raises(MessageError, match="momentum"):
-        one.check(one.files | {bundle.MEMORY: pushed.tobytes()}, tmp_path / "two")
-
-
 def test_another_histogram_than_the_verified_total_is_refused(end, victim, tmp_path):
     """The histogram that is shown is another than the total that was verified."""
     truth = json.loads(end.files[bundle.EVALUATION])["histogram"]
-    verified = replace(
-        end.announced, histogram_sha256=total_sha256(np.array(truth, dtype=np.int64))
-    )
+    verified = replace(end.own, histogram_sha256=total_sha256(np.array(truth, dtype=np.int64)))
     files = end.opened(end.sealed(), victim)
     model = end.unpacked(files, tmp_path / "honest")
     model_check.check_model(model, files, end.plan, verified, end.by_coordinator)
-    other = replace(end.announced, histogram_sha256=total_sha256(np.array(truth) + 1))
+    other = replace(end.own, histogram_sha256=total_sha256(np.array(truth) + 1))
     with pytest.raises(MessageError, match="not the total that this hospital verified"):
         model_check.check_model(model, files, end.plan, other, end.by_coordinator)
     # control: without a verified total the histogram is the coordinator's word
-    model_check.check_model(model, files, end.plan, end.announced, end.by_coordinator)
+    model_check.check_model(model, files, end.plan, end.own, end.by_coordinator)
 
 
 def test_better_figures_than_the_histogram_gives_are_refused(end, tmp_path, monkeypatch):

@@ -69,12 +69,6 @@ class FedProx(Strategy):
         check_sum(state, total)
         return ServerState(state.theta - self.rate * total / unit, state.memory, state.rounds + 1)
 
-    def memory_size(self, parameters):
-        return 0
-
-    def resume(self, given, memory, rounds):
-        return ServerState(given[-1], memory, rounds)
-
     def faults(self, local_steps, rounds):
         return [("local_learning_rate", "is 0: nothing moves")] if self.rate == 0 else []
 
@@ -113,13 +107,6 @@ class FedCm(Strategy):
         check_sum(state, total)
         mean = total / unit
         return ServerState(state.theta - self.rate * mean, mean, state.rounds + 1)
-
-    def memory_size(self, parameters):
-        return parameters
-
-    def resume(self, given, memory, rounds):
-        theta, told = np.split(given[-1], 2)
-        return ServerState(theta, memory, rounds) if np.array_equal(told, memory) else None
 
     def faults(self, local_steps, rounds):
         return []

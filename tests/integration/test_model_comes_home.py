@@ -50,7 +50,7 @@ def test_every_participant_gets_the_checked_model_and_its_owner_sees_exact_figur
         np.testing.assert_array_equal(load_model(row.folder).theta, result.model.theta)
         assert stat.S_IMODE(row.folder.stat().st_mode) == 0o700
         assert {stat.S_IMODE(file.stat().st_mode) for file in row.folder.iterdir()} == {0o600}
-        assert not (c.root / name / "studies" / study.digest / "steps").exists()
+        assert not (c.root / name / "studies" / study.digest / "verified").exists()
         assert "every check of it holds" in c.log(name)
     site = ["--site", str(c.root / first)]
     assert f"{study.name}  here" in c.cli("site", "model", "list", *site)
@@ -94,7 +94,7 @@ def test_who_is_no_recipient_gets_nothing_and_keeps_nothing(c):
     c.ended(study, *c.names, status="completed")
     for name in (second, third):
         assert states(c, name, study) is None
-        assert not (c.root / name / "studies" / study.digest / "steps").exists()
+        assert not (c.root / name / "studies" / study.digest / "verified").exists()
 
 
 def test_a_model_that_comes_late_comes_all_the_same(c):

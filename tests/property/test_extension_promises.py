@@ -94,7 +94,7 @@ def test_no_patient_moves_anothers_integers(task, family, section, seed):
 @pytest.mark.parametrize("name", STRATEGIES.names())
 @settings(max_examples=10, deadline=None)
 @given(SEED)
-def test_a_strategys_last_step_can_be_taken_again(name, seed):
+def test_a_strategys_step_is_the_same_for_all_who_take_it(name, seed):
     for section in STRATEGY_EXAMPLES[name]:
         check_strategy(STRATEGIES[name].of(section), np.random.default_rng(seed))
 

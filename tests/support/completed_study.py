@@ -17,8 +17,8 @@ from securefl.federation import bundle
 from securefl.federation.local_exchange import LocalExchange
 from securefl.federation.sealing import open_model
 from securefl.learning.artefact import load_model, save_model
-from securefl.learning.stages.roles import judged_result, trained, training_result
-from securefl.party.model_check import Announced, check_model
+from securefl.learning.stages.roles import judged_result
+from securefl.party.model_check import OwnResult, check_model
 from securefl.report.outcome import model_facts
 from securefl.researcher.delivery import bundle_files, readers_of
 from securefl.study.training import training_of
@@ -48,7 +48,7 @@ class Finished:
 
     room: Room
     outcome: object
-    announced: Announced
+    own: OwnResult
     files: dict[str, bytes]
 
     @property
@@ -75,13 +75,13 @@ class Finished:
             (folder / name).write_bytes(content)
         return load_model(folder)
 
-    def check(self, files, folder: Path, announced=None):
+    def check(self, files, folder: Path, own=None):
         """What a hospital does with the files of a bundle."""
         check_model(
             self.unpacked(files, folder),
             files,
             self.plan,
-            announced or self.announced,
+            own or self.own,
             self.by_coordinator,
         )
 
@@ -122,12 +122,7 @@ def finish(room: Room) -> Finished:
     """The completed study of this room."""
     exchange = Watched(room, room.participants(), room.aggregator)
     outcome = room.coordinator(exchange).run()
-    last = room.plan.last_round
-    first = next(room.plan.programme.rounds_of(trained(room.plan.programme))).number
-    rounds = range(max(first, last - 2), last)
-    announced = Announced(
-        tuple(exchange.models[n][1] for n in rounds), exchange.models[last][0].model_sha256
-    )
+    own = OwnResult(exchange.models[room.plan.last_round][0].model_sha256)
     figures = judged_result(outcome.results)
     facts = model_facts(room.plan.study, room.plan.digest, figures.evaluation, outcome.records)
     with tempfile.TemporaryDirectory() as folder:
@@ -138,9 +133,8 @@ def finish(room: Room) -> Finished:
             room.plan.study.data,
             facts,
         )
-        last_step = training_result(outcome.results).last_step
-        files = bundle_files(outcome, last_step, figures, Path(folder))
-    return Finished(room, outcome, announced, files)
+        files = bundle_files(outcome, figures, Path(folder))
+    return Finished(room, outcome, own, files)
 
 
 def other_weights(theta):

@@ -20,7 +20,7 @@ from securefl.node.models import (
     fetch_model,
     find_model,
     list_models,
-    remember_round,
+    remember_model,
 )
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -62,30 +62,12 @@ def keep_rounds(site, end):
     folder = site.study_folder(end.plan.digest)
     folder.mkdir(parents=True)
     (folder / "study.toml").write_text(sealed_study()[0])
-    last = end.plan.last_round
-    for number, model in zip((last - 2, last - 1), end.announced.models, strict=True):
-        remember_round(
-            site,
-            end.plan,
-            end.plan.facts(
-                number,
-                "0" * 64,
-                "1" * 64,
-                instances=dict.fromkeys(end.plan.study.cohort, "0" * 64),
-            ),
-            model,
-        )
-    remember_round(
-        site,
-        end.plan,
-        end.plan.facts(
-            last,
-            "0" * 64,
-            end.announced.evaluated_sha256,
-            instances=dict.fromkeys(end.plan.study.cohort, "0" * 64),
-        ),
-        b"not kept",
-    )
+    remember_model(site, end.plan, facts(end, end.plan.last_round, end.own.model_sha256))
+
+
+def facts(end, number, sha256="1" * 64):
+    nobody = dict.fromkeys(end.plan.study.cohort, "0" * 64)
+    return end.plan.facts(number, "0" * 64, sha256, instances=nobody)
 
 
 def put(site, end, sealed):
@@ -103,30 +85,14 @@ def turn(watching, site):
 
 
 def test_only_what_the_check_needs_is_kept_and_only_by_a_recipient(here, end, tmp_path):
-    kept = sorted(file.name for file in (here.study_folder(end.plan.digest) / "steps").iterdir())
+    folder = here.study_folder(end.plan.digest) / "verified"
     last = end.plan.last_round
-    assert kept == [f"{last - 2:05d}", f"{last - 1:05d}", "evaluated.json"]
-    remember_round(
-        here,
-        end.plan,
-        end.plan.facts(
-            1, "0" * 64, "1" * 64, instances=dict.fromkeys(end.plan.study.cohort, "0" * 64)
-        ),
-        b"early",
-    )
-    assert (
-        sorted(file.name for file in (here.study_folder(end.plan.digest) / "steps").iterdir())
-        == kept
-    )
+    for number in (1, last - 1):
+        remember_model(here, end.plan, facts(end, number))
+    assert [file.name for file in folder.iterdir()] == ["model"]
+    assert (folder / "model").read_text() == end.own.model_sha256
     stranger = Here(tmp_path, end, "Stranger")
-    remember_round(
-        stranger,
-        end.plan,
-        end.plan.facts(
-            last, "0" * 64, "1" * 64, instances=dict.fromkeys(end.plan.study.cohort, "0" * 64)
-        ),
-        b"",
-    )
+    remember_model(stranger, end.plan, facts(end, last))
     expect_model(stranger, end.plan, NOW)
     assert list(stranger.path.iterdir()) == []
     assert list_models(stranger) == ()
@@ -146,7 +112,7 @@ def test_it_comes_home_whenever_it_comes(here, end):
     row, model = find_model(here, "small")
     assert row.state == "here"
     np.testing.assert_array_equal(model.theta, end.outcome.theta)
-    assert not (here.study_folder(end.plan.digest) / "steps").exists()
+    assert not (here.study_folder(end.plan.digest) / "verified").exists()
     turn(watching, here)
     assert len(said) == 1
     for name in (row.name, row.name[:8], end.plan.study.study.id):
@@ -162,7 +128,7 @@ def test_a_refused_one_is_said_once_and_a_right_one_after_it_is_taken(here, end,
     for _ in range(3):
         turn(watching, here)
     assert len(said) == 1
-    assert "another model than the one that was announced" in said[0]
+    assert "another model than the one that follows" in said[0]
     (row,) = list_models(here)
     assert row.state == "refused"
     assert [folder.name for folder in (here.path / "models").iterdir()] == ["expected"]
@@ -199,14 +165,14 @@ def test_after_a_month_it_is_looked_for_no_more(here, end):
     assert len(said) == 1
     assert "did not come within 30 days" in said[0]
     assert list_models(here)[0].state == "never came"
-    assert not (here.study_folder(end.plan.digest) / "steps").exists()
+    assert not (here.study_folder(end.plan.digest) / "verified").exists()
     put(here, end, end.sealed())
     turn(watching, here)
     assert list_models(here)[0].state == "never came"
 
 
 def test_a_hospital_that_kept_nothing_says_so_and_takes_nothing(here, end):
-    (here.study_folder(end.plan.digest) / "steps" / "evaluated.json").unlink()
+    (here.study_folder(end.plan.digest) / "verified" / "model").unlink()
     put(here, end, end.sealed())
     said = []
     turn(watch(said), here)
@@ -224,17 +190,9 @@ def test_a_full_disk_is_said_and_tried_again(here, end, monkeypatch):
         during.setattr(models, "replace_file", full)
         with pytest.raises(StoreError, match="No space left"):
             turn(watch([]), here)
-        remember_round(
-            here,
-            end.plan,
-            end.plan.facts(
-                end.plan.last_round,
-                "0" * 64,
-                "1" * 64,
-                instances=dict.fromkeys(end.plan.study.cohort, "0" * 64),
-            ),
-            b"",
-        )  # costs the check, not the round
+        remember_model(
+            here, end.plan, facts(end, end.plan.last_round)
+        )  # costs the model, not the round
     said = []
     turn(watch(said), here)
     assert "came home" in said[0]

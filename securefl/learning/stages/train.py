@@ -19,8 +19,6 @@ from securefl.learning.training import training_steps
 from securefl.privacy.mechanisms import SubsampledGaussian, decimal_text
 from securefl.study.claims import claim_faults
 from securefl.study.plausible import learning_faults
-from securefl.study.recipients import recipients
-from securefl.study.schema import Study
 from securefl.study.training import TrainSection
 from securefl.study.wire import sum_unit, wire_of
 
@@ -33,21 +31,9 @@ if TYPE_CHECKING:
     from securefl.learning.steps import Draws, PrivateSteps
     from securefl.learning.strategies.strategy import ServerState, Strategy
     from securefl.study.consistency import Accountant
+    from securefl.study.schema import Study
     from securefl.study.stages import Finding
     from securefl.types import FloatArray, IntArray
-
-
-@dataclass(frozen=True)
-class LastStep:
-    """The last server step's inputs besides the model before it: recipients take the step again.
-
-    Attributes:
-        memory: float64[m], the strategy's memory before it.
-        total: int64[p], the sum that was opened.
-    """
-
-    memory: FloatArray
-    total: IntArray
 
 
 @dataclass(frozen=True)
@@ -55,20 +41,13 @@ class TrainState:
     """The training after some rounds."""
 
     server: ServerState
-    last_step: LastStep | None = None
 
 
 @dataclass(frozen=True)
 class TrainResult(Result):
-    """The trained model.
-
-    Attributes:
-        model: float64[p].
-        last_step: what made it out of the model before; None where nobody is sent it.
-    """
+    """The trained model, float64[p]."""
 
     model: FloatArray
-    last_step: LastStep | None = None
 
 
 class Train(Stage):
@@ -163,15 +142,12 @@ class Train(Stage):
         return training_steps(study, weight, rows.train, draws)
 
     def absorb(self, state: TrainState, total: IntArray, contributors: int) -> TrainState:  # noqa: ARG002
-        """See :class:`Stage`. The last step is kept where somebody is sent the model."""
-        kept = None
-        if self._is_sent and state.server.rounds == self.section.rounds - 1:
-            kept = LastStep(state.server.memory, total)
-        return TrainState(self._strategy.absorb(state.server, total, sum_unit(self.study)), kept)
+        """See :class:`Stage`."""
+        return TrainState(self._strategy.absorb(state.server, total, sum_unit(self.study)))
 
     def result(self, state: TrainState) -> TrainResult:
         """See :class:`Stage`."""
-        return TrainResult(state.server.theta, state.last_step)
+        return TrainResult(state.server.theta)
 
     def _initial(self) -> FloatArray:
         theta = self._family.initial_weights(self.section.model.initial_seed)
@@ -190,11 +166,6 @@ class Train(Stage):
     @property
     def _strategy(self) -> Strategy:
         return strategy_of(self.section)
-
-    @property
-    def _is_sent(self) -> bool:
-        """Whether the model is sent to somebody at the end."""
-        return isinstance(self.study, Study) and bool(recipients(self.study))
 
     def _leaves(self) -> str:
         patients = self.study.privacy.unit == "patient"

@@ -30,8 +30,6 @@ from securefl.study.fields import DecimalText, Fault
 from securefl.study.training import TrainSection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from securefl.learning.strategies.strategy import OwnRound
     from securefl.types import FloatArray, IntArray
 
@@ -76,7 +74,6 @@ class Adaptive(Strategy):
         tau: least divisor.
     """
 
-    memory_words: ClassVar[str] = "moments"
     words: ClassVar[str] = (
         "steps along the mean of the hospitals' noised gradients, each weight with a step size of"
         " its own"
@@ -132,37 +129,14 @@ class Adaptive(Strategy):
         kept = float(self.beta1)
         m = kept * m + (1 - kept) * move
         v = self.second_moment(v, move * move)
-        theta = state.theta + self._step(m, v)
+        theta = state.theta + float(self.server_learning_rate) * m / (np.sqrt(v) + float(self.tau))
         return ServerState(theta, np.concatenate([m, v]), state.rounds + 1)
-
-    def memory_size(self, parameters: int) -> int:
-        """Two numbers a weight."""
-        return 2 * parameters
-
-    def resume(
-        self,
-        given: Sequence[FloatArray],
-        memory: FloatArray,
-        rounds: int,
-    ) -> ServerState | None:
-        """The moments between two models are those whose step leads from the first to the second."""
-        if rounds == 0:
-            fits = np.array_equal(memory, self.start(given[-1]).memory)
-        else:
-            fits = np.array_equal(given[0] + self._step(*np.split(memory, 2)), given[1])
-        if fits:
-            return ServerState(given[-1], memory, rounds)
-        return None
 
     def faults(self, local_steps: int, rounds: int) -> list[tuple[str, str]]:
         """Rates that are slips."""
         del local_steps, rounds
         fault = f"cannot be meant: at most {MOST_RATE}"
         return [(name, fault) for name in _RATES if getattr(self, name) > MOST_RATE]
-
-    def _step(self, m: FloatArray, v: FloatArray) -> FloatArray:
-        found: FloatArray = float(self.server_learning_rate) * m / (np.sqrt(v) + float(self.tau))
-        return found
 
 
 class FedAdagradSection(AdaptiveSection):

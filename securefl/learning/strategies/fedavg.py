@@ -20,8 +20,6 @@ from securefl.study.fields import DecimalText, Fault
 from securefl.study.training import TrainSection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from securefl.learning.strategies.strategy import OwnRound
     from securefl.types import FloatArray, IntArray
 
@@ -75,7 +73,6 @@ class FedAvg(Strategy):
     """
 
     Section: ClassVar[type[TrainSection]] = FedAvgSection
-    memory_words: ClassVar[str] = "momentum"
     words: ClassVar[str] = "steps along the mean of the hospitals' noised gradients"
     local_learning_rate: Decimal
     server_learning_rate: Decimal
@@ -124,26 +121,6 @@ class FedAvg(Strategy):
         theta = np.multiply(float(self.server_learning_rate), velocity, out=mean)
         np.subtract(state.theta, theta, out=theta)
         return ServerState(theta, velocity, state.rounds + 1)
-
-    def memory_size(self, parameters: int) -> int:
-        """A number a weight."""
-        return parameters
-
-    def resume(
-        self,
-        given: Sequence[FloatArray],
-        memory: FloatArray,
-        rounds: int,
-    ) -> ServerState | None:
-        """The velocity between two models is what the second is away from the first."""
-        if rounds == 0:
-            fits = not memory.any()
-        else:
-            moved = given[0] - float(self.server_learning_rate) * memory
-            fits = bool(np.array_equal(moved, given[1]))
-        if fits:
-            return ServerState(given[-1], memory, rounds)
-        return None
 
     def faults(self, local_steps: int, rounds: int) -> list[tuple[str, str]]:
         """Rates that are slips, models that cannot move or that fly away."""

@@ -28,8 +28,8 @@ class ServerState:
 
     Attributes:
         theta: float64[p], the global model.
-        memory: float64[m], what the strategy carries from round to round beside it; a finished
-            model goes home with it, so that each hospital can take the last step again.
+        memory: float64[m], what the strategy carries from round to round beside it. It never
+            travels: each hospital works it out from the totals that it verified.
         rounds: rounds absorbed so far.
     """
 
@@ -62,13 +62,11 @@ class Strategy(ABC):
 
     Attributes:
         Section: the training's table in the study file, with the strategy's own keys.
-        memory_words: what :attr:`ServerState.memory` is called, as "momentum".
         remembers: whether a hospital's step reads its last round.
         words: how the model moves, in a sentence for people.
     """
 
     Section: ClassVar[type[TrainSection]]
-    memory_words: ClassVar[str] = "memory"
     remembers: ClassVar[bool] = False
     words: ClassVar[str] = ""
 
@@ -131,27 +129,6 @@ class Strategy(ABC):
 
         Raises:
             RoundError: the sum has another shape or type than the model.
-        """
-
-    @abstractmethod
-    def memory_size(self, parameters: int) -> int:
-        """Length of :attr:`ServerState.memory` for p parameters."""
-
-    @abstractmethod
-    def resume(
-        self,
-        given: Sequence[FloatArray],
-        memory: FloatArray,
-        rounds: int,
-    ) -> ServerState | None:
-        """The state before the last round, from what a hospital was given; None where the memory
-        that the coordinator shows cannot be the one between those broadcasts.
-
-        Args:
-            given: the broadcasts of the last two rounds, the older first; of one where there was
-                one.
-            memory: float64[m], as the coordinator shows it.
-            rounds: rounds before the last.
         """
 
     @abstractmethod
