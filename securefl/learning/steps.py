@@ -4,8 +4,9 @@
 A step: draw patients by Poisson sampling; each patient's gradient (the sum over that patient's
 rows), clipped and put on the fine integer grid (:mod:`securefl.learning.clipping`); the sum;
 Gaussian noise on the integers. Whatever happens in a batch, an empty one included, the noise is
-added. A round's steps are added up and then, once, rounded by lot to the steps of the wire and cut
-to its fields (:mod:`securefl.study.wire`): after the noise, so that neither costs privacy.
+added. A round's steps are added up, made into what the strategy sends, and then, once, rounded by lot to the
+steps of the wire and cut to its fields (:mod:`securefl.study.wire`): all after the noise, so that
+none of it costs privacy.
 
 What one patient can change in the sum is that patient's own grid vector, of norm at most ``grid``:
 no other row, no row count and no data-derived scale enters.
@@ -21,6 +22,7 @@ compute every product exactly, so that a row's gradient is the same in whatever 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,7 +34,7 @@ import numpy.typing as npt
 from securefl.errors import DataError, RoundError
 from securefl.learning.clipping import Factors, clipped_sum, clipped_sum_of_factors
 from securefl.learning.strategies import strategy_of
-from securefl.learning.strategies.strategy import OwnRound
+from securefl.learning.strategies.strategy import NoisedSum, OwnRound
 from securefl.privacy.noise import IntegerGaussian, RandomBytes, poisson_sample, stochastic_quotient
 from securefl.study.training import training_of
 from securefl.study.wire import GRID, wire_of
@@ -120,8 +122,15 @@ class StepRule:
     grid: int = GRID
 
     @classmethod
-    def from_study(cls, study: Template, weight: Fraction) -> Self:
-        """The rule for the hospital with this weight."""
+    def from_study(
+        cls,
+        study: Template,
+        weight: Fraction,
+        steps: int | None = None,
+    ) -> Self:
+        """The rule for the hospital with this weight, which takes so many local steps: those of the
+        study if none are said.
+        """
         wire, train = wire_of(study), training_of(study)
         return cls(
             clip_norm=float(train.clip_norm),
@@ -129,7 +138,7 @@ class StepRule:
             wire_step=wire.step,
             wire_largest=wire.largest,
             sample_rate=train.sample_rate,
-            local_steps=train.local_steps,
+            local_steps=train.local_steps if steps is None else steps,
             strategy=strategy_of(train),
             share=float(Fraction(train.normaliser) * weight),
         )
@@ -196,14 +205,21 @@ class PrivateSteps:
         return self.update(public)
 
     def update(self, given: FloatArray) -> IntArray:
-        """This hospital's contribution to one round: int64[p], :meth:`noised_steps` as the wire
-        carries them, in its steps.
+        """This hospital's contribution to one round: int64[s], what the strategy makes of
+        :meth:`noised_steps`, as the wire carries it, in its steps.
 
         Raises:
             RoundError: what was broadcast is not a finite vector.
         """
-        steps = self._draws.quotient(self.noised_steps(given), self._rule.wire_step)
-        most = self._rule.wire_largest
+        rule = self._rule
+        own = NoisedSum(
+            self.noised_steps(given),
+            rule.grid * rule.share,
+            rule.local_steps,
+            float(rule.sigma) * math.sqrt(rule.local_steps),
+        )
+        steps = self._draws.quotient(rule.strategy.contribution(own), rule.wire_step)
+        most = rule.wire_largest
         cut: IntArray = np.clip(steps, -most, most)
         self.clamped = int(np.count_nonzero(cut != steps))
         return cut

@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 
 
 def training_steps(
-    study: Template, weight: Fraction, train: Prepared, draws: Draws
+    study: Template,
+    weight: Fraction,
+    train: Prepared,
+    draws: Draws,
+    steps: int | None = None,
 ) -> PrivateSteps:
-    """The noised steps of the hospital with this weight.
+    """The noised steps of the hospital with this weight, so many a round: those of the study if
+    none are said.
 
     Raises:
         DataError: the rows are not finite numbers with a target of the task each.
@@ -32,7 +37,7 @@ def training_steps(
     task = task_of(study.data)
     check_targets(task, train.y)
     return PrivateSteps(
-        StepRule.from_study(study, weight),
+        StepRule.from_study(study, weight, steps),
         family_of(training_of(study).model, study.data).gradients(task),
         train.X,
         train.y,

@@ -172,6 +172,9 @@ def _training(study: Template) -> str:
     if t.sample_rate == 1:
         of_its = "all of its patients who train, every time"
     moves = strategy_of(t).words
+    fewer = ", ".join(f"{name} {plural(n, 'step')}" for name, n in sorted(t.fewer().items()))
+    if fewer:
+        steps = f"{steps} ({fewer})"
     return (
         f"{model[0].upper()}{model[1:]}, in {plural(t.rounds, 'round')}. In each round every"
         f" hospital takes {steps} on {of_its}. Then the common model {moves} ({t.strategy})."

@@ -31,7 +31,12 @@ _BOUND_SLACK: Final = 10
 
 def learning_faults(study: schema.Template) -> list[Finding]:
     """Figures of the training with which a study cannot learn: the key, and what would fit."""
-    return [*_normaliser(study), *_rates(study), *_bound(study)]
+    return [
+        *_normaliser(study),
+        *_rates(study),
+        *_fewer(study),
+        *_bound(study),
+    ]
 
 
 def _normaliser(study: schema.Template) -> list[Finding]:
@@ -75,6 +80,22 @@ def _rates(study: schema.Template) -> list[Finding]:
     strategy = STRATEGIES[training.strategy].of(training)
     faults = strategy.faults(training.local_steps, training.rounds)
     return [((field,), fault) for field, fault in faults]
+
+
+def _fewer(study: schema.Template) -> list[Finding]:
+    """Hospitals with fewer local steps that the study does not name, or no hospital with all."""
+    fewer = training_of(study).fewer()
+    names = [p.name for p in getattr(study, "participants", ())]
+    if not names or not fewer:
+        return []
+    where = "fewer_steps"
+    strangers = [((where, name), "is no hospital of this study") for name in {*fewer} - {*names}]
+    if set(fewer) >= set(names):
+        most = max(fewer[name] for name in names)
+        return [
+            ((where,), f"names every hospital: write local_steps = {most} and leave it out there")
+        ]
+    return sorted(strangers)
 
 
 def _bound(study: schema.Template) -> list[Finding]:

@@ -98,6 +98,7 @@ STRATEGIES: Registry[StrategyMaker] = Registry(
     {
         "fedavg": "securefl.learning.strategies.fedavg:FedAvg",
         "fedavgm": "securefl.learning.strategies.fedavgm:FedAvgM",
+        "fednova": "securefl.learning.strategies.fednova:FedNova",
         "fedsgd": "securefl.learning.strategies.fedsgd:FedSgd",
         "fedprox": "securefl.learning.strategies.fedprox:FedProx",
         "scaffold": "securefl.learning.strategies.scaffold:Scaffold",

@@ -4,6 +4,7 @@ and how its updates travel.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
@@ -113,6 +114,25 @@ class TrainSection(StageSection):
         if not 0 < self.sample_rate <= 1:
             raise Fault("must be above 0 and at most 1", "sample_rate")
         return self
+
+    def fewer(self) -> Mapping[str, int]:
+        """Hospitals that take fewer local steps than ``local_steps``, and how many."""
+        return {}
+
+    def steps_at(self, site: str) -> int:
+        """Local steps that this hospital takes in a round."""
+        return self.fewer().get(site, self.local_steps)
+
+    @property
+    def spread(self) -> float:
+        """Largest standard deviation of a round's noise in what a hospital sends, as a multiple of
+        one step's.
+
+        The sum of k steps has the root of k; where fewer steps are taken than ``local_steps``, it
+        is scaled to as many.
+        """
+        least = min(self.fewer().values(), default=self.local_steps)
+        return self.local_steps / math.sqrt(least)
 
     @classmethod
     def unsealed(cls, raw: Mapping[str, Any]) -> Iterator[Fault]:

@@ -66,7 +66,8 @@ class Wire:
         bits: of a field, sign included.
         step: grid units that one step on the wire stands for.
         bound: the largest sum of a round before noise that is planned for, in grid units.
-        sigma: standard deviation of a round's noise at one hospital, in grid units.
+        sigma: standard deviation of a round's noise at one hospital, in grid units; where they
+            differ, the largest.
     """
 
     bits: int
@@ -157,7 +158,7 @@ def usual_bound(study: schema.Template, bits: int) -> int:
     :func:`least_bound`.
     """
     train = training_of(study)
-    noise = float(train.noise_multiplier) / math.sqrt(train.local_steps)
+    noise = float(train.noise_multiplier) * train.spread / train.local_steps
     free = math.floor((largest_value(bits) * math.sqrt(6 * _FREE) - SHOWN) * noise)
     most = max(1, math.ceil(planned_patients(study)))
     return min(most, max(free, least_bound(study)))
@@ -181,7 +182,7 @@ def wire_of(study: schema.Template, bits: int | None = None, bound: int | None =
     if bound is None:
         bound = usual_bound(study, bits) if train.bound is None else train.bound
     steps = train.local_steps
-    sigma = float(train.noise_multiplier) * GRID * math.sqrt(steps)
+    sigma = float(train.noise_multiplier) * GRID * train.spread
     total = bound * steps * GRID
     return Wire(
         bits, max(1, math.ceil((total + SHOWN * sigma) / largest_value(bits))), total, sigma

@@ -17,7 +17,7 @@ from securefl.learning.mock import mock_table
 from securefl.learning.models import predict
 from securefl.learning.split import split_rows
 from securefl.learning.steps import PrivateSteps
-from securefl.learning.strategies.strategy import OwnRound
+from securefl.learning.strategies.strategy import NoisedSum, OwnRound
 from securefl.learning.table import read_table
 
 SECRET = b"s" * 32
@@ -249,7 +249,7 @@ def check_strategy(strategy, generator, parameters=7):
         assert strategy.weights(broadcast).shape == (parameters,)
         assert memory.ndim == 1
         given = [*given, broadcast.copy()][-2:]
-        total = generator.integers(-500, 500, parameters)
+        total = generator.integers(-500, 500, strategy.sent_size(parameters))
         before = (state.theta.copy(), memory.copy())
         after = strategy.absorb(state, total, unit)
         np.testing.assert_array_equal(state.theta, before[0])
@@ -259,9 +259,17 @@ def check_strategy(strategy, generator, parameters=7):
         for one, other in ((again.theta, after.theta), (again.memory, after.memory)):
             np.testing.assert_array_equal(one, other)
         state = after
-    for wrong in (np.zeros(parameters + 1, dtype=np.int64), np.zeros(parameters)):
+    size = strategy.sent_size(parameters)
+    for wrong in (np.zeros(size + 1, dtype=np.int64), np.zeros(size)):
         with pytest.raises(RoundError, match="the model needs"):
             strategy.absorb(state, wrong, unit)
+    for steps in (1, 3):
+        own = NoisedSum(generator.integers(-500, 500, parameters), unit, steps, 2.0)
+        kept = own.values.copy()
+        sent = strategy.contribution(own)
+        assert sent.shape == (size,)
+        assert sent.dtype == np.int64
+        np.testing.assert_array_equal(own.values, kept)
     still = np.zeros(parameters, dtype=np.int64)
     last = OwnRound(given[0], generator.integers(-500, 500, parameters), unit)
     for before in (None, last):

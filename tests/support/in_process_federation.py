@@ -130,7 +130,8 @@ class Hospital:
         self._name = name
         self._steps = None
         if makes_model(plan.study):
-            rule = StepRule.from_study(plan.study, plan.study.participant(name).weight)
+            steps = training_of(plan.study).steps_at(name)
+            rule = StepRule.from_study(plan.study, plan.study.participant(name).weight, steps)
             self._steps = PrivateSteps(rule, logistic_gradients, x[:40], y[:40], self._draws)
         self.produced: list[np.ndarray] = []
 

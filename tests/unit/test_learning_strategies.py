@@ -5,6 +5,7 @@ FLamby's four centres.
 import os
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,21 @@ from small_study import FixedDraws, rows, rule, strategy_protocol
 from worker_hospital import room_of
 
 from securefl.errors import StudyError
+from securefl.learning.features import Prepared, feature_names
 from securefl.learning.mock import mock_table
+from securefl.learning.stages.programme import Programme
+from securefl.learning.stages.roles import trained
+from securefl.learning.stages.stage import Rows
 from securefl.learning.steps import PrivateSteps
 from securefl.learning.strategies import STRATEGIES, strategy_of
-from securefl.learning.strategies.strategy import OwnRound
+from securefl.learning.strategies.strategy import NoisedSum, OwnRound
 from securefl.privacy.accounting import PldAccountant
 from securefl.report.study import study_page
 from securefl.report.terminal import plain_text
 from securefl.study.consistency import check_consistency
+from securefl.study.plausible import learning_faults
 from securefl.study.training import training_of
+from securefl.study.wire import GRID, wire_of
 
 #: So fine that rounding to whole numbers is below any comparison here.
 UNIT = float(1 << 40)
@@ -55,19 +62,20 @@ class Quadratics:
         return self.curves[hospital] * (w - self.ends[hospital])
 
     def rounds(self, made, count, steps):
-        """The product's strategy on them."""
+        """The product's strategy on them; with a list, each hospital takes its own steps."""
         state, before = made.start(self.start), [None] * len(self.ends)
         for _ in range(count):
             given = made.broadcast(state)
-            total = np.zeros(len(self.start), dtype=np.int64)
+            total = np.zeros(made.sent_size(len(self.start)), dtype=np.int64)
             for hospital in range(len(self.ends)):
-                local, noised = made.weights(given), np.zeros_like(total)
-                for _ in range(steps):
+                own = steps if isinstance(steps, int) else steps[hospital]
+                local, noised = made.weights(given), np.zeros(len(self.start), dtype=np.int64)
+                for _ in range(own):
                     step = whole(self.gradient(hospital, local))
                     noised += step
                     local = made.local_step(local, step, UNIT, given, before[hospital])
                 before[hospital] = OwnRound(given, noised, UNIT)
-                total += noised
+                total += made.contribution(NoisedSum(noised, UNIT, own, 0.0))
             state = made.absorb(state, total, UNIT * len(self.ends))
         return state.theta
 
@@ -160,6 +168,111 @@ def test_scaffold_is_that_of_its_paper_without_a_second_vector():
     assert np.abs(found - plain).max() > 1e-3
 
 
+def fednova_of_the_paper(q, rate, count, steps):
+    """Wang et al. 2020, equation 3 with plain SGD, and tau_eff the mean of the steps."""
+    w = q.start.copy()
+    for _ in range(count):
+        means = []
+        for h in range(3):
+            y = w.copy()
+            for _ in range(steps[h]):
+                y -= rate * q.gradient(h, y)
+            means.append((w - y) / (rate * steps[h]))
+        w = w - rate * np.mean(steps) * np.mean(means, axis=0)
+    return w
+
+
+def test_fednova_is_that_of_its_paper():
+    q, steps = Quadratics(), [1, 3, 6]
+    server = str(np.mean(steps) / 6)
+    made = strategy("fednova", local_learning_rate="0.1", server_learning_rate=server)
+    made = replace(made, local_steps=6)
+    found = q.rounds(made, 5, steps)
+    np.testing.assert_allclose(found, fednova_of_the_paper(q, 0.1, 5, steps), rtol=1e-9)
+    # with equal steps it is FedAvg, to the last bit
+    plain = strategy("fedavg", local_learning_rate="0.1")
+    again = replace(made, server_learning_rate=Decimal(1))
+    np.testing.assert_array_equal(q.rounds(again, 5, 6), q.rounds(plain, 5, 6))
+
+
+def test_fednova_goes_where_the_mean_loss_is_least_and_fedavg_elsewhere():
+    """Theorem 1 of the paper: with steps of its own at each hospital FedAvg solves another problem."""
+    q, steps = Quadratics(), [1, 5, 20]
+    least = (q.curves * q.ends).sum(axis=0) / q.curves.sum(axis=0)
+    made = replace(strategy("fednova", local_learning_rate="0.002"), local_steps=20)
+    plain = strategy("fedavg", local_learning_rate="0.002")
+    away, drawn = (np.linalg.norm(q.rounds(s, 600, steps) - least) for s in (made, plain))
+    weighed = np.array(steps)[:, None] * q.curves
+    other = (weighed * q.ends).sum(axis=0) / weighed.sum(axis=0)
+    assert away < 0.05 * np.linalg.norm(other - least)
+    assert drawn > 0.9 * np.linalg.norm(other - least)
+
+
+def test_fednova_scales_a_noised_sum_to_the_nearest_unit_without_overflow():
+    values = np.array([0, 1, -1, 7, -7, 3 * (1 << 59), -3 * (1 << 59)], dtype=np.int64)
+    made = replace(strategy("fednova"), local_steps=5)
+    found = made.contribution(NoisedSum(values, 1.0, 3, 0.0))
+    assert found.dtype == np.int64
+    for got, value in zip(found.tolist(), values.tolist(), strict=True):
+        assert abs(got - Fraction(value) * 5 / 3) <= Fraction(1, 2)
+
+
+def fednova_edits(**fewer):
+    """The small study by FedNova with three local steps, at some hospitals fewer."""
+    listed = ", ".join(f"{site} = {steps}" for site, steps in fewer.items())
+    return (
+        ("local_steps = 1", "local_steps = 3"),
+        ("steps = 4", "steps = 12"),
+        ('normaliser = "200"', f'fewer_steps = {{ {listed} }}\nnormaliser = "200"'),
+    )
+
+
+def fednova_study(**fewer):
+    """It with its hospitals, and its page."""
+    chosen = ('strategy = "fedavg"', 'strategy = "fednova"')
+    server = ('server_learning_rate = "4"\nserver_momentum = "0.8"\n', "")
+    _, plan = sealed_study(chosen, server, *fednova_edits(**fewer))
+    return plan.study, " ".join(plain_text(study_page(plan.study, plan.digest), 200).split())
+
+
+def test_each_hospital_takes_its_own_steps_and_the_wire_shows_the_largest_noise():
+    name, *others = fednova_study()[0].cohort
+    study, page = fednova_study(**{name: 1})
+    training = training_of(study)
+    assert training.steps_at(name) == 1
+    assert {training.steps_at(site) for site in others} == {3}
+    # one step scaled to three has three times a step's noise, three steps have its root
+    noise = float(training.noise_multiplier) * GRID
+    assert wire_of(study).sigma == pytest.approx(3 * noise)
+    assert wire_of(fednova_study()[0]).sigma == pytest.approx(np.sqrt(3) * noise)
+    assert f"takes 3 steps ({name} 1 step)" in page
+
+
+def test_a_hospital_draws_noise_for_its_own_steps_alone():
+    name = fednova_study()[0].cohort[0]
+    study, _ = fednova_study(**{name: 1})
+    stage = trained(Programme(study))
+    x, y = rows(20, features=len(feature_names(study.data)))
+    prepared = Prepared(x, y, tuple(map(str, range(20))), {})
+    for site in study.cohort:
+        draws = FixedDraws()
+        end = stage.local(study, site, Rows(prepared, prepared), draws)
+        end.update(np.zeros(stage.parameters))
+        assert len(draws.sigmas) == (1 if site == name else 3)
+
+
+def test_fewer_steps_of_a_stranger_or_of_everybody_are_refused():
+    stranger = (("fewer_steps", "Stranger"), "is no hospital of this study")
+    study, _ = fednova_study(Stranger=1)
+    assert learning_faults(study) == [stranger]
+    study, _ = fednova_study(**dict.fromkeys(study.cohort, 2))
+    ((where, fault),) = learning_faults(study)
+    assert where == ("fewer_steps",)
+    assert "write local_steps = 2" in fault
+    # a template names no hospitals yet
+    assert learning_faults(strategy_protocol("fednova", *fednova_edits(Stranger=1))) == []
+
+
 def adaptive_of_the_paper(q, kind, count):
     """Algorithm 2 of Reddi et al. 2021, one local step of rate .5."""
     beta1, beta2, tau, eta = (0.0 if kind == "fedadagrad" else 0.9), 0.99, 1e-3, 0.1
@@ -232,6 +345,9 @@ def test_a_whole_study_of_it_runs_encrypted_and_every_hospital_accepts_its_model
         ("fedadam", 'beta2 = "1"', "below 1"),
         ("fedyogi", 'tau = "0"', "above 0"),
         ("fedavgm", 'server_momentum = "1"', "below 1"),
+        ("fednova", "fewer_steps = { A = 1 }", "below local_steps, 1"),
+        ("fednova", "fewer_steps = { A = 0 }", "greater than or equal to 1"),
+        ("fedavg", "fewer_steps = { A = 1 }", "unknown key"),
     ],
 )
 def test_figures_that_cannot_be_are_refused(name, more, says):

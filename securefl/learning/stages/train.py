@@ -66,7 +66,7 @@ class Train(Stage):
                 kind="update",
                 rounds=t.rounds,
                 mechanism=SubsampledGaussian(t.noise_multiplier, t.sample_rate, t.local_steps),
-                length=self.parameters,
+                length=self._strategy.sent_size(self.parameters),
                 bound=-(-wire.bound // wire.step),
                 bits=t.bits,
                 aside=False,
@@ -139,7 +139,7 @@ class Train(Stage):
     def local(self, study: Study, site: str, rows: Rows, draws: Draws) -> PrivateSteps:
         """See :class:`Stage`."""
         weight = study.participant(site).weight
-        return training_steps(study, weight, rows.train, draws)
+        return training_steps(study, weight, rows.train, draws, self.section.steps_at(site))
 
     def absorb(self, state: TrainState, total: IntArray, contributors: int) -> TrainState:  # noqa: ARG002
         """See :class:`Stage`."""

@@ -53,6 +53,23 @@ class OwnRound:
     unit: float
 
 
+@dataclass(frozen=True)
+class NoisedSum:
+    """The sum of a hospital's noised steps in a round, before it leaves.
+
+    Attributes:
+        values: int64[p].
+        unit: of that sum.
+        steps: how many steps the hospital took.
+        deviation: standard deviation of the noise in each value, a public figure.
+    """
+
+    values: IntArray
+    unit: float
+    steps: int
+    deviation: float
+
+
 class Strategy(ABC):
     """Step of a hospital, and the model's move by the sum of all. A value: equal constants
     make equal strategies.
@@ -94,6 +111,17 @@ class Strategy(ABC):
             before: the hospital's last round; None in the first, and after its worker began anew.
         """
 
+    def contribution(self, own: NoisedSum) -> IntArray:
+        """Numbers that a hospital sends for the round, int64[s]: its noised sum, unless a strategy
+        makes something else of it. They are made of noised steps and public figures, so whatever
+        they are costs no privacy; the wire cuts what does not fit into a field.
+        """
+        return own.values
+
+    def sent_size(self, parameters: int) -> int:
+        """Length s of :meth:`contribution` for p parameters."""
+        return parameters
+
     @abstractmethod
     def start(self, theta: FloatArray) -> ServerState:
         """The state before the first round, from the initial weights float64[p]."""
@@ -124,11 +152,11 @@ class Strategy(ABC):
 
         Args:
             state: before it.
-            total: int64[p], the sum of all hospitals' noised steps, as it was opened.
+            total: int64[s], the sum of all hospitals' contributions, as it was opened.
             unit: of that sum.
 
         Raises:
-            RoundError: the sum has another shape or type than the model.
+            RoundError: the sum has another shape or type than the contributions.
         """
 
     @abstractmethod
@@ -136,16 +164,25 @@ class Strategy(ABC):
         """Constants with which nothing can be learnt: the field's name, and what would fit."""
 
 
-def check_sum(state: ServerState, total: IntArray) -> None:
-    """Refuse a sum that is not int64 of the model's shape.
+def check_sum(
+    state: ServerState,
+    total: IntArray,
+    more: int = 0,
+) -> None:
+    """Refuse a sum that is not int64 of the model's length.
+
+    Args:
+        state: holds the model.
+        total: the sum.
+        more: numbers that are sent beside the model's.
 
     Raises:
         RoundError: naming both.
     """
-    if total.shape != state.theta.shape or total.dtype != np.int64:
+    shape = (state.theta.size + more,)
+    if total.shape != shape or total.dtype != np.int64:
         raise RoundError(
-            f"the sum is {total.dtype}{list(total.shape)}; the model needs"
-            f" int64{list(state.theta.shape)}.",
+            f"the sum is {total.dtype}{list(total.shape)}; the model needs int64{list(shape)}.",
             whose="the coordinator",
             next_step="Do not release this round; check the packing that the study names.",
         )
