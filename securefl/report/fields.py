@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from securefl.learning.models import family_of
+from securefl.learning.strategies import strategy_of
 from securefl.report.explain_study import hospitals
 from securefl.report.page import Table
 from securefl.report.words import plural
@@ -70,7 +71,8 @@ def plan_fields(study: Template) -> Fields:
 
 def _width(study: Template, bits: int) -> FieldWidth:
     parameters = family_of(training_of(study).model, study.data).parameters
-    size = body_bytes(layout_for(bits, hospitals(study), parameters), parameters)
+    sent = strategy_of(training_of(study)).sent_size(parameters)
+    size = body_bytes(layout_for(bits, hospitals(study), sent), sent)
     stated = training_of(study).bound
     bound = usual_bound(study, bits) if stated is None else stated
     return FieldWidth(bits, bound, wire_of(study, bits, bound).added_variance, size / parameters)

@@ -102,6 +102,7 @@ STRATEGIES: Registry[StrategyMaker] = Registry(
         "fedsgd": "securefl.learning.strategies.fedsgd:FedSgd",
         "fedprox": "securefl.learning.strategies.fedprox:FedProx",
         "scaffold": "securefl.learning.strategies.scaffold:Scaffold",
+        "dp-fedexp": "securefl.learning.strategies.dp_fedexp:DpFedExp",
         "fedadagrad": "securefl.learning.strategies.adaptive:FedAdagrad",
         "fedadam": "securefl.learning.strategies.adaptive:FedAdam",
         "fedyogi": "securefl.learning.strategies.adaptive:FedYogi",

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from securefl.learning.strategies.strategy import OwnRound
+from securefl.learning.strategies.strategy import NoisedSum, OwnRound
 
 CENTRES = ("cleveland", "hungarian", "switzerland", "va")
 BATCH, UPDATES, ROUNDS = 4, 100, 15
@@ -64,16 +64,16 @@ def mean_accuracy(strategy, parts, seed):
     before = [None] * len(parts)
     for _ in range(ROUNDS):
         given = strategy.broadcast(state)
-        total = np.zeros(width + 1, dtype=np.int64)
+        total = np.zeros(strategy.sent_size(width + 1), dtype=np.int64)
         for place, (x, y, _, _) in enumerate(parts):
             unit = UNIT * shares[place]
-            noised, local = np.zeros_like(total), strategy.weights(given)
+            noised, local = np.zeros(width + 1, dtype=np.int64), strategy.weights(given)
             for rows in _batches(len(y), generator):
                 step = np.rint(_gradient(local, x[rows], y[rows]) * unit).astype(np.int64)
                 noised += step
                 local = strategy.local_step(local, step, unit, given, before[place])
             before[place] = OwnRound(given, noised, unit)
-            total += noised
+            total += strategy.contribution(NoisedSum(noised, unit, UPDATES, 0.0))
         state = strategy.absorb(state, total, UNIT)
     scores = [x @ state.theta[:-1] + state.theta[-1] for _, _, x, _ in parts]
     return float(

@@ -19,7 +19,7 @@ PLAIN = frozenset(
     environment errors estimates exact explain files fsspec html limits linear lines machine main markdown
     markup memory parse paths run screen shown signed spreadsheet streaming streams svg tempfiles terminal texts
     timeouts types undumpable url version1 words
-    adaptive curve25519 dpsgd fedavg fedavgm fedprox fedsgd opacus_hooks scaffold shamir thyroid
+    adaptive curve25519 dp_fedexp dpsgd fedavg fedavgm fednova fedprox fedsgd opacus_hooks scaffold shamir thyroid
     answered asking bare baselines bench claims consortium delivery demo discrimination doctor empirical
     encrypted facts simulate
     entering entry evaluate expected failure_note faults fields forecast import_guard integer_fields
