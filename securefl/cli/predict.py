@@ -68,7 +68,7 @@ def print_scores(found: ScoredTable, json_file: str | None) -> None:
         for row, score in enumerate(found.scores, 1):
             figures = "  ".join(f"{figure:.4f}" for figure in score.reshape(-1))
             if row in found.without:
-                figures = f"no score: {found.without[row]}"
+                figures = f"no {found.noun}: {found.without[row]}"
             say(f"{row}\t{figures}")
     where = ""
     if json_file:
@@ -79,7 +79,7 @@ def print_scores(found: ScoredTable, json_file: str | None) -> None:
         first = f"row {cause.first_row}, line {cause.first_line} of the file"
         if cause.rows > 1:
             first = f"first in {first}"
-        say(f"  {cause.rows} without a score: {cause.reason} ({first})")
+        say(f"  {cause.rows} without a {found.noun}: {cause.reason} ({first})")
     for line in found_lines(found.found):
         say(f"    {line}")
     say(f"The table was read as {found.read_as}.")

@@ -216,7 +216,8 @@ def load_model(folder: Path | str) -> Model:
 
 def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
     """The card as Markdown (headings after Mitchell et al. 2019, arXiv:1810.03993)."""
-    kind = family_of(spec, data).words(task_of(data))
+    task = task_of(data)
+    kind = family_of(spec, data).words(task)
     lines = [
         f"# {facts.title}",
         "",
@@ -251,8 +252,8 @@ def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
         "## What a table to be scored needs",
         "",
         (
-            "A row outside these ranges or levels gets no score, nor does one with a value missing"
-            " that may not be missing."
+            f"A row outside these ranges or levels gets no {task.noun}, nor does one with a value"
+            " missing that may not be missing."
         ),
         "",
         "| column | values | may be missing |",
@@ -270,7 +271,7 @@ def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
             f"| {column.name} | {values}{f'; {notes}' if notes else ''} |"
             f" {'yes' if column.missing == 'flag' else 'no'} |"
         )
-    return "\n".join([*lines, "", *_score_meaning(facts, task_of(data)), ""])
+    return "\n".join([*lines, "", *_score_meaning(facts, task), ""])
 
 
 def _score_meaning(facts: ModelFacts, task: Task) -> list[str]:
@@ -279,7 +280,7 @@ def _score_meaning(facts: ModelFacts, task: Task) -> list[str]:
     """
     said = task.score_words(probability=facts.probability)
     shown = [f"- {line}" for line in facts.calibration]
-    return ["## What the score means", "", said, *(["", *shown] if shown else [])]
+    return [f"## What the {task.noun} means", "", said, *(["", *shown] if shown else [])]
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a study section holds

@@ -300,7 +300,7 @@ def _declared_near(
 def _clipped(table: Table, spec: DataSpec, rows: Sequence[int]) -> dict[str, int]:
     """For each column that clips, how many of ``rows`` lie outside its range."""
     counts = {}
-    for column in spec.columns:
+    for column in (*spec.columns, *spec.label.ranges):
         if isinstance(column, NumericColumn) and column.outside == "clip":
             numbers = DeclaredNumbers(column.missing_codes, table.reading.decimal)
             low = float(column.low)

@@ -114,6 +114,7 @@ def count_rows(
         prepared.set_aside,
         prepared.found,
         tuple(notes),
+        task.strata_alike,
     )
 
 

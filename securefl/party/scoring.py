@@ -32,7 +32,8 @@ class ScoredTable:
         found: texts in the table that kept rows from a score.
         read_as: how the table was read, in words.
         intended_use: of the model.
-        names: of the figures of a score, where it has several.
+        names: of the figures of a score, where they need any.
+        noun: what a score is called, "score" or "prediction".
     """
 
     scores: FloatArray
@@ -42,6 +43,7 @@ class ScoredTable:
     read_as: str
     intended_use: str
     names: tuple[str, ...] = ()
+    noun: str = "score"
 
     @property
     def causes(self) -> tuple[Cause, ...]:
@@ -89,6 +91,7 @@ def score_table(folder: Path, rows: Path, given: GivenReading) -> ScoredTable:
     model = load_model(folder)
     source = find_source(rows, [column.name for column in model.data.columns], given)
     table = read_in_order(source.content(), source.reading)
+    task = task_of(model.data)
     scores, reasons = model.scored(table)
     without = {row: reason for row, reason in enumerate(reasons, 1) if reason is not None}
     return ScoredTable(
@@ -98,5 +101,6 @@ def score_table(folder: Path, rows: Path, given: GivenReading) -> ScoredTable:
         found=found_for_predict(table, model.data),
         read_as=source.words,
         intended_use=model.intended_use,
-        names=task_of(model.data).score_names,
+        names=task.score_names,
+        noun=task.noun,
     )

@@ -47,7 +47,7 @@ def model_facts(
         owner=study.outputs.owner,
         privacy=explain_epsilon(worst_epsilon(study), study.privacy.delta),
         figures={
-            told.metric: f"{told.headline}; from a noised, encrypted score histogram",
+            told.metric: f"{told.headline}; from a noised, encrypted {task.released_as}",
             f"{told.metric} asked for": quality_words(verdict, rule.minimum),
         },
         participants=study.cohort,

@@ -31,6 +31,7 @@ class RowCount(NamedTuple):
         set_aside: the others, by reason.
         found: texts for which rows were set aside.
         notes: what else the owner should know of the table, a sentence each.
+        alike: what rows have in common that are all in one of the outcomes.
     """
 
     rows: int
@@ -40,6 +41,7 @@ class RowCount(NamedTuple):
     set_aside: Mapping[str, int]
     found: tuple[Found, ...] = ()
     notes: tuple[str, ...] = ()
+    alike: str = "have the same outcome"
 
 
 def rows_words(count: RowCount) -> str:
@@ -135,7 +137,7 @@ def rows_warning(count: RowCount) -> str | None:
         )
     if count.usable in count.outcomes.values():
         return (
-            "ALL ROWS of your table that can be used have the same outcome:"
+            f"ALL ROWS of your table that can be used {count.alike}:"
             f" {count.outcome_words} of {count.usable:,}. Is the label as the protocol means it?"
         )
     return None

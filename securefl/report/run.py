@@ -229,7 +229,7 @@ def _meaning(told: Told) -> Section | None:
     if told.header:
         table = [told_table(told)]
     note = [Paragraph(told.note, Tone.QUIET)] if told.note else []
-    return section("Does a score mean what it says?", *told.sentences, *table, *note)
+    return section(told.heading, *told.sentences, *table, *note)
 
 
 def lost_words(lost: Mapping[str, str]) -> str:

@@ -134,7 +134,7 @@ def _released(found: Simulation) -> Section | None:
     held = ""
     if base.covered is not None:
         held = f"in {100 * base.covered:.0f} % of the repeats it holds the exact figure"
-    point = "none: the intervals hold .5"
+    point = "none: no interval tells the model from a guess"
     if base.released.known:
         point = spread_words(base.released)
         given = len(base.released.values)

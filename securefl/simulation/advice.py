@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from securefl.learning.counts import row_counts
 from securefl.learning.models import family_of, predict
 from securefl.learning.tasks import task_of
 from securefl.learning.tasks.binary.discrimination import histogram_auc
@@ -230,7 +229,7 @@ def _loss(
     """Mean distance of the AUC in bands from the AUC of the exact score."""
     apart = []
     for scores, y in scored:
-        counts = row_counts(task.place(scores, y, section), task.histogram_size(section))
+        counts = task.tally(scores, y, section)
         banded = histogram_auc(
             counts[: section.bins].astype(float), counts[section.bins :].astype(float)
         )
@@ -250,7 +249,7 @@ def _width(
     size = task.histogram_size(section)
     widths = []
     for scores, y in scored:
-        counts = row_counts(task.place(scores, y, section), size)
+        counts = task.tally(scores, y, section)
         for _ in range(_DRAWS):
             # A sum of independent Gaussians is one Gaussian; for integers nearly so.
             noise = draws.gaussian(section.sigma * Decimal(hospitals).sqrt(), size)

@@ -220,6 +220,7 @@ class _Simulator:
     ) -> PointFacts:
         ends = [trial.probes[-1] if trial.probes else None for trial in trials]
         released = [trial.evaluation for trial in trials if trial.evaluation is not None]
+        task = task_of(study.data)
         values = sum(trial.values for trial in trials)
         verdicts = [getattr(found, "calibrated", None) for found in released]
         return PointFacts(
@@ -227,7 +228,7 @@ class _Simulator:
             figure=spread_of([end.figure if end else None for end in ends]),
             low=spread_of([found.low for found in released]),
             high=spread_of([found.high for found in released]),
-            released=spread_of([found.auc for found in released]),
+            released=spread_of([task.released_figure(found) for found in released]),
             covered=_covered(trials),
             calibration=spread_of([end.calibration if end else None for end in ends]),
             calibrated=Counter(str(verdict) for verdict in verdicts if verdict is not None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -52,6 +53,19 @@ def check_epsilon(epsilon: Decimal) -> None:
         )
 
 
+@dataclass(frozen=True)
+class NoisedNumbers:
+    """Range and noise of the whole numbers in a released list.
+
+    Attributes:
+        bound: the largest of them before noise.
+        sigma: standard deviation of the noise on each.
+    """
+
+    bound: int
+    sigma: Decimal
+
+
 class EvaluateSection(StageSection):
     """Histogram of the held-out patients, noised and summed. Its metric adds keys of its own: the
     table is read by the metric's section.
@@ -73,6 +87,11 @@ class EvaluateSection(StageSection):
     def sigma(self) -> Decimal:
         """Standard deviation of the noise on each count."""
         return noise_on_cells(self.noise_multiplier, self.cells)
+
+    @property
+    def numbers(self) -> NoisedNumbers:
+        """Numbers as they are released: counts, up to ``bound``."""
+        return NoisedNumbers(self.bound, self.sigma)
 
     @model_validator(mode="wrap")
     @classmethod

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from securefl.study.fields import Section
+
+if TYPE_CHECKING:
+    from securefl.study.columns import NumericColumn
 
 
 class LabelSection(Section, ABC):
@@ -21,3 +24,8 @@ class LabelSection(Section, ABC):
     @abstractmethod
     def columns(self) -> tuple[str, ...]:
         """The columns that the label is read from."""
+
+    @property
+    def ranges(self) -> tuple[NumericColumn, ...]:
+        """Columns of these whose numbers may be cut to a range, as features would be declared."""
+        return ()

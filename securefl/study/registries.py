@@ -84,6 +84,7 @@ TASKS: Registry[TaskMaker] = Registry(
     {
         "binary": "securefl.learning.tasks.binary.task:Binary",
         "classes": "securefl.learning.tasks.classes.task:Classes",
+        "number": "securefl.learning.tasks.number.task:Number",
     },
 )
 FAMILIES: Registry[FamilyMaker] = Registry(
@@ -114,9 +115,14 @@ EVALUATIONS: Registry[type[EvaluateSection]] = Registry(
     {
         "auc": "securefl.study.binary_evaluation:AucSection",
         "macro-auc": "securefl.study.classes_evaluation:MacroAucSection",
+        "r2": "securefl.study.number_evaluation:R2Section",
     },
 )
 #: Kinds of labels beside those of :mod:`securefl.study.binary_label`.
 LABELS: Registry[type[LabelSection]] = Registry(
-    "label", {"classes": "securefl.study.classes_label:ClassesLabel"}
+    "label",
+    {
+        "classes": "securefl.study.classes_label:ClassesLabel",
+        "number": "securefl.study.number_label:NumberLabel",
+    },
 )

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 
 #: Words of a study file whose family has another name.
-_FAMILY_OF_KIND: Final = {"logistic-regression": "linear", "mlp": "perceptron"}
+_FAMILY_OF_KIND: Final = {
+    "logistic-regression": "linear",
+    "regression": "linear",
+    "mlp": "perceptron",
+}
 
 
 class ModelSpec(Section):

@@ -18,7 +18,7 @@ from extension_promises import (
     check_family,
     check_label,
     check_neighbours,
-    check_places,
+    check_tally,
     check_task,
 )
 from in_process_federation import sealed_study
@@ -27,7 +27,7 @@ from worker_hospital import room_of
 
 from securefl.errors import MessageError, StudyError
 from securefl.learning.artefact import ModelFacts, load_model, save_model
-from securefl.learning.counts import release_counts, row_counts
+from securefl.learning.counts import release_counts
 from securefl.learning.families import FAMILIES
 from securefl.learning.features import prepare
 from securefl.learning.models import family_of, predict
@@ -39,7 +39,7 @@ from securefl.learning.strategies import strategy_of
 from securefl.learning.summing import sum_in_order
 from securefl.learning.table import read_table
 from securefl.learning.tasks import TASKS, task_of
-from securefl.learning.tasks.task import Task
+from securefl.learning.tasks.counted import CountedTask
 from securefl.learning.tasks.told import Told
 from securefl.learning.training import training_steps
 from securefl.privacy.accounting import PldAccountant
@@ -83,7 +83,7 @@ class Rightly:
     share: float
 
 
-class Stages(Task):
+class Stages(CountedTask):
     """Softmax over three scores; judged by a table of true and likeliest stages."""
 
     regression = "multinomial regression"
@@ -211,7 +211,7 @@ def table():
 def test_the_task_keeps_the_promises(study):
     task, generator = task_of(study.data), np.random.default_rng(1)
     check_task(task, generator)
-    check_places(task, evaluation_of(study), generator)
+    check_tally(task, evaluation_of(study), generator)
     check_label(task, study.data)
 
 
@@ -237,10 +237,7 @@ def test_hospitals_train_it_and_the_noised_histogram_judges_it(study, tmp_path):
         state = strategy.absorb(state, hospital.update(strategy.broadcast(state)), unit)
     said = predict(state.theta, family, task, held_out.X)
     assert said.shape == (len(held_out.y), 3)
-    counts = row_counts(
-        task.place(said, held_out.y, evaluation_of(study)),
-        task.histogram_size(evaluation_of(study)),
-    )
+    counts = task.tally(said, held_out.y, evaluation_of(study))
     assert counts.sum() == len(held_out.y)
     total = release_counts(counts, evaluation_of(study), draws)
     rightly = task.evaluate(total, evaluation_of(study), 1)

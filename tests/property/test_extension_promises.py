@@ -19,12 +19,13 @@ from extension_promises import (
     check_label,
     check_neighbours,
     check_noised_steps_only,
-    check_places,
     check_strategy,
+    check_tally,
     check_task,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from number_study import number_protocol
 from small_study import SPEC, protocol, strategy_protocol
 
 from securefl.learning.families import FAMILIES
@@ -38,6 +39,7 @@ from securefl.study.training import training_of
 TASK_EXAMPLES = {
     "binary": (SPEC, evaluation_of(protocol())),
     "classes": (classes_protocol().data, evaluation_of(classes_protocol())),
+    "number": (number_protocol().data, evaluation_of(number_protocol())),
 }
 #: Name → sections of the study file.
 FAMILY_EXAMPLES = {
@@ -66,7 +68,7 @@ def made(task, family, section):
 def test_a_task_has_a_slope_and_handles_each_row_by_itself(name, seed):
     data, evaluation = TASK_EXAMPLES[name]
     check_task(task_of(data), np.random.default_rng(seed))
-    check_places(task_of(data), evaluation, np.random.default_rng(seed))
+    check_tally(task_of(data), evaluation, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("name", TASKS.names())

@@ -19,6 +19,7 @@ from securefl.learning.split import split_rows
 from securefl.learning.steps import PrivateSteps
 from securefl.learning.strategies.strategy import NoisedSum, OwnRound
 from securefl.learning.table import read_table
+from securefl.learning.tasks.counted import CountedTask
 
 SECRET = b"s" * 32
 
@@ -60,21 +61,34 @@ def check_task(task, generator):
     assert strata.max() < len(task.strata)
 
 
-def check_places(task, evaluation, generator):
-    """A row counts once in as many numbers of the histogram as the section says, whatever the model
-    says and beside whom.
+def check_tally(task, evaluation, generator):
+    """A row adds to an evaluation's list what follows from it alone, and no more than the noise is
+    drawn for, whatever the model says and beside whom.
     """
     predictions = task.predictions(generator.normal(0, 3, (64, task.outputs)))
     y = generator.choice(known_targets(task), 64)
+    whole = task.tally(predictions, y, evaluation)
+    assert whole.shape == (task.histogram_size(evaluation),)
+    assert whole.dtype == np.int64
+    each = [task.tally(predictions[i : i + 1], y[i : i + 1], evaluation) for i in range(64)]
+    np.testing.assert_array_equal(np.sum(each, axis=0), whole)
+    for row in each:
+        # exact decimals: the row's length times the multiplier is at most the noise's deviation
+        squared = int(row @ row) * evaluation.noise_multiplier**2
+        assert 0 < squared <= evaluation.sigma**2
+    order = generator.permutation(64)
+    np.testing.assert_array_equal(task.tally(predictions[order], y[order], evaluation), whole)
+    if isinstance(task, CountedTask):
+        check_places(task, evaluation, predictions, y)
+
+
+def check_places(task, evaluation, predictions, y):
+    """A row counts once in as many numbers of the histogram as the section says."""
     places = task.place(predictions, y, evaluation)
     assert places.reshape(64, -1).shape == (64, evaluation.cells)
     assert (np.diff(places.reshape(64, -1), axis=1) > 0).all()
     assert places.min() >= 0
     assert places.max() < task.histogram_size(evaluation)
-    order = generator.permutation(64)
-    np.testing.assert_array_equal(
-        task.place(predictions[order], y[order], evaluation), places[order]
-    )
 
 
 def check_label(task, data):

@@ -52,7 +52,7 @@ def people(generator, sizes, sharpness):
 
 
 def histogram(predictions, y, section=SECTION):
-    return row_counts(TASK.place(predictions, y, section), TASK.histogram_size(section))
+    return TASK.tally(predictions, y, section)
 
 
 def test_texts_give_classes_and_all_else_sets_the_row_aside():

@@ -15,8 +15,10 @@ from securefl.demo import baselines, thyroid
 from securefl.errors import DataError, StudyError
 from securefl.learning.features import Prepared, feature_names, prepare
 from securefl.learning.table import read_table
+from securefl.learning.tasks.number.task import scale_of
 from securefl.privacy.accounting import PldAccountant
 from securefl.study.consistency import check_consistency
+from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_protocol
 from securefl.study.training import training_of
 
@@ -111,6 +113,24 @@ def test_the_protocol_of_three_classes_agrees_with_itself_and_with_the_table():
         "overactive": 241,
         "neither": 8264 - 4,
     }
+    assert Fraction(training_of(study).normaliser) == sum(thyroid.SITES.values()) * Fraction(7, 10)
+
+
+def test_the_protocol_of_a_number_agrees_with_itself_and_with_the_table():
+    path = Path(__file__).parents[2] / "protocols" / "studies" / "thyroid-number" / "protocol.toml"
+    study = parse_protocol(path.read_bytes())
+    check_consistency(study, PldAccountant())
+    places = np.concatenate(
+        [
+            prepare(read_table(table), study.data, b"s" * 32).y
+            for table in thyroid.site_tables().values()
+        ]
+    )
+    assert len(places) == 8726
+    scale = scale_of(study.data.label)
+    # the published deviation that the plan of the check rests on
+    deviation = float(evaluation_of(study).deviation)
+    assert scale.distance(places.std()) == pytest.approx(deviation, rel=0.02)
     assert Fraction(training_of(study).normaliser) == sum(thyroid.SITES.values()) * Fraction(7, 10)
 
 

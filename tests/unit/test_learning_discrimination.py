@@ -9,12 +9,12 @@ import pytest
 from simulated_evaluations import SETTINGS, Setting, mended_auc, simulate
 
 from securefl.learning.tasks.binary.discrimination import (
-    _inverse,
     auc_interval,
     expected_interval,
     fieller,
     histogram_auc,
     unbiased_auc,
+    unbiased_inverse,
 )
 
 #: A smaller form of `benchmarks/evaluation/run.py`, which takes 1,000 runs and pairs of opposite
@@ -53,18 +53,20 @@ def test_the_mended_estimate_of_before_fails_the_same_test():
 
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 3.0, 10.0, 24.9, 25.1, 200.0])
 def test_the_inverse_of_a_size_is_mills_ratio(ratio):
-    got = _inverse(ratio * 7.0, 7.0) * 7.0
+    got = unbiased_inverse(ratio * 7.0, 7.0) * 7.0
     x = (np.arange(1_000_000) + 0.5) * 1e-5
     integral = float(
         np.sum(np.exp(-x * x / 2 - ratio * x)) * 1e-5
     )  # exp(r²/2) times the tail beyond r
     assert got == pytest.approx(integral, rel=2e-4)
-    assert math.isnan(_inverse(-1e9, 1.0))
+    assert math.isnan(unbiased_inverse(-1e9, 1.0))
 
 
 def test_the_inverse_of_a_size_is_unbiased():
     draws = np.random.default_rng(5).normal(4.0, 1.0, 200_000)
-    assert np.mean([_inverse(float(d), 1.0) for d in draws]) == pytest.approx(1 / 4, rel=0.01)
+    assert np.mean([unbiased_inverse(float(d), 1.0) for d in draws]) == pytest.approx(
+        1 / 4, rel=0.01
+    )
     assert np.mean(1 / draws[draws > 0.2]) > 1.05 / 4  # what a plain inverse would do
 
 

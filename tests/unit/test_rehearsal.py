@@ -175,6 +175,17 @@ def test_several_classes_are_simulated():
     assert not found.facts.base.calibration.known
 
 
+def test_a_number_is_simulated_and_no_page_speaks_of_a_yes_or_no():
+    file = Path(__file__).parents[2] / "protocols/studies/thyroid-number/protocol.toml"
+    found = sf.simulate(file, public="thyroid", repeat=1, advise=False)
+    assert found.facts.metric == "R2"
+    assert 0.3 < found.facts.base.figure.mean < 0.5
+    assert not found.facts.base.calibration.known
+    shown = plain_text(found.page(), 100)
+    assert "R2, released" in shown
+    assert not [word for word in ("AUC", "positive", "score", "probab") if word in shown]
+
+
 def test_a_study_without_a_model_shows_its_tables():
     file = Path(__file__).parents[2] / "protocols/studies/thyroid-table/protocol.toml"
     found = sf.simulate(file, public="thyroid", repeat=1)

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from securefl.types import FloatArray
 
 _NUMBERS_AT_ONCE = 1 << 20
-LAYERS_FAULT: Final = 'an "mlp" names its hidden layer sizes; a "logistic-regression" has none'
+LAYERS_FAULT: Final = (
+    'an "mlp" names its hidden layer sizes; a "regression" or "logistic-regression" has none'
+)
 
 
 class Layers(Family):

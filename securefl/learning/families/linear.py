@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class LinearSpec(ModelSpec):
-    """A linear model: no keys of its own."""
+    """A linear model: no keys of its own. The task says which regression it is."""
 
-    kind: Literal["logistic-regression"]
+    kind: Literal["logistic-regression", "regression"]
 
     @model_validator(mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""Stage ``evaluate``: how well the model does on the patients kept aside, from one noised histogram.
+"""Stage ``evaluate``: how well the model does on the patients kept aside, from one noised list.
 
 What is counted and what is read off it, the task says (:mod:`securefl.learning.tasks`).
 """
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from securefl.learning.counts import release_counts, row_counts
+from securefl.learning.counts import release_counts
 from securefl.learning.models import family_of, predict
 from securefl.learning.stages.release import Release, Words
 from securefl.learning.stages.stage import Result, Rows, Stage, newest_model
@@ -54,7 +54,7 @@ class EvaluateResult(Result):
     """The released histogram.
 
     Attributes:
-        histogram: int64[h], summed and noised.
+        histogram: int64[h], counts or sums of all hospitals, noised.
         contributors: hospitals in it.
         section: the study's section.
         task: the study's task.
@@ -96,6 +96,7 @@ class Evaluate(Stage):
     def releases(self) -> Sequence[Release]:
         """See :class:`Stage`."""
         s = self.section
+        numbers = s.numbers
         words = Words(
             "check of the model",
             self._task.histogram_words,
@@ -109,8 +110,8 @@ class Evaluate(Stage):
                 rounds=1,
                 mechanism=Gaussian(s.noise_multiplier),
                 length=self._task.histogram_size(s),
-                bound=s.bound,
-                bits=count_bits(s),
+                bound=numbers.bound,
+                bits=count_bits(numbers),
                 aside=True,
                 words=words,
             ),
@@ -140,7 +141,7 @@ class Evaluate(Stage):
         yield from claim_faults(
             s.epsilon, lambda: accountant.evaluation_epsilon(s.noise_multiplier, delta), delta
         )
-        yield from width_faults(s)
+        yield from width_faults(s.numbers)
 
     def sealed(self) -> Mapping[str, Any]:
         """Keys of the metric that a template may leave open."""
@@ -194,6 +195,5 @@ class _Local:
 
     def answer(self, release: Release, public: FloatArray) -> IntArray:  # noqa: ARG002
         predictions = predict(public, self.family, self.task, self.held_out.X)
-        places = self.task.place(predictions, self.held_out.y, self.section)
-        counts = row_counts(places, self.task.histogram_size(self.section))
-        return release_counts(counts, self.section, self.draws)
+        sums = self.task.tally(predictions, self.held_out.y, self.section)
+        return release_counts(sums, self.section.numbers, self.draws)

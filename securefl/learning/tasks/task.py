@@ -5,7 +5,8 @@ for a study's label, the section of the study file that says where the target is
 
 Two promises keep one patient's rows from moving another's integers (rule 10), and property tests
 hold every registered task to them: what is made of a row depends on that row alone, to the last
-bit; and a row counts in one number of a count or histogram, once.
+bit; and a row adds to a released list no more than the evaluation's noise is drawn for: 1 to a
+fixed number of counts, or whole numbers of a bounded length.
 """
 
 from __future__ import annotations
@@ -46,20 +47,26 @@ class Task(ABC):
         metric: name of the figure that a quality rule is judged on, as "AUC".
         strata: names of the groups that a count of patients is split into.
         strata_words: how it is split, as "by stage of the disease": for owners.
-        score_names: names of the figures of a prediction, where there are several.
+        strata_alike: what is said of rows that are all in one of them: "have the same outcome".
+        noun: what a prediction is called, "score" or "prediction".
+        score_names: names of the figures of a prediction, where they need any.
         histogram_words: what an evaluation counts, as "how many of the patients kept aside ...":
             for owners.
+        released_as: what leaves for an evaluation, in two words, for the model card.
     """
 
     regression: ClassVar[str]
-    steepest: ClassVar[float]
+    steepest: float
     dtype: ClassVar[type[np.number[Any]]]
     EvaluationTable: ClassVar[type[EvaluateSection]]
     metric: ClassVar[str]
     strata: tuple[str, ...]
-    strata_words: ClassVar[str]
+    strata_words: str
+    strata_alike: str = "have the same outcome"
+    noun: ClassVar[str] = "score"
     score_names: tuple[str, ...] = ()
     histogram_words: ClassVar[str]
+    released_as: ClassVar[str] = "score histogram"
 
     @abstractmethod
     def __init__(self, label: Any) -> None:  # noqa: ANN401 - each task has labels of its own
@@ -133,17 +140,22 @@ class Task(ABC):
 
     @abstractmethod
     def histogram_size(self, evaluation: Any) -> int:  # noqa: ANN401 - each task has a section of its own
-        """Numbers in the histogram that an evaluation releases."""
+        """Numbers in the list that an evaluation releases."""
 
     @abstractmethod
-    def place(
+    def tally(
         self,
         predictions: FloatArray,
         y: npt.NDArray[Any],
         evaluation: Any,  # noqa: ANN401 - as above
     ) -> IntArray:
-        """The place in the histogram in which each row counts, int64[m]; or its places, int64[m, c]
-        in rising order, where one row counts in c numbers as the section's ``cells`` says.
+        """Those numbers without noise, int64[:meth:`histogram_size`]: a sum over the rows, each of
+        which adds what follows from it alone. Private: never released without noise.
+
+        One row's addition has an L2 norm of at most the section's ``sigma`` over its
+        ``noise_multiplier``. Two classes see to that: a task derives from
+        :class:`~securefl.learning.tasks.counted.CountedTask` or
+        :class:`~securefl.learning.tasks.summed.SummedTask`.
         """
 
     @abstractmethod
@@ -153,8 +165,8 @@ class Task(ABC):
         evaluation: Any,  # noqa: ANN401 - as above
         contributors: int,
     ) -> Any:  # noqa: ANN401 - each task has figures of its own
-        """The figures from the opened sum of the contributors' noised histograms: a frozen
-        dataclass of plain values.
+        """The figures from the opened sum of the contributors' noised lists: a frozen dataclass of
+        plain values, ``low`` and ``high`` among them, the interval of the :attr:`metric`.
 
         Raises:
             RoundError: the sum has another length.
@@ -170,6 +182,13 @@ class Task(ABC):
         """Exact figures of a hospital's own held-out rows, a frozen dataclass of plain values:
         private, for the owner's own screen (rule 1).
         """
+
+    def released_figure(self, evaluation: Any) -> float | None:  # noqa: ANN401 - as above
+        """The :attr:`metric` itself in what :meth:`evaluate` gave; None where no single figure is
+        given beside the interval.
+        """
+        del evaluation
+        return None
 
     def exact_figure(self, figures: Any) -> float:  # noqa: ANN401 - as above
         """The :attr:`metric` itself in what :meth:`own_figures` gave; NaN where it is not known.

@@ -29,6 +29,7 @@ class Told:
         headline: that figure, its interval first.
         short: its interval alone.
         rows: label and text of further figures.
+        heading: over the sentences and the table, on the page of a finished study.
         sentences: what follows from them, a sentence each.
         header: of a table; empty where there is none.
         cells: its rows; None stands where nothing can be said.
@@ -43,6 +44,7 @@ class Told:
     headline: str = ""
     short: str = ""
     rows: tuple[tuple[str, str], ...] = ()
+    heading: str = "Does a score mean what it says?"
     sentences: tuple[str, ...] = ()
     header: tuple[str, ...] = ()
     cells: tuple[tuple[str | None, ...], ...] = ()

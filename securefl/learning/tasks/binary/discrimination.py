@@ -63,7 +63,7 @@ def unbiased_auc(negatives: FloatArray, positives: FloatArray, noise_variance: f
     bins = negatives.size
     deviation = math.sqrt(noise_variance * bins)
     over_negatives, over_positives = (
-        _inverse(float(c.sum()), deviation) for c in (negatives, positives)
+        unbiased_inverse(float(c.sum()), deviation) for c in (negatives, positives)
     )
     kernel = _kernel(bins)
     of_negatives, of_positives = negatives - negatives.mean(), positives - positives.mean()
@@ -214,7 +214,7 @@ def _within(negatives: FloatArray, positives: FloatArray) -> float:
     return float(2 * turned.sum() / (12 * positives.sum() * negatives.sum()))
 
 
-def _inverse(size: float, deviation: float) -> float:
+def unbiased_inverse(size: float, deviation: float) -> float:
     """Voinov's unbiased estimate of one over a class size, from the noised size; NaN where it
     overflows.
     """

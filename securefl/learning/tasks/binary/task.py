@@ -13,7 +13,7 @@ from securefl.learning.tasks.binary.labels import near_outcome, outcomes
 from securefl.learning.tasks.binary.mock import mock_label
 from securefl.learning.tasks.binary.own_figures import OwnFigures, calibration_error, figures_of
 from securefl.learning.tasks.binary.words import told, told_own, told_plan
-from securefl.learning.tasks.task import Task
+from securefl.learning.tasks.counted import CountedTask
 from securefl.study.binary_evaluation import AucSection
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from securefl.types import FloatArray, IntArray
 
 
-class Binary(Task):
+class Binary(CountedTask):
     """One score a row; its sigmoid is the score that people see. Targets are int8, 0 or 1."""
 
     regression = "logistic regression"
@@ -107,6 +107,10 @@ class Binary(Task):
     ) -> OwnFigures:
         """AUC and bands."""
         return figures_of(predictions, y, evaluation.edges)
+
+    def released_figure(self, evaluation: Evaluation) -> float | None:
+        """The AUC, where it can be told from chance."""
+        return evaluation.auc
 
     def exact_figure(self, figures: OwnFigures) -> float:
         """The AUC."""

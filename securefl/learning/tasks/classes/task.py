@@ -14,7 +14,7 @@ from securefl.learning.summing import sum_in_order
 from securefl.learning.tasks.classes import evaluation as figures
 from securefl.learning.tasks.classes.labels import classes, near_class
 from securefl.learning.tasks.classes.words import METRIC, label_words, told, told_own
-from securefl.learning.tasks.task import Task
+from securefl.learning.tasks.counted import CountedTask
 from securefl.study.classes_evaluation import MacroAucSection
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from securefl.types import FloatArray, IntArray
 
 
-class Classes(Task):
+class Classes(CountedTask):
     """One score for each class. Targets are int8, the number of the class from 0."""
 
     regression = "multinomial regression"
@@ -127,6 +127,10 @@ class Classes(Task):
     ) -> OwnClasses:
         """Areas, and a table of true and told classes."""
         return figures.own_figures(predictions, y, self.outputs)
+
+    def released_figure(self, evaluation: ClassesEvaluation) -> float | None:
+        """The mean area, where it can be told from chance."""
+        return evaluation.auc
 
     def exact_figure(self, figures: OwnClasses) -> float:
         """The mean area."""

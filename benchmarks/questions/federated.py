@@ -1,0 +1,86 @@
+"""A study's training and check with the product's own steps, all hospitals in one process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from securefl.demo.thyroid import SITES, demo_secret, site_tables
+from securefl.learning.counts import release_counts
+from securefl.learning.families.linear import closed_gradients
+from securefl.learning.features import prepare
+from securefl.learning.models import family_of, predict
+from securefl.learning.split import split_rows
+from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule
+from securefl.learning.strategies import strategy_of
+from securefl.learning.table import read_table
+from securefl.learning.tasks import task_of
+from securefl.privacy.randomness import SystemRandomness
+from securefl.study.counts import evaluation_of
+from securefl.study.training import training_of
+from securefl.study.wire import sum_unit
+
+if TYPE_CHECKING:
+    from securefl.study.schema import Template
+
+WEIGHTS = {site: Fraction(rows, sum(SITES.values())) for site, rows in SITES.items()}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One split of the thyroid table with fresh noise.
+
+    Attributes:
+        released: figures of the noised check.
+        exact: figures of the model on all rows kept aside.
+        train: features and targets of all that train.
+        aside: of all that are kept aside.
+    """
+
+    released: Any
+    exact: Any
+    train: tuple[Any, Any]
+    aside: tuple[Any, Any]
+
+
+def one_run(study: Template, seed: int) -> Run:
+    """Train and check a study with a linear model on the split of ``seed``."""
+    halves = {}
+    for site, table in site_tables().items():
+        secret = demo_secret(seed, site)
+        rows = prepare(read_table(table), study.data, secret)
+        halves[site] = split_rows(rows, secret, study.data.holdout)
+    draws, training = RandomDraws(SystemRandomness()), training_of(study)
+    evaluation, task = evaluation_of(study), task_of(study.data)
+    family = family_of(training.model, study.data)
+    gradients = closed_gradients(task)
+    steps = [
+        PrivateSteps(StepRule.from_study(study, WEIGHTS[site]), gradients, train.X, train.y, draws)
+        for site, (train, _) in halves.items()
+    ]
+    strategy = strategy_of(training)
+    state = strategy.start(family.initial_weights(training.model.initial_seed))
+    for _ in range(training.rounds):
+        total = np.sum([step.update(strategy.broadcast(state)) for step in steps], axis=0)
+        state = strategy.absorb(state, total, sum_unit(study))
+    total = np.zeros(task.histogram_size(evaluation), dtype=np.int64)
+    for _, held_out in halves.values():
+        said = predict(state.theta, family, task, held_out.X)
+        total += release_counts(task.tally(said, held_out.y, evaluation), evaluation.numbers, draws)
+    train, aside = (joined(halves, half) for half in (0, 1))
+    said = predict(state.theta, family, task, aside[0])
+    return Run(
+        task.evaluate(total, evaluation, len(halves)),
+        task.own_figures(said, aside[1], evaluation),
+        train,
+        aside,
+    )
+
+
+def joined(halves: dict[str, Any], half: int) -> tuple[Any, Any]:
+    """Features and targets of all hospitals: those that train (0) or are kept aside (1)."""
+    parts = [both[half] for both in halves.values()]
+    return np.concatenate([p.X for p in parts]), np.concatenate([p.y for p in parts])
