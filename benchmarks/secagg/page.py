@@ -106,7 +106,7 @@ def page(results: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
         *(
             f"| {r['parameters']:,} | {r['warm_round_seconds']:.3g} | {r['bare_seconds']:.3g} |"
-            f" {r['ratio']:.2f} | {r['cpu_seconds']:.3g} | {r['bare_cpu_seconds']:.3g} |"
+            f" {r['ratio']:.2f} | {r['processor_seconds']:.3g} | {r['bare_processor_seconds']:.3g} |"
             for r in results["rounds"]
             if "ratio" in r
         ),

@@ -45,7 +45,7 @@ class Bare:
     """
 
     seconds: float
-    cpu_seconds: float
+    processor_seconds: float
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PAUSE = 0.002
+_SHORTEST_PAUSE = 0.001
+_LONGEST_PAUSE = 0.01
 _PATIENCE = 600.0
 
 
@@ -109,7 +110,7 @@ def _await(slot: Slot) -> bytes:
 
 
 def _until(look: Callable[[], T | None], what: str) -> T:
-    found = poll(look, seconds=_PATIENCE, shortest=_PAUSE, longest=_PAUSE)
+    found = poll(look, seconds=_PATIENCE, shortest=_SHORTEST_PAUSE, longest=_LONGEST_PAUSE)
     if found is None:
         raise RoundError(f"{what} did not come.", whose="the benchmark")
     return found
@@ -213,8 +214,7 @@ def _aggregator(
         at = RoundBoard.numbered(board, plan.digest, number)
         context = AnnouncedRound.open(plan, _await(at.announcement)).checked_context()
         with closing(round_strategy_of(plan).aggregation(context)) as arrivals:
-            while not arrivals.poll(board):
-                time.sleep(_PAUSE)
+            _until(lambda: arrivals.poll(board) or None, "contributions")
             with aggregator.add(arrivals) as total:
                 at.sum().post_file(total)
         watch.mark()
@@ -248,7 +248,7 @@ def _service(
         while not service.step():
             if not service.busy:
                 raise RoundError(f"The aggregator gave up: {lines[-1]}", whose="the benchmark")
-            time.sleep(_PAUSE)
+            time.sleep(_SHORTEST_PAUSE)
         watch.mark()
     watch.report()
 

@@ -62,7 +62,7 @@ def bench_round(
         (the most that a process grew above its start, when its libraries and keys were loaded) and
         ``growth_mb`` (the same by role; the hospital's is the largest of theirs), ``exact``,
         ``bare_seconds`` (:mod:`securefl.bench.bare`, median) and ``ratio`` of the two;
-        ``cpu_seconds`` and ``bare_cpu_seconds`` are processor time over all processes, for a
+        ``processor_seconds`` and ``bare_processor_seconds`` are processor time over all processes, for a
         machine that has other work.
 
     Raises:
@@ -114,8 +114,8 @@ def bench_round(
         "exact": exact,
         "bare_seconds": bare_seconds,
         "ratio": statistics.median(taken) / bare_seconds,
-        "cpu_seconds": statistics.median(cpu),
-        "bare_cpu_seconds": statistics.median(b.cpu_seconds for b in bare),
+        "processor_seconds": statistics.median(cpu),
+        "bare_processor_seconds": statistics.median(b.processor_seconds for b in bare),
         "bare_round_seconds": [b.seconds for b in bare],
         "peak_rss_mb": max(s["peak_rss_mb"] for s in said.values()),
         "peak_growth_mb": max(growth.values()),

@@ -6,8 +6,6 @@ import re
 from pathlib import Path
 from typing import Final
 
-import fsspec
-
 from securefl.boards.carrier import CARRIERS
 from securefl.errors import UsageError
 
@@ -70,13 +68,23 @@ def usable_url(text: str) -> str:
             f"{text} has one slash where a URL has two.",
             next_step=f"Write {kind}://{rest.lstrip('/')}",
         )
-    if kind not in CARRIERS and kind not in fsspec.available_protocols():
+    if kind not in CARRIERS and not _fsspec_knows(kind):
         raise UsageError(f"{kind}:// is no kind of store that fsspec knows.", next_step=step)
     if kind in _NOT_SHARED:
         raise UsageError(f"{kind}:// is nothing that several machines share.", next_step=step)
     if not rest.lstrip("/"):
         raise UsageError(f"{text} names no place.", next_step=step)
     return text
+
+
+def _fsspec_knows(scheme: str) -> bool:
+    """True if fsspec has a file system of that scheme.
+
+    Imported here: a folder needs none of it, and it is a tenth of an agent's start.
+    """
+    import fsspec
+
+    return scheme in fsspec.available_protocols()
 
 
 def reason(error: Exception) -> str:

@@ -22,7 +22,7 @@ def bench() -> None:
     type=click.IntRange(1),
 )
 @click.option("--sites", default=5, show_default=True, type=click.IntRange(2))
-@click.option("--bits", default=16, show_default=True, type=click.IntRange(8, 24))
+@click.option("--bits", default=16, show_default=True, type=click.IntRange(4, 24))
 @click.option(
     "--keep", type=click.Path(path_type=Path), help="Leave the contribution files in this folder."
 )
@@ -48,7 +48,7 @@ def secagg(
     type=click.IntRange(2),
 )
 @click.option("--sites", default=5, show_default=True, type=click.IntRange(2))
-@click.option("--bits", default=16, show_default=True, type=click.IntRange(8, 24))
+@click.option("--bits", default=16, show_default=True, type=click.IntRange(6, 24))
 @click.option(
     "--rounds",
     default=6,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: Seconds between two looks for the sum: what a round may lose by waiting.
+_SHORTEST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.02
 #: Seconds between two looks whether somebody left.
 _WORDS: Final = 0.2
@@ -134,17 +135,26 @@ class StoreExchange:
 
     def collect(self, arrivals: FullRound, seconds: float) -> ClaimedSum:
         """See :class:`Exchange`."""
-        tell = self._timer(seconds)
+        tell, heard = self._timer(seconds), 0.0
 
         def look() -> ClaimedSum | None:
+            nonlocal heard
             tell(arrivals.missing)
             found = arrivals.poll_sum(self._board)
             if found is None:
-                self._check_nobody_left()
                 arrivals.poll_frame(self._board)
+                if time.monotonic() - heard >= _WORDS:
+                    heard = time.monotonic()
+                    self._check_nobody_left()
             return found
 
-        found = poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away)
+        found = poll(
+            look,
+            seconds=seconds,
+            shortest=_SHORTEST_PAUSE,
+            longest=_LONGEST_PAUSE,
+            told=self._away,
+        )
         if found is not None:
             while self._persist(lambda: arrivals.poll_frame(self._board)):
                 pass

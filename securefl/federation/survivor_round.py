@@ -20,7 +20,7 @@ from securefl.errors import MessageError, StoreError
 from securefl.federation.messages import Complaint
 from securefl.federation.refusal_cache import RefusalCache
 from securefl.federation.round_board import RoundBoard
-from securefl.federation.tempfiles import ClaimedSum, TempFiles
+from securefl.federation.tempfiles import IN_MEMORY, ClaimedSum, TempFiles
 from securefl.secagg.envelope import Hashed, write_frame
 from securefl.secagg.proposer import Proposer
 from securefl.secagg.residues import kept_residues
@@ -67,7 +67,8 @@ class SurvivorRound:
         self.refused: dict[str, MessageError] = {}
         self._kept: dict[str, BinaryIO] = {}
         self._refusals = RefusalCache()
-        self._tempfiles = TempFiles()
+        # One for each hospital: together they take no more memory than one of a full round.
+        self._tempfiles = TempFiles(IN_MEMORY // len(terms.cohort))
 
     def _on(self, board: Board) -> RoundBoard:
         return RoundBoard.of(board, self.terms.facts)

@@ -1,6 +1,6 @@
-"""Nameless files for what is larger than memory should hold.
+"""Private files for what may be larger than memory should hold: a few megabytes stay in memory.
 
-Only this process reaches them, and they end with it, even when it is killed. They lie where
+What is larger has no name. Only this process reaches them, and they end with it, even when it is killed. They lie where
 ``TMPDIR`` says, else in ``/var/tmp``, which is on a disk where ``/tmp`` may be in memory.
 """
 
@@ -25,16 +25,26 @@ if TYPE_CHECKING:
     from securefl.secagg.sections import Section
 
 _ON_DISK: Final = "/var/tmp"  # noqa: S108 - the files made there have no name
+#: Bytes of the private files of one round that may be in memory: the residues of a million
+#: parameters. Through a disk, even its cache, they take several times as long.
+IN_MEMORY: Final = 1 << 22
 
 
-def open_tempfile() -> BinaryIO:
+def open_tempfile(in_memory: int | None = None) -> BinaryIO:
     """A new one, to write and to read; closing it gives its space back.
+
+    Args:
+        in_memory: bytes from which on it lies on the disk; :data:`IN_MEMORY` unless said.
 
     Raises:
         StoreError: none can be made.
     """
+    if in_memory is None:
+        in_memory = IN_MEMORY
+    # 0 would mean: never on the disk.
+    most = max(1, in_memory)
     with disk_errors():
-        return cast("BinaryIO", tempfile.TemporaryFile(dir=_folder()))
+        return cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=most, dir=_folder()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +71,14 @@ class ClaimedSum:
 
 
 class TempFiles:
-    """The private files of one round. Close it when the round is over."""
+    """The private files of one round. Close it when the round is over.
 
-    def __init__(self) -> None:
+    Args:
+        in_memory: of each, as of :func:`open_tempfile`.
+    """
+
+    def __init__(self, in_memory: int | None = None) -> None:
+        self._in_memory = in_memory
         self._held = ExitStack()
 
     def close(self) -> None:
@@ -77,7 +92,7 @@ class TempFiles:
             StoreError: the disk is full.
         """
         with ExitStack() as unless_whole:
-            kept = unless_whole.enter_context(open_tempfile())
+            kept = unless_whole.enter_context(open_tempfile(self._in_memory))
             with disk_errors():
                 keep_residues(blocks, kept)
             self._held.push(unless_whole.pop_all())

@@ -180,11 +180,13 @@ def encrypt_numbers(
     from securefl.secagg.seal_ring import from_transformed, to_transformed
 
     ring = layout.ring
-    coefficients = ring.from_words(layout.pack(values))
-    # An error on every coefficient, of a cut element's unsent ones too: they are never seen.
-    errors = gaussian_samples(len(coefficients) * ring.degree, draw)
-    errors = errors.reshape(len(coefficients), ring.degree)
-    coefficients = ring.add(coefficients, ring.small(errors))
+    words = layout.pack(values)
+    # An error on every coefficient, of a cut element's unsent ones too: they are never seen. The
+    # lowest word takes it as it is: its first field is at least 1, which is more than any error.
+    errors = gaussian_samples(len(words) * ring.degree, draw)
+    lowest = words[:, 0].view(np.int64)
+    lowest += errors.reshape(lowest.shape)
+    coefficients = ring.from_words(words)
     if section.degree == ring.degree:
         return ring.add(to_transformed(ring, coefficients), key.times(shared))
     # A cut element leaves the transformed order: there every value depends on all coefficients.

@@ -111,7 +111,8 @@ class IntegerFields:
         # As many offsets come off as were added: one for each contributor.
         fields -= contributors * self.offset
         values = fields[:, 1:].reshape(-1)
-        too_large = bool(np.any(np.abs(fields) > contributors * self.max_value))
+        limit = contributors * self.max_value
+        too_large = int(fields.max()) > limit or int(fields.min()) < -limit
         padding = bool(np.any(values[length:]))
         if too_large or padding:
             raise incomplete_sum()

@@ -109,8 +109,11 @@ def uniform_residues(key: bytes, count: int, modulus: int) -> WordArray:
     keep = np.uint64((1 << modulus.bit_length()) - 1)
     accepted = np.empty(0, dtype=np.uint64)
     while accepted.size < count:
-        words = np.frombuffer(stream.update(bytes(8 * count)), dtype="<u8").astype(np.uint64) & keep
-        accepted = np.concatenate((accepted, words[words < np.uint64(modulus)]))
+        words = np.frombuffer(stream.update(bytes(8 * count)), dtype="<u8") & keep
+        below = words < np.uint64(modulus)
+        if not below.all():
+            words = words[below]
+        accepted = np.concatenate((accepted, words))
     return accepted[:count]
 
 

@@ -119,27 +119,39 @@ class NumberLayout(IntegerFields):
             RoundError: a value is out of range; it is never wrapped or clipped here.
         """
         self.check_values(values)
-        degree = self.ring.degree
-        elements = max(1, -(-values.size // self.values_per_element))
-        slots = np.full((elements, degree * self.fields), self.offset, dtype=np.int64)
-        # The canary of each element.
-        slots[:, 0] += 1
-        whole = values.size // self.values_per_element
-        taken = whole * self.values_per_element
-        slots[:whole, 1:] += values[:taken].reshape(whole, self.values_per_element)
-        if taken < values.size:
-            slots[whole, 1 : 1 + values.size - taken] += values[taken:]
-        fields = slots.astype(np.uint64).reshape(elements, degree, self.fields)
-        words = np.zeros((elements, self.primes, degree), dtype=np.uint64)
-        low = np.uint64((1 << WORD_BITS) - 1)
-        for index in range(self.fields):
-            field = np.ascontiguousarray(fields[:, :, index])
-            word, shift = divmod(self.error_bits + index * self.field_bits, WORD_BITS)
-            words[:, word] |= (field << np.uint64(shift)) & low
-            # A field that reaches into the next word leaves its upper bits there.
-            if shift + self.field_bits > WORD_BITS:
-                words[:, word + 1] |= field >> np.uint64(WORD_BITS - shift)
+        size = self.values_per_element
+        elements = max(1, -(-values.size // size))
+        words = np.zeros((elements, self.primes, self.ring.degree), dtype=np.uint64)
+        slots = np.empty(size + 1, dtype=np.int64)
+        # An element at a time stays in the processor's cache.
+        for index, element in enumerate(words):
+            some = values[index * size : (index + 1) * size]
+            # The canary of each element.
+            slots[0] = self.offset + 1
+            np.add(some, self.offset, out=slots[1 : 1 + some.size])
+            slots[1 + some.size :] = self.offset
+            self._place(slots.view(np.uint64), element)
         return words
+
+    def _place(self, slots: WordArray, element: WordArray) -> None:
+        """Write one element's fields, uint64[slots], into its words, which are zero."""
+        low = np.uint64((1 << WORD_BITS) - 1)
+        fields = np.ascontiguousarray(slots.reshape(-1, self.fields).T)
+        for field, (word, shift) in zip(fields, self._places, strict=True):
+            if shift + self.field_bits <= WORD_BITS:
+                element[word] |= field << np.uint64(shift)
+            else:
+                # A field that reaches into the next word leaves its upper bits there.
+                element[word + 1] |= field >> np.uint64(WORD_BITS - shift)
+                element[word] |= (field << np.uint64(shift)) & low
+
+    @property
+    def _places(self) -> list[tuple[int, int]]:
+        """Where the fields begin: (word, bit in it)."""
+        starts = range(
+            self.error_bits, self.error_bits + self.fields * self.field_bits, self.field_bits
+        )
+        return [divmod(start, WORD_BITS) for start in starts]
 
     def unpack(
         self,
@@ -164,22 +176,38 @@ class NumberLayout(IntegerFields):
             RoundError: a field holds what no such contributions add up to, or the padding is not
                 zero.
         """
-        elements, _, degree = words.shape
-        half = 1 << (self.error_bits - 1)
-        errors = (words[:, 0] & np.uint64(2 * half - 1)).astype(np.int64) - half
-        slots = np.empty((elements, degree, self.fields), dtype=np.int64)
-        field = np.uint64((1 << self.field_bits) - 1)
-        for index in range(self.fields):
-            word, shift = divmod(self.error_bits + index * self.field_bits, WORD_BITS)
-            value = words[:, word] >> np.uint64(shift)
-            if shift + self.field_bits > WORD_BITS:
-                value |= words[:, word + 1] << np.uint64(WORD_BITS - shift)
-            slots[:, :, index] = value & field
         if self._holds_more(words):
             raise incomplete_sum()
-        values, canaries = self.sums(slots.reshape(elements, -1), contributors, length)
-        share = float(np.abs(errors).max()) / half
-        return values, canaries, share
+        elements, _, degree = words.shape
+        size = degree * self.fields - 1
+        values = np.empty(length, dtype=np.int64)
+        canaries = np.empty(elements, dtype=np.int64)
+        slots = np.empty((degree, self.fields), dtype=np.uint64)
+        largest = 0
+        for index, element in enumerate(words):
+            self._take(element, slots)
+            some = values[index * size : (index + 1) * size]
+            found, canaries[index : index + 1] = self.sums(
+                slots.view(np.int64).reshape(1, -1), contributors, some.size
+            )
+            some[:] = found
+            largest = max(largest, self._largest_error(element[0]))
+        return values, canaries, largest / (1 << (self.error_bits - 1))
+
+    def _take(self, element: WordArray, slots: WordArray) -> None:
+        """Read one element's fields from its words into ``slots``, uint64[degree, fields]."""
+        keep = np.uint64((1 << self.field_bits) - 1)
+        for index, (word, shift) in enumerate(self._places):
+            field = element[word] >> np.uint64(shift)
+            if shift + self.field_bits > WORD_BITS:
+                field |= element[word + 1] << np.uint64(WORD_BITS - shift)
+            np.bitwise_and(field, keep, out=slots[:, index])
+
+    def _largest_error(self, words: WordArray) -> int:
+        """Find the largest error, in absolute value, in the lowest words of an element."""
+        half = 1 << (self.error_bits - 1)
+        errors = (words & np.uint64(2 * half - 1)).astype(np.int64) - half
+        return int(np.abs(errors).max())
 
     def _holds_more(self, words: WordArray) -> bool:
         """True if any coefficient has bits above its last field."""

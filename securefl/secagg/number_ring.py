@@ -94,11 +94,14 @@ class NumberRing:
         found = np.empty_like(words)
         for integer, element in zip(words, found, strict=True):
             for i, prime in enumerate(self.primes):
-                # Horner's rule in base 2^58, from the highest word down.
-                value = _below(integer[-1].copy(), prime, 1)
+                # Horner's rule in base 2^58, from the highest word down. Between two steps a value
+                # stays below 2^59, which is all that the next one asks.
+                value = integer[-1].copy()
                 for word in integer[-2::-1]:
-                    value = _below(_times_word(value, prime) + word, prime, 3)
-                element[i] = value
+                    value = _below(value, prime, 1)
+                    value = _times_word(value, prime)
+                    value += word
+                element[i] = _below(value, prime, 2)
         return found
 
     def to_words(self, element: WordArray) -> WordArray:

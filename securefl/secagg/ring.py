@@ -12,6 +12,7 @@ the 106 of the 2024 guidelines.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -31,6 +32,7 @@ SPECIAL_MODULUS_BITS: Final = 22
 
 #: Bytes of one ciphertext on the wire: two polynomials of 4096 residues of 58 bits.
 CHUNK_BYTES: Final = 2 * DEGREE * MODULUS_BITS // 8
+_WORD_BYTES: Final = 8
 
 _Q: Final = np.uint64(MODULUS)
 
@@ -100,17 +102,19 @@ def pack_bits(values: WordArray, width: int) -> bytes:
 
     ``values`` is uint64, a multiple of 64 of them, each below 2^width. Bit ``b`` of value ``i``
     becomes bit ``i * width + b`` of the output, bits counted from the least significant bit of the
-    first byte. 64 values fill exactly ``width`` 64-bit words, which is what makes numpy fast here.
+    first byte.
+
+    Raises:
+        UsageError: a width whose values do not each lie within 8 bytes (59, 61, 62 and 63).
     """
-    columns = np.ascontiguousarray(values.reshape(-1, 64).T)  # [64, groups]
-    words = np.zeros((width, columns.shape[1]), dtype=np.uint64)
-    for i in range(64):
-        word, shift = divmod(i * width, 64)
-        words[word] |= columns[i] << np.uint64(shift)
-        # A value that reaches into the next word leaves its upper bits there.
-        if shift + width > 64:
-            words[word + 1] |= columns[i] >> np.uint64(64 - shift)
-    return np.ascontiguousarray(words.T).astype("<u8").tobytes()
+    places, stride = _places(width)
+    columns = values.reshape(-1, len(places))
+    size = len(columns) * stride
+    packed = bytearray(size + _WORD_BYTES)
+    for column, (byte, shift) in zip(columns.T, places, strict=True):
+        words = _words_at(packed, byte, len(columns), stride)
+        words |= column << np.uint64(shift)
+    return bytes(memoryview(packed)[:size])
 
 
 def unpack_bits(data: bytes | memoryview, width: int) -> WordArray:
@@ -118,14 +122,43 @@ def unpack_bits(data: bytes | memoryview, width: int) -> WordArray:
 
     ``data`` holds a multiple of 8*width bytes.
     """
-    words = np.frombuffer(data, dtype="<u8").astype(np.uint64).reshape(-1, width).T
-    words = np.ascontiguousarray(words)  # [width, groups]
-    columns = np.empty((64, words.shape[1]), dtype=np.uint64)
-    keep = np.uint64((1 << width) - 1)
-    for i in range(64):
-        word, shift = divmod(i * width, 64)
-        value = words[word] >> np.uint64(shift)
-        if shift + width > 64:
-            value |= words[word + 1] << np.uint64(64 - shift)
-        columns[i] = value & keep
-    return np.ascontiguousarray(columns.T).reshape(-1)
+    places, stride = _places(width)
+    groups = len(data) // stride
+    if places[-1][0] + _WORD_BYTES > stride:
+        # The last word reaches over the end.
+        data = bytes(data) + bytes(_WORD_BYTES)
+    values = np.empty((groups, len(places)), dtype=np.uint64)
+    for column, (byte, shift) in zip(values.T, places, strict=True):
+        np.right_shift(_words_at(data, byte, groups, stride), np.uint64(shift), out=column)
+    values &= np.uint64((1 << width) - 1)
+    return values.reshape(-1)
+
+
+@cache
+def _places(width: int) -> tuple[tuple[tuple[int, int], ...], int]:
+    """Find where the values of a run begin, (byte, bit in it), and the bytes of the run.
+
+    A run is the fewest values, a power of two, that fill whole bytes and at least a word: then the
+    words of one place in all runs do not overlap, and a handful of operations of numpy moves them
+    all.
+    """
+    count = 1
+    while count * width % 8 or count * width < 8 * _WORD_BYTES:
+        count *= 2
+    places = tuple(divmod(i * width, 8) for i in range(count))
+    if any(shift + width > 8 * _WORD_BYTES for _, shift in places):
+        raise UsageError(
+            f"Values of {width} bits are not packed here: some lie in nine bytes.",
+            next_step="Use at most 58 bits.",
+        )
+    return places, count * width // 8
+
+
+def _words_at(
+    data: bytes | bytearray | memoryview,
+    byte: int,
+    count: int,
+    stride: int,
+) -> WordArray:
+    """View ``count`` little-endian words, the first at ``byte``, the next each ``stride`` on."""
+    return np.ndarray((count,), dtype="<u8", buffer=data, offset=byte, strides=(stride,))

@@ -163,6 +163,11 @@ class RoundContext:
 
     def digest(self) -> str:
         """Round digest: hex SHA-256 of the canonical JSON (RFC 8785) of :meth:`as_json`."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
+        """The digest, worked out once: every look for a frame asks for it."""
         return sha256(canonical(self.as_json())).hexdigest()
 
 

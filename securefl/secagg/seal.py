@@ -34,7 +34,7 @@ from securefl.secagg.ring import (
     add,
     are_residues,
 )
-from securefl.secagg.seal_memory import layout_matches, read_all
+from securefl.secagg.seal_memory import layout_matches, read_all, write_all
 from securefl.secagg.total_check import RoundSecret
 
 if TYPE_CHECKING:
@@ -351,6 +351,14 @@ def _from_ntt(polynomials: WordArray) -> WordArray:
 def read_residues(carrier: Any) -> WordArray:  # noqa: ANN401 - sealapi has no types
     """Read all residues of a SEAL object: uint64[n], the only copy of them that is made here."""
     return read_all(carrier.dyn_array(), whole=_arrays_are_whole())
+
+
+def write_residues(carrier: Any, residues: WordArray) -> bool:  # noqa: ANN401 - sealapi has no types
+    """Overwrite the residues of a SEAL object of at least that size; the rest become zero.
+
+    Returns whether this TenSEAL's arrays allow it; if not, :func:`load_seal_file` is the way.
+    """
+    return write_all(carrier.dyn_array(), residues, whole=_arrays_are_whole())
 
 
 @cache

@@ -5,12 +5,14 @@ Value ``i`` of a transformed element is the polynomial at ``psi^(2 rev(i) + 1)``
 bits of ``i``. A product of polynomials modulo ``x^degree + 1`` is then a product value by value
 (:meth:`securefl.secagg.number_ring.NumberRing.multiply`).
 
-SEAL transforms ciphertexts, so up to 15 elements pose as one, with a constant behind them: SEAL
-refuses a ciphertext that is nothing but zeros behind its first part.
+SEAL transforms ciphertexts, so up to 15 elements pose as one. A ciphertext has at least two parts, and
+SEAL refuses one that is nothing but zeros behind its first: a constant stands behind an element
+that comes alone.
 """
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +21,7 @@ from tenseal import sealapi
 
 from securefl.errors import SecureFLError
 from securefl.secagg.ring import SPECIAL_MODULUS_BITS
-from securefl.secagg.seal import load_seal_file, read_residues, seal_file
+from securefl.secagg.seal import load_seal_file, read_residues, seal_file, write_residues
 
 if TYPE_CHECKING:
     from securefl.secagg.number_ring import NumberRing
@@ -41,26 +43,61 @@ def from_transformed(ring: NumberRing, elements: WordArray) -> WordArray:
 
 def _through_seal(ring: NumberRing, elements: WordArray, *, forward: bool) -> WordArray:
     """Transform elements as parts of ciphertexts, up to 15 at a time."""
-    context = _context(ring)
-    evaluator = sealapi.Evaluator(context)
-    if forward:
-        transform = evaluator.transform_to_ntt_inplace
-    else:
-        transform = evaluator.transform_from_ntt_inplace
     found = np.empty_like(elements)
-    constant = np.ones((1, len(ring.primes), ring.degree), dtype=np.uint64)
     for start in range(0, len(elements), _MOST_ELEMENTS):
         block = elements[start : start + _MOST_ELEMENTS]
-        parts = np.concatenate((block, constant))
-        carrier = sealapi.Ciphertext()
-        file = seal_file(context.first_parms_id(), parts, ntt=not forward)
-        load_seal_file(context, carrier, file)
-        transform(carrier)
-        flat = read_residues(carrier)
-        found[start : start + len(block)] = flat.reshape(parts.shape)[: len(block)]
+        parts = block
+        if not block[1:].any():
+            constant = np.ones((1, len(ring.primes), ring.degree), dtype=np.uint64)
+            parts = np.concatenate((block, constant))
+        transformed = _carrier(ring, len(parts), forward).transform(parts)
+        found[start : start + len(block)] = transformed[: len(block)]
         # It may hold a key.
-        flat.fill(0)
+        transformed.fill(0)
     return found
+
+
+class _Carrier:
+    """Two ciphertexts of ``size`` parts: elements pose as one, the other takes their transform.
+
+    They are kept, because to make a ciphertext from a file takes longer than to transform it. They
+    hold nothing between two transforms.
+    """
+
+    def __init__(self, ring: NumberRing, size: int, forward: bool) -> None:
+        self._context = _context(ring)
+        self._forward = forward
+        self._shape = (size, len(ring.primes), ring.degree)
+        self._before, self._after = sealapi.Ciphertext(), sealapi.Ciphertext()
+        self._load(np.ones(self._shape, dtype=np.uint64))
+        # Of two threads, one would write over the other's elements.
+        self._lock = threading.Lock()
+
+    def transform(self, parts: WordArray) -> WordArray:
+        """Transform uint64[size, primes, degree]."""
+        evaluator = sealapi.Evaluator(self._context)
+        transform = evaluator.transform_from_ntt
+        if self._forward:
+            transform = evaluator.transform_to_ntt
+        with self._lock:
+            if not write_residues(self._before, parts):
+                self._load(parts)
+            transform(self._before, self._after)
+            found = read_residues(self._after)
+            for carrier in (self._before, self._after):
+                write_residues(carrier, found[:0])
+        return found.reshape(self._shape)
+
+    def _load(self, parts: WordArray) -> None:
+        """Make the ciphertext from a file: the form that it is in, SEAL takes from there alone."""
+        file = seal_file(self._context.first_parms_id(), parts, ntt=not self._forward)
+        load_seal_file(self._context, self._before, file)
+
+
+@cache
+def _carrier(ring: NumberRing, size: int, forward: bool) -> _Carrier:
+    """Make the carrier of so many parts, once a process."""
+    return _Carrier(ring, size, forward)
 
 
 @cache

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
     from securefl.types import WordArray
 
-#: Bytes of a frame that are worked on at a time.
-_BLOCK_BYTES: Final = 2_000_000
+#: Bytes of a frame that are worked on at a time: with the arrays of one step they stay in a
+#: processor's own cache.
+_BLOCK_BYTES: Final = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Section:
 
     @property
     def block(self) -> int:
-        """Number of items worked on at a time: about 2 MB of a frame."""
+        """Number of items worked on at a time: about 256 kB of a frame."""
         return max(1, _BLOCK_BYTES // self.item_bytes)
 
     def add(self, a: WordArray, b: WordArray) -> WordArray:

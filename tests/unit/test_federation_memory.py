@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from securefl.bench.consortium import FOLDERS, make_consortium, read_parties
 from securefl.boards.opening import open_board
-from securefl.federation import paths
+from securefl.federation import paths, survivor_round, tempfiles
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.full_round import FullRound
 from securefl.federation.participant import OpenContribution, Participant
@@ -153,6 +153,9 @@ def peak_of(call):
 def test_no_party_holds_more_of_a_larger_frame(tmp_path, monkeypatch, on_dropout):
     """Small blocks, so that both models have many; a manifest grows by some hundred bytes an item."""
     monkeypatch.setattr(sections, "_BLOCK_BYTES", 4 * CHUNK_BYTES)
+    # As if both were too large for private files in memory.
+    for module in (tempfiles, survivor_round):
+        monkeypatch.setattr(module, "IN_MEMORY", 0)
     small, large = (Frames(tmp_path / str(n), n, on_dropout) for n in (800_000, 1_600_000))
     more = body_bytes(large.facts.layout, 1_600_000) - body_bytes(
         small.facts.layout, 800_000

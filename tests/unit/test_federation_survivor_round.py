@@ -12,7 +12,7 @@ from conftest import SITES
 from in_process_federation import INSTANCES, Room, going_on, head_in, sealed_study
 
 from securefl.errors import MessageError, StoreError
-from securefl.federation import paths, tempfiles
+from securefl.federation import paths, survivor_round, tempfiles
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.secagg.streaming import add_survivors
 from securefl.secagg.survivor_contribution import head_limit
@@ -163,7 +163,7 @@ def test_a_full_disk_is_said_as_such_and_nothing_is_taken(five, store, here, mon
         with pytest.raises(StoreError, match="No space left on device") as caught:
             here.poll_frames(store)
         assert "TMPDIR" in caught.value.next_step
-        during.setattr(tempfiles.tempfile, "TemporaryFile", full)
+        during.setattr(tempfiles.tempfile, "SpooledTemporaryFile", full)
         with pytest.raises(StoreError, match="No space left on device"):
             here.poll_frames(store)
     assert here.state.heads == {}
@@ -180,6 +180,7 @@ def test_private_files_have_no_name_and_are_closed_with_the_round(
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfiles.tempfile, "tempdir", None)
+    monkeypatch.setattr(survivor_round, "IN_MEMORY", 0)
     made = SurvivorRound(PLAN, five.terms)
     before = open_files()
     made.poll_frames(store)
@@ -187,6 +188,26 @@ def test_private_files_have_no_name_and_are_closed_with_the_round(
     assert list((tmp_path / "temporary").iterdir()) == []
     made.close()
     assert open_files() == before
+
+
+def test_small_files_stay_in_memory(five, store):
+    made = SurvivorRound(PLAN, five.terms)
+    before = open_files()
+    assert made.poll_frames(store)
+    assert open_files() == before
+    made.close()
+
+
+def test_a_disk_that_is_full_when_memory_no_longer_does_is_said_as_such(monkeypatch):
+    def full(*_, **_more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfiles.tempfile, "TemporaryFile", full)
+    blocks = [np.zeros((1, 2, 4096), dtype=np.uint64)]
+    files = tempfiles.TempFiles(blocks[0].nbytes - 1)
+    with pytest.raises(StoreError, match="No space left on device"):
+        files.store(iter(blocks))
+    assert tempfiles.TempFiles(blocks[0].nbytes).store(iter(blocks)).tell() == blocks[0].nbytes
 
 
 def test_without_a_named_folder_private_files_lie_on_a_disk(monkeypatch):

@@ -53,7 +53,7 @@ def test_uniform_polynomials_are_not_degenerate_and_empty_or_constant_ones_are()
     assert ring.looks_degenerate(monomial)
 
 
-@pytest.mark.parametrize("width", [1, 22, 58, 63, 64])
+@pytest.mark.parametrize("width", [1, 3, 22, 57, 58, 64])
 def test_bit_packing_is_the_plain_little_endian_bit_string(width):
     rng = np.random.default_rng(width)
     values = (
@@ -64,6 +64,14 @@ def test_bit_packing_is_the_plain_little_endian_bit_string(width):
     whole = sum(int(value) << (i * width) for i, value in enumerate(values))
     assert ring.pack_bits(values, width) == whole.to_bytes(128 * width // 8, "little")
     assert np.array_equal(ring.unpack_bits(ring.pack_bits(values, width), width), values)
+
+
+@pytest.mark.parametrize("width", [59, 61, 62, 63])
+def test_widths_that_no_word_holds_are_refused(width):
+    with pytest.raises(UsageError, match=f"{width} bits"):
+        ring.pack_bits(np.zeros(64, dtype=np.uint64), width)
+    with pytest.raises(UsageError, match=f"{width} bits"):
+        ring.unpack_bits(bytes(8 * width), width)
 
 
 def test_one_residue_alone_is_residues():

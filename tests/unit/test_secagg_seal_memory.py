@@ -124,3 +124,24 @@ def test_memory_is_read_only_where_it_was_proven_to_lie_as_expected(known, monke
     assert seal_memory.read_all(known.dyn_array(), whole=False).tolist() == list(NUMBERS)
     assert asked == []
     assert seal_memory.read_all(known.dyn_array(), whole=True).tolist() == [0, 1, 2, 3]
+
+
+def test_what_is_written_is_there_and_the_rest_is_zero(ciphertext):
+    array = ciphertext.dyn_array()
+    kept = seal_memory.read_all(array, whole=True)
+    assert seal_memory.write_all(array, np.arange(5, dtype=np.uint64), whole=True)
+    assert one_at_a_time(array) == [0, 1, 2, 3, 4] + [0] * (array.size() - 5)
+    assert seal_memory.write_all(array, kept, whole=True)
+    assert one_at_a_time(array) == kept.tolist()
+
+
+def test_nothing_is_written_where_it_was_not_proven_to_lie_as_expected(known):
+    array = known.dyn_array()
+    assert not seal_memory.write_all(array, np.arange(4, dtype=np.uint64), whole=False)
+    assert one_at_a_time(array) == list(NUMBERS)
+
+
+def test_more_than_an_array_holds_is_not_written(known):
+    array = known.dyn_array()
+    assert not seal_memory.write_all(array, np.arange(5, dtype=np.uint64), whole=True)
+    assert one_at_a_time(array) == list(NUMBERS)

@@ -71,11 +71,11 @@ def test_only_ciphertexts_are_masked():
     assert not ELEMENTS.masked
 
 
-def test_blocks_are_about_two_megabytes_and_cover_every_item_once():
-    section = Section(100, 4096, ciphertext_section(1).moduli, masked=True)
+def test_blocks_fit_a_processor_s_cache_and_cover_every_item_once():
+    section = Section(10, 4096, ciphertext_section(1).moduli, masked=True)
     planned = list(blocks_of((section, ELEMENTS)))
-    assert all((stop - start) * part.item_bytes <= 2_000_000 for part, start, stop in planned)
+    assert all((stop - start) * part.item_bytes <= 1 << 18 for part, start, stop in planned)
     assert [(start, stop) for part, start, stop in planned if part is section] == [
-        (0, 33), (33, 66), (66, 99), (99, 100)
+        (0, 4), (4, 8), (8, 10)
     ]  # fmt: skip
     assert planned[-1] == (ELEMENTS, 0, 1)

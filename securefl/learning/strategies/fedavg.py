@@ -32,6 +32,8 @@ MOST_RATE: Final = 100
 MOST_MOVE: Final = 1000
 #: All rounds together must be able to move it by this much, or the first model is the last.
 LEAST_MOVE: Final = Fraction(1, 100)
+#: Weights of one step at a time: its few arrays stay in a processor's cache.
+_AT_A_TIME: Final = 1 << 14
 
 
 class RatesSection(TrainSection):
@@ -112,14 +114,17 @@ class FedAvg(Strategy):
         Big hospitals weigh more because they send larger sums; nobody's row count is needed for it.
         """
         check_sum(state, total)
-        # the model may be most of this machine's memory: one array beside each result, and not one
-        # for each operation
-        mean = float(self.local_learning_rate) * total
-        mean /= unit
-        velocity = float(self.momentum) * state.memory
-        velocity += mean
-        theta = np.multiply(float(self.server_learning_rate), velocity, out=mean)
-        np.subtract(state.theta, theta, out=theta)
+        # The model may be most of this machine's memory, so no operation gets an array of its own:
+        # theta' = theta - server rate * velocity', velocity' = momentum * velocity + mean.
+        velocity = state.memory * float(self.momentum)
+        theta = np.empty_like(state.theta)
+        for start in range(0, total.size, _AT_A_TIME):
+            some = slice(start, start + _AT_A_TIME)
+            mean = float(self.local_learning_rate) * total[some]
+            mean /= unit
+            velocity[some] += mean
+            np.multiply(float(self.server_learning_rate), velocity[some], out=mean)
+            np.subtract(state.theta[some], mean, out=theta[some])
         return ServerState(theta, velocity, state.rounds + 1)
 
     def faults(self, local_steps: int, rounds: int) -> list[tuple[str, str]]:
