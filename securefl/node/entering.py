@@ -24,7 +24,7 @@ from securefl.federation.status_board import end_of, ended, first_departure, ove
 from securefl.federation.study_board import StudyBoard
 from securefl.node.decisions import all_approvals
 from securefl.node.instances import Instances, check_alone
-from securefl.node.policy import review
+from securefl.node.policy import review_again
 from securefl.node.public_times import PublicTimes
 from securefl.secagg.frame import contribution_bytes
 from securefl.study.dates import time_here
@@ -298,7 +298,7 @@ class Entering:
 
     def _review(self) -> None:
         """The request is reviewed once more: lists and software may have changed."""
-        again = review(self.own.site, self.own.plan.sealed, self.own.now())
+        again = review_again(self.own.site, self.own.plan.sealed, self.own.now())
         faults = again.faults_beside_budget  # its budget is reserved already
         if faults:
             raise faults[0]

@@ -11,7 +11,7 @@ from consortium import NAMES, Consortium
 
 from securefl.errors import StudyError
 from securefl.learning.stages.programme import charges_of
-from securefl.node.policy import review
+from securefl.node.policy import review, review_again
 from securefl.party.folder import PartyFolder
 from securefl.sources.csv import CsvSource
 from securefl.study.sealed import SealedStudy
@@ -82,6 +82,22 @@ def test_figures_that_contradict_each_other_are_a_fault(site, study):
             site, replaced(study, ('noise_multiplier = "2.0"', 'noise_multiplier = "1.0"'))
         )
     )
+
+
+def test_a_second_review_leaves_out_the_figures_and_nothing_else(site, study, monkeypatch):
+    """The digest fixes them; an agent that starts a study does not load the accountant."""
+    twice_wrong = replaced(
+        study,
+        ('noise_multiplier = "2.0"', 'noise_multiplier = "1.0"'),
+        (study.file.software.lock_sha256, "ab" * 32),
+    )
+    sealed = SealedStudy.read(twice_wrong)
+    first = review(site, sealed, NOW).faults
+    monkeypatch.setattr("securefl.node.policy.check_consistency", None)
+    again = review_again(site, sealed, NOW)
+    assert [f.what for f in again.faults] == [f.what for f in first[1:]]
+    assert "contradict" in first[0].what
+    assert "made with securefl" in again.faults[0].what
 
 
 def test_other_software_is_a_fault(site, study):
