@@ -11,6 +11,7 @@ from conftest import fixed_identity
 from securefl.errors import UnreadableError, UntrustedError
 from securefl.identity import MAX_EARLIER, Identity, read_card
 from securefl.partners import AddressBook
+from securefl.signed import open_signed
 
 SVI, SVHC = fixed_identity("SVI", "hospital"), fixed_identity("SVHC", "hospital")
 LATER = "2026-11-24T12:00:00Z"
@@ -82,6 +83,29 @@ def test_a_list_that_somebody_else_edited_is_refused(book, tmp_path):
         book.cards()
     with pytest.raises(UnreadableError):
         book.trust(fixed_identity("STMW", "hospital").card)
+
+
+def test_bytes_that_were_found_good_are_not_checked_again_and_any_others_are(book, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        "securefl.partners.open_signed",
+        lambda data, **how: opened.append(data) or open_signed(data, **how),
+    )
+    book.trust(SVHC.card)
+    path = book._path
+    good = path.read_bytes()
+    book.cards().clear()  # a reader's own copy
+    assert [book.cards() for _ in range(3)] == [{"SVHC": SVHC.card}] * 3
+    assert opened == [good]
+    for bad in (b"", good[:-1], good.replace(b"SVHC", b"SVHX"), good + b" "):
+        path.write_bytes(bad)
+        for _ in range(2):
+            with pytest.raises(UnreadableError):
+                book.cards()
+    path.write_bytes(good)
+    assert book.cards() == {"SVHC": SVHC.card}
+    book.distrust("SVHC")
+    assert book.cards() == {}
 
 
 def test_a_list_signed_by_another_party_is_refused(book, tmp_path):
