@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from securefl.sources.source import Source
 
+#: What Python runs as the worker, isolated from the environment and the user's packages.
+PROGRAM = ("-I", "-m", "securefl.node.worker")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _HASHES = re.compile(r"([0-9a-f]{16})+")
 #: What a signal that ends a worker may mean; the kernel ends the largest process with 9 when memory
@@ -68,7 +70,7 @@ class Worker:
         handed = (to_worker_r, from_worker_w, opened.descriptor)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "securefl.node.worker", *map(str, handed)],
+                [sys.executable, *PROGRAM, *map(str, handed)],
                 env={},
                 cwd="/",
                 stdin=subprocess.DEVNULL,

@@ -15,6 +15,7 @@ import pytest
 from board_conformance import BoardConformance
 from click.testing import CliRunner
 from consortium import NAMES, Consortium
+from light_agent import use_light_workers
 
 from securefl.boards.carrier import CARRIERS, Carrier
 from securefl.boards.opening import open_board
@@ -128,5 +129,6 @@ def test_a_whole_study_runs_over_it(c):
 
 
 if __name__ == "__main__":
+    use_light_workers()
     CARRIERS.register("rows", SqliteCarrier)
     main(sys.argv[1:])

@@ -17,6 +17,7 @@ from typing import ClassVar
 import pytest
 from click.testing import CliRunner
 from consortium import NAMES, Consortium
+from light_agent import use_light_workers
 
 from securefl.cli.main import cli, main
 from securefl.errors import DataError
@@ -200,5 +201,6 @@ def test_a_whole_study_runs_with_it_beside_csv(running):
 
 
 if __name__ == "__main__":
+    use_light_workers()
     SOURCES.register(JsonLines.kind, JsonLines)
     main(sys.argv[1:])

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAMES = ("STMW", "SVHC", "SVI")
+LIGHT_AGENT = Path(__file__).with_name("light_agent.py")
 #: Three rounds and the evaluation; noise 2.0 costs 0.9947 at delta 1e-5 by the PLD accountant.
 SMALL = (
     ("min_contributors = 5", "min_contributors = 3"),
@@ -70,11 +71,20 @@ class Consortium:
 
     No process runs yet.
 
+    Args:
+        root: a folder that is empty.
+        epsilon: of each hospital's budget.
+        names: of the hospitals.
+        way_of: gives each party a path of its own to the one store.
+        real_workers: the hospitals whose workers train by torch and Opacus; the others' save the
+            seconds that importing these takes (:mod:`light_agent`).
+
     Attributes:
-        program: what Python runs as ``securefl`` in the parties' processes.
+        program: what Python runs as ``securefl`` in all the parties' processes, in the place of
+            these two.
     """
 
-    program: tuple[str, ...] = ("-m", "securefl")
+    program: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -83,8 +93,9 @@ class Consortium:
         epsilon: str = "100",
         names: tuple[str, ...] = NAMES,
         way_of: Callable[[str], Path] | None = None,
+        real_workers: tuple[str, ...] = (),
     ) -> None:
-        self.root, self.names = root, names
+        self.root, self.names, self._real_workers = root, names, real_workers
         self.store_folder = root / "store"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.protocol = root / "protocol.toml"
@@ -93,7 +104,7 @@ class Consortium:
         email = "someone@example.org"
 
         def where(name: str) -> dict[str, str]:
-            """``way_of`` gives each party a path of its own to the one store."""
+            """The fields of a party's folder that differ by its way to the store."""
             return {"email": email, "store": str(way_of(name) if way_of else self.store_folder)}
 
         researcher = PartyFolder.create(
@@ -291,9 +302,13 @@ class Consortium:
             if name == "sums"
             else ("site", "start", "--site")
         )
+        program = self.program
+        if not program:
+            trains = name != "sums" and name not in self._real_workers
+            program = (str(LIGHT_AGENT),) if trains else ("-m", "securefl")
         with (self.root / name / "process.out").open("ab") as out:
             process = subprocess.Popen(
-                [sys.executable, *self.program, *role, str(self.root / name)],
+                [sys.executable, *program, *role, str(self.root / name)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -334,6 +349,10 @@ class Consortium:
     def workers(self, name: str) -> list[int]:
         """Process ids of the workers of an agent."""
         return children(self._processes[name].pid)
+
+    def loaded(self, name: str) -> str:
+        """The libraries in an agent's memory: names of files, a line each."""
+        return Path(f"/proc/{self._processes[name].pid}/maps").read_text()
 
     def cli(self, *arguments: str, code: int | None = 0) -> str:
         """``securefl ARGUMENTS``; standard output and error together."""
