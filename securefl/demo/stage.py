@@ -178,7 +178,10 @@ class Stage:
         seconds: float,
     ) -> None:
         end = time.monotonic() + seconds
-        while not found():
+        while True:
+            began = time.monotonic()
+            if found():
+                return
             ended = [p for p in self._background if p.poll() is not None]
             if ended:
                 raise RoundError(
@@ -192,7 +195,8 @@ class Stage:
                     whose="the demonstration",
                     next_step=f"See the logs below {self.folder}.",
                 )
-            time.sleep(0.1)
+            # A look may be a whole command: it takes the processor from those that are waited for.
+            time.sleep(max(0.1, time.monotonic() - began))
 
     def _popen(self, arguments: Sequence[str], out: int | None) -> subprocess.Popen[bytes]:
         """Start a command; ``out`` takes its output and errors, None leaves it the screen."""

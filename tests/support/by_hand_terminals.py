@@ -141,10 +141,12 @@ class Terminals:
         """What ``read`` gives as soon as it shows the expected lines, or at the end."""
         end = time.monotonic() + seconds
         while True:
+            began = time.monotonic()
             screen = read()
             if shows(screen, expected) or time.monotonic() > end:
                 return screen
-            time.sleep(0.3)
+            # a command that looks takes the processor from the party that is waited for
+            time.sleep(max(0.3, time.monotonic() - began))
 
     def close(self):
         """Leave no process behind."""
