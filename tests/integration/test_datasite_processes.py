@@ -35,7 +35,7 @@ def researcher(root, *what, before=()):
     return step(root, "researcher", "researcher", *what, before=before)
 
 
-def whole_flow(root, hospitals, before=()):
+def whole_flow(root, hospitals, before):
     for hospital in hospitals:
         step(root, hospital, "hospital", "publish", before=before)
     seen = researcher(root, "ask", *hospitals, before=before)
@@ -68,39 +68,48 @@ def whole_flow(root, hospitals, before=()):
     }
 
 
-def test_data_sets_peers_requests_decisions_and_outputs_pass_between_processes(tmp_path):
-    whole_flow(tmp_path, HOSPITALS)
+def socket_watch(log):
+    """The command that writes every socket of what follows it to ``log``; empty where processes
+    cannot be watched here.
+    """
+    if shutil.which("strace") is None:
+        return ()
+    watch = ("strace", "-f", "--seccomp-bpf", "-A", "-o", str(log))
+    watch += ("-e", "trace=socket,connect,bind")
+    if subprocess.run([*watch, "true"], capture_output=True, check=False).returncode:
+        return ()
+    return watch
+
+
+@pytest.fixture(scope="module")
+def flow(tmp_path_factory):
+    """The whole flow, watched where that can be: ``(parties' root, watch, log of sockets)``."""
+    place = tmp_path_factory.mktemp("flow")
+    log = place / "trace"
+    watch = socket_watch(log)
+    log.unlink(missing_ok=True)
+    whole_flow(place / "parties", HOSPITALS, watch)
+    return place / "parties", watch, log
+
+
+def test_data_sets_peers_requests_decisions_and_outputs_pass_between_processes(flow):
+    root, _, _ = flow
     for hospital in HOSPITALS:
-        synced = {p.name for p in (tmp_path / "store").rglob("*") if p.is_file()}
+        synced = {p.name for p in (root / "store").rglob("*") if p.is_file()}
         assert "WHERE.txt" not in synced
-        assert (tmp_path / hospital / "keys" / "pysyft.json").stat().st_mode & 0o777 == 0o600
-        assert (tmp_path / hospital).stat().st_mode & 0o777 == 0o700
+        assert (root / hospital / "keys" / "pysyft.json").stat().st_mode & 0o777 == 0o600
+        assert (root / hospital).stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.skipif(
-    shutil.which("strace") is None, reason="strace is not installed, so sockets cannot be watched"
-)
-def test_no_step_opens_a_network_socket(tmp_path):
-    log = tmp_path / "trace"
-    before = (
-        "strace",
-        "-f",
-        "--seccomp-bpf",
-        "-A",
-        "-o",
-        str(log),
-        "-e",
-        "trace=socket,connect,bind",
-    )
-    if subprocess.run([*before, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("strace may not trace here, so sockets cannot be watched")
+def test_no_step_opens_a_network_socket(flow):
+    _, watch, log = flow
+    if not watch:
+        pytest.skip("strace is not installed or may not trace here: sockets cannot be watched")
+    assert "AF_INET" not in log.read_text()
     subprocess.run(
-        [*before, sys.executable, "-c", "import socket; socket.socket(socket.AF_INET6)"], check=True
+        [*watch, sys.executable, "-c", "import socket; socket.socket(socket.AF_INET6)"], check=True
     )
     assert "AF_INET" in log.read_text(), "the control: a socket that is opened is seen"
-    log.unlink()
-    whole_flow(tmp_path / "parties", HOSPITALS[:1], before=before)
-    assert "AF_INET" not in log.read_text()
 
 
 def test_two_processes_of_one_hospital_take_turns(tmp_path):
