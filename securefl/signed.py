@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
 
@@ -22,9 +23,38 @@ _HEAD = len(_MAGIC) + 128 + 1
 _FIRST_LINE = re.compile(re.escape(_MAGIC) + rb"([0-9a-f]{128})\n")
 
 
+#: The largest integer that RFC 8785 writes.
+_MOST: Final = 2**53 - 1
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
 def canonical(value: Any) -> bytes:  # noqa: ANN401 - any JSON value without floats
-    """Write a JSON value as RFC 8785 says."""
+    """Write a JSON value as RFC 8785 says.
+
+    What nearly all statements hold, Python's own encoder writes the same, in a hundredth of the
+    time; a property test compares the two.
+    """
+    if _is_plain(value):
+        # A lone surrogate is the other's to refuse.
+        with suppress(UnicodeEncodeError):
+            return _ENCODER.encode(value).encode()
     return rfc8785.dumps(value)
+
+
+def _is_plain(value: Any) -> bool:  # noqa: ANN401 - as above
+    """True for a value of texts, truths and whole numbers under keys of ASCII letters.
+
+    RFC 8785 sorts keys by UTF-16, Python by code points: the same within ASCII.
+    """
+    kind = type(value)
+    if kind is dict:
+        keys = all(type(key) is str and key.isascii() for key in value)
+        return keys and all(map(_is_plain, value.values()))
+    if kind is list or kind is tuple:
+        return all(map(_is_plain, value))
+    if kind is int:
+        return bool(-_MOST <= value <= _MOST)
+    return kind is str or kind is bool or value is None
 
 
 def dump_signed(body: dict[str, Any], sign: Callable[[bytes], bytes]) -> bytes:

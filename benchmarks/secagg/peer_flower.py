@@ -1,17 +1,17 @@
-"""Flower's SecAgg+ over its simulation engine: warm rounds on the given vectors. Runs in an
-environment of its own.
+"""Flower over its simulation engine, with SecAgg+ or in the clear: warm rounds on the given vectors.
+Runs in an environment of its own.
 
-``python peer_flower.py VECTORS ROUNDS``: VECTORS is a folder with one float32 array a client,
-``0.npy`` and so on. Prints one JSON object as its last line. A client's training step is reading
-its array, so that what is timed is the round: the four stages of SecAgg+ and FedAvg, with its
-defaults (clipping range 8, 22 bits). All clients are neighbours, and each has 1000 examples, where
+``python peer_flower.py VECTORS ROUNDS secaggplus|fedavg``: VECTORS is a folder with one float32
+array a client, ``0.npy`` and so on. Prints one JSON object as its last line. A client's training
+step is reading its array, so that what is timed is the round: FedAvg alone, or within the four
+stages of SecAgg+ with its defaults (clipping range 8, 22 bits). All clients are neighbours, and each has 1000 examples, where
 its average is best: more would exceed the default ``max_weight`` and corrupt it.
 
 The engine hands messages over in memory, so the bytes are those of the protobuf messages that a
 network would carry.
 """
 
-# ruff: noqa: ANN001, ANN201, ANN204 - this runs in an environment of its own, where nothing checks types
+# ruff: noqa: ANN001, ANN201, ANN202, ANN204 - this runs in an environment of its own, where nothing checks types
 
 import json
 import os
@@ -33,9 +33,10 @@ from flwr.common.serde import message_to_proto
 from flwr.server import LegacyContext, ServerApp, ServerConfig
 from flwr.server.strategy import FedAvg
 from flwr.server.workflow import DefaultWorkflow, SecAggPlusWorkflow
+from flwr.server.workflow.default_workflows import default_fit_workflow
 from flwr.simulation import run_simulation
 
-FOLDER, ROUNDS = Path(sys.argv[1]).resolve(), int(sys.argv[2])
+FOLDER, ROUNDS, SECURE = Path(sys.argv[1]).resolve(), int(sys.argv[2]), sys.argv[3] == "secaggplus"
 CLIENTS = len(list(FOLDER.glob("*.npy")))
 EXAMPLES = 1000
 #: Ray's processes inherit the environment, and so learn where the arrays are.
@@ -87,16 +88,17 @@ class CountedGrid:
         return replies
 
 
-class Timed(SecAggPlusWorkflow):
+def timed(workflow):
     """The workflow with a stop watch around each round."""
 
-    def __call__(self, grid, context):
-        """One round."""
+    def one_round(grid, context):
         counted = CountedGrid(grid)
         start = time.perf_counter()
-        super().__call__(counted, context)
+        workflow(counted, context)
         seconds.append(time.perf_counter() - start - counted.counting)
         uploads.append(max(counted.uploads.values()))
+
+    return one_round
 
 
 class Mean(FedAvg):
@@ -127,16 +129,17 @@ def main(grid, context):
     legacy = LegacyContext(
         context=context, config=ServerConfig(num_rounds=ROUNDS), strategy=strategy
     )
-    DefaultWorkflow(fit_workflow=Timed(num_shares=CLIENTS, reconstruction_threshold=CLIENTS - 1))(
-        grid, legacy
-    )
+    fit = default_fit_workflow
+    if SECURE:
+        fit = SecAggPlusWorkflow(num_shares=CLIENTS, reconstruction_threshold=CLIENTS - 1)
+    DefaultWorkflow(fit_workflow=timed(fit))(grid, legacy)
 
 
 if __name__ == "__main__":
     truth = sum(np.load(FOLDER / f"{i}.npy").astype(np.float64) for i in range(CLIENTS)) / CLIENTS
     run_simulation(
         server_app=server,
-        client_app=ClientApp(client_fn=client_fn, mods=[secaggplus_mod]),
+        client_app=ClientApp(client_fn=client_fn, mods=[secaggplus_mod] if SECURE else []),
         num_supernodes=CLIENTS,
         backend_config={
             "client_resources": {"num_cpus": 1, "num_gpus": 0.0},
@@ -147,7 +150,7 @@ if __name__ == "__main__":
     print(
         json.dumps(
             {
-                "what": "Flower SecAgg+",
+                "what": "Flower SecAgg+" if SECURE else "Flower FedAvg, in the clear",
                 "version": flwr.__version__,
                 "parameters": truth.size,
                 "clients": CLIENTS,

@@ -1,5 +1,5 @@
-"""Measure securefl, NVIDIA FLARE's homomorphic encryption, Flower's SecAgg+ and BFV side by side,
-in one run.
+"""Measure securefl, NVIDIA FLARE's homomorphic encryption, Flower's SecAgg+ and plain FedAvg, and
+BFV side by side, in one run.
 
     python benchmarks/secagg/run.py                    # what the page shows: about ten minutes and 1 GB of downloads
     python benchmarks/secagg/run.py --sizes 481 --scratch /tmp/peers --out /tmp/page     # a small trial
@@ -18,6 +18,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,16 +34,36 @@ HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent))
 from machine import machine, wait_for_quiet, with_load  # noqa: E402 - beside this folder
 
-#: Peer → the packages of its environment, and its script.
-PEERS = {
-    "nvflare-2.9.0": (("nvflare==2.9.0", "tenseal==0.3.18"), "peer_flare.py"),
-    "flwr-1.41.0": (("flwr[simulation]==1.41.0", "numpy"), "peer_flower.py"),
-}
+
+@dataclass(frozen=True)
+class Peer:
+    """One peer's measurement: an environment of its own, and a script that it runs.
+
+    Args:
+        environment: name of the environment's folder.
+        packages: what it holds, pinned.
+        script: prints its figures as JSON.
+        arguments: behind the vectors' folder and the number of rounds.
+    """
+
+    environment: str
+    packages: tuple[str, ...]
+    script: str
+    arguments: tuple[str, ...] = ()
 
 
-def environment(scratch: Path, name: str, packages: tuple[str, ...]) -> Path:
+FLARE = ("nvflare==2.9.0", "tenseal==0.3.18")
+FLOWER = ("flwr[simulation]==1.42.0", "numpy")
+PEERS = (
+    Peer("nvflare-2.9.0", FLARE, "peer_flare.py"),
+    Peer("flwr-1.42.0", FLOWER, "peer_flower.py", ("secaggplus",)),
+    Peer("flwr-1.42.0", FLOWER, "peer_flower.py", ("fedavg",)),
+)
+
+
+def environment(scratch: Path, peer: Peer) -> Path:
     """The Python of the peer's environment, made where it is missing."""
-    folder = scratch / name
+    folder, packages = scratch / peer.environment, peer.packages
     python = folder / "bin" / "python"
     if not (folder / ".ready").exists():
         print(f"installing {', '.join(packages)} into {folder}", flush=True)
@@ -123,7 +144,7 @@ def main() -> None:
     chosen = options.parse_args()
     scratch = chosen.scratch.resolve()
     scratch.mkdir(parents=True, exist_ok=True)
-    pythons = {name: environment(scratch, name, packages) for name, (packages, _) in PEERS.items()}
+    pythons = {peer: environment(scratch, peer) for peer in PEERS}
     wait_for_quiet(1.0, chosen.wait)
     sizes = [model_size(int(s)) for s in chosen.sizes.split(",")]
     rounds: list[dict[str, Any]] = []
@@ -131,18 +152,28 @@ def main() -> None:
         folder = scratch / f"vectors-{size}-{chosen.clients}"
         write_vectors(folder, size, chosen.clients)
         rounds.append(with_load(f"securefl, {size} parameters", ours, folder, size, chosen.rounds))
-        for name, (_, script) in PEERS.items():
+        for peer in PEERS:
+            what = " ".join((peer.environment, *peer.arguments))
             rounds.append(
                 with_load(
-                    f"{name}, {size} parameters",
+                    f"{what}, {size} parameters",
                     ask,
-                    str(pythons[name]),
-                    script,
+                    str(pythons[peer]),
+                    peer.script,
                     str(folder),
                     str(chosen.rounds),
+                    *peer.arguments,
                 )
             )
-    bits = (16, 12, 8)
+    tenfold = with_load(
+        "securefl, ten times the last size",
+        bench_round,
+        10 * sizes[-1],
+        chosen.clients,
+        16,
+        chosen.rounds,
+    )
+    bits = (16, 12, 8, 6)
     command = [
         sys.executable,
         "-m",
@@ -183,6 +214,7 @@ def main() -> None:
         "machine": machine("tenseal"),
         "clients": chosen.clients,
         "rounds": rounds,
+        "tenfold": tenfold,
         "stages": stages,
         "schemes": schemes,
     }
