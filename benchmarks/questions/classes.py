@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from federated import one_run
 from machine import machine
 
+from securefl.demo.thyroid import SITES, site_tables
 from securefl.learning.tasks import task_of
 from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_protocol
@@ -31,7 +32,7 @@ STUDY = parse_protocol(
 
 def figures(seed: int) -> dict[str, Any]:
     """Figures of one split, with fresh noise."""
-    run = one_run(STUDY, seed)
+    run = one_run(STUDY, site_tables(), SITES, seed)
     x, y = run.aside
     pooled = LogisticRegression(max_iter=5_000).fit(*run.train)
     task = task_of(STUDY.data)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from securefl.demo.thyroid import SITES, demo_secret, site_tables
+from securefl.demo.thyroid import demo_secret
 from securefl.learning.counts import release_counts
 from securefl.learning.families.linear import closed_gradients
 from securefl.learning.features import prepare
@@ -24,14 +24,14 @@ from securefl.study.training import training_of
 from securefl.study.wire import sum_unit
 
 if TYPE_CHECKING:
-    from securefl.study.schema import Template
+    from collections.abc import Mapping
 
-WEIGHTS = {site: Fraction(rows, sum(SITES.values())) for site, rows in SITES.items()}
+    from securefl.study.schema import Template
 
 
 @dataclass(frozen=True)
 class Run:
-    """One split of the thyroid table with fresh noise.
+    """One split of the tables with fresh noise.
 
     Attributes:
         released: figures of the noised check.
@@ -46,21 +46,30 @@ class Run:
     aside: tuple[Any, Any]
 
 
-def one_run(study: Template, seed: int) -> Run:
-    """Train and check a study with a linear model on the split of ``seed``."""
+def one_run(
+    study: Template, tables: Mapping[str, bytes], sizes: Mapping[str, int], seed: int
+) -> Run:
+    """Train and check a study with a linear model on one split.
+
+    Args:
+        study: with one training and one evaluation.
+        tables: of the hospitals.
+        sizes: published ones; a hospital's weight is its part of them.
+        seed: of the split.
+    """
     halves = {}
-    for site, table in site_tables().items():
+    for site, table in tables.items():
         secret = demo_secret(seed, site)
         rows = prepare(read_table(table), study.data, secret)
         halves[site] = split_rows(rows, secret, study.data.holdout)
     draws, training = RandomDraws(SystemRandomness()), training_of(study)
     evaluation, task = evaluation_of(study), task_of(study.data)
     family = family_of(training.model, study.data)
-    gradients = closed_gradients(task)
-    steps = [
-        PrivateSteps(StepRule.from_study(study, WEIGHTS[site]), gradients, train.X, train.y, draws)
-        for site, (train, _) in halves.items()
-    ]
+    gradients, whole = closed_gradients(task), sum(sizes.values())
+    steps = []
+    for site, (train, _) in halves.items():
+        rule = StepRule.from_study(study, Fraction(sizes[site], whole))
+        steps.append(PrivateSteps(rule, gradients, train.X, train.y, draws))
     strategy = strategy_of(training)
     state = strategy.start(family.initial_weights(training.model.initial_seed))
     for _ in range(training.rounds):

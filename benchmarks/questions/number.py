@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from federated import one_run
 from machine import machine
 
+from securefl.demo.thyroid import SITES, site_tables
 from securefl.learning.tasks.number.own_figures import figures_of
 from securefl.learning.tasks.number.task import scale_of
 from securefl.study.parse import parse_protocol
@@ -32,7 +33,7 @@ STUDY = parse_protocol(
 
 def figures(seed: int) -> dict[str, Any]:
     """Figures of one split, with fresh noise; mean absolute errors as factors."""
-    run = one_run(STUDY, seed)
+    run = one_run(STUDY, site_tables(), SITES, seed)
     scale = scale_of(STUDY.data.label)
     x, y = run.aside
     pooled = LinearRegression().fit(*run.train)

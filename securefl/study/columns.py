@@ -54,7 +54,7 @@ class NumericColumn(Section):
             raise Fault(f"column {self.name}: low must be below high", "low")
         if self.transform == "log" and self.low <= Decimal(0):
             raise Fault(f"column {self.name}: a log scale needs low above 0", "low")
-        _check_codes(self.name, (), self.missing_codes)
+        check_codes(self.name, (), self.missing_codes)
         return self
 
 
@@ -80,7 +80,7 @@ class CategoryColumn(Section):
                 " numbers)",
                 "levels",
             )
-        _check_codes(self.name, self.levels, self.missing_codes)
+        check_codes(self.name, self.levels, self.missing_codes)
         return self
 
 
@@ -102,14 +102,14 @@ class BooleanColumn(Section):
                 " numbers)",
                 "false",
             )
-        _check_codes(self.name, (self.true, self.false), self.missing_codes)
+        check_codes(self.name, (self.true, self.false), self.missing_codes)
         return self
 
 
 Column = Annotated[NumericColumn | CategoryColumn | BooleanColumn, Field(discriminator="kind")]
 
 
-def _check_codes(name: str, declared: tuple[str, ...], codes: MissingCodes) -> None:
+def check_codes(name: str, declared: tuple[str, ...], codes: MissingCodes) -> None:
     """Refuse a missing-value code that stands twice or that is a declared value."""
     twice = named_twice(codes)
     if twice is not None:

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from securefl.study.columns import NumericColumn
+from securefl.study.columns import NumericColumn, check_codes
 from securefl.study.fields import DecimalText, Fault, Line
 from securefl.study.labels import LabelSection
 from securefl.study.texts import CellText, ColumnName
@@ -72,6 +72,7 @@ class NumberLabel(LabelSection):
             raise Fault("must be below high", "low")
         if self.transform == "log" and self.low <= 0:
             raise Fault("must be above 0 on a log scale", "low")
+        check_codes(self.column, (), self.missing_codes)
         return self
 
     @model_validator(mode="after")
@@ -89,23 +90,14 @@ class NumberLabel(LabelSection):
 
     @model_validator(mode="after")
     def _typical(self) -> Self:
-        check_typical(self.typical, self.typical_source)
+        if self.typical is not None and self.typical_source is None:
+            raise Fault(
+                "is missing: say where the typical value was published; it may not come from the"
+                " hospitals' tables",
+                "typical_source",
+            )
+        if self.typical is None and self.typical_source is not None:
+            raise Fault("is missing, and typical_source says where it comes from", "typical")
         if self.typical is not None and not self.low < self.typical < self.high:
             raise Fault("must lie between low and high", "typical")
         return self
-
-
-def check_typical(typical: Decimal | None, source: str | None) -> None:
-    """Refuse a typical value whose origin is not said.
-
-    Raises:
-        Fault: it has no source, or the source no value.
-    """
-    if typical is not None and source is None:
-        raise Fault(
-            "is missing: say where the typical value was published; it may not come from the"
-            " hospitals' tables",
-            "typical_source",
-        )
-    if typical is None and source is not None:
-        raise Fault("is missing, and typical_source says where it comes from", "typical")

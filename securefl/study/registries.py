@@ -85,6 +85,7 @@ TASKS: Registry[TaskMaker] = Registry(
         "binary": "securefl.learning.tasks.binary.task:Binary",
         "classes": "securefl.learning.tasks.classes.task:Classes",
         "number": "securefl.learning.tasks.number.task:Number",
+        "count": "securefl.learning.tasks.count.task:Count",
     },
 )
 FAMILIES: Registry[FamilyMaker] = Registry(
@@ -124,5 +125,6 @@ LABELS: Registry[type[LabelSection]] = Registry(
     {
         "classes": "securefl.study.classes_label:ClassesLabel",
         "number": "securefl.study.number_label:NumberLabel",
+        "count": "securefl.study.count_label:CountLabel",
     },
 )

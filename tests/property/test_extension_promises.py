@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from binary_models import logistic_gradients
 from classes_study import classes_protocol
+from count_study import count_protocol
 from extension_promises import (
     check_family,
     check_label,
@@ -39,6 +40,7 @@ from securefl.study.training import training_of
 TASK_EXAMPLES = {
     "binary": (SPEC, evaluation_of(protocol())),
     "classes": (classes_protocol().data, evaluation_of(classes_protocol())),
+    "count": (count_protocol().data, evaluation_of(count_protocol())),
     "number": (number_protocol().data, evaluation_of(number_protocol())),
 }
 #: Name → sections of the study file.

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from number_study import number_protocol
 from small_study import SPEC, protocol
 from test_learning_artefact import DETAILS
 
@@ -87,3 +88,19 @@ def test_without_a_file_each_row_has_a_line_of_its_own(model):
         "3",
     ]
     assert "no score: the line has too few" in lines[1]
+
+
+def test_a_number_is_predicted_in_its_unit_and_no_line_speaks_of_a_score_for_want_of_one(tmp_path):
+    study = number_protocol()
+    save_model(tmp_path / "model", np.zeros(7), training_of(study).model, study.data, DETAILS)
+    rows = tmp_path / "rows.csv"
+    rows.write_text("\n".join([HEADER, *GOOD, "thirty,1,F,f"]) + "\n")
+    done = CliRunner().invoke(cli, ["predict", str(tmp_path / "model"), str(rows)])
+    assert done.exit_code == 0
+    lines = [" ".join(line.split()) for line in done.output.splitlines()]
+    assert lines[:2] == ["row target in mmHg", "1 80.0000"]
+    assert lines[4] == "4 no prediction: age: not a number"
+    assert "1 without a prediction: age: not a number" in done.output
+    found = score(tmp_path / "model", *GOOD)[1]
+    assert found["scores"] == pytest.approx([80.0] * 3)
+    assert found["names"] == ["target in mmHg"]

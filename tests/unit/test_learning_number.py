@@ -17,6 +17,7 @@ from small_study import FixedDraws, csv, protocol
 from worker_hospital import room_of
 
 from securefl.errors import RoundError, StudyError
+from securefl.learning.artefact import ModelFacts, save_model
 from securefl.learning.clipping import clip_to_grid
 from securefl.learning.counts import release_counts
 from securefl.learning.families.linear import closed_gradients
@@ -34,6 +35,7 @@ from securefl.node.tables import count_rows
 from securefl.privacy.accounting import PldAccountant
 from securefl.report.explain_study import column_rows, leaving, model_words, quality_sentence
 from securefl.report.outcome import model_facts
+from securefl.report.own_model import own_model_page
 from securefl.report.page import facts
 from securefl.report.rows import rows_warning, rows_words
 from securefl.report.terminal import plain_text
@@ -46,7 +48,7 @@ from securefl.study.training import training_of
 STUDY = number_protocol()
 SECTION = evaluation_of(STUDY)
 TASK = task_of(STUDY.data)
-FRAME = frame_of(Scale(0.0, 200.0, "mmHg"), TASK._typical, SECTION)
+FRAME = frame_of(Scale(0.0, 200.0, "mmHg"), TASK.typical, SECTION)
 SECRET = b"s" * 32
 HUBER = (LABEL[0], NUMBER_LABEL + 'loss = "huber"\nhuber = "0.1"\n')
 LOG = (LABEL[0], NUMBER_LABEL.replace('low = "0"', 'transform = "log"\nlow = "1"'))
@@ -105,6 +107,7 @@ def test_a_logarithmic_scale_is_even_in_ratios():
         ('unit = "mmHg"', 'loss = "huber"\nhuber = "2"', "part of the range"),
         ('unit = "mmHg"', 'unit = "\\u202e"', "unit"),
         ('low = "0"', 'low = "nan"', "decimal number"),
+        ('["-9"]', '["-9", "-9.0"]', "named twice"),
     ],
 )
 def test_a_label_that_contradicts_itself_is_refused(old, new, says):
@@ -153,7 +156,7 @@ def test_gradients_are_those_of_the_loss_record_by_record(label):
 
     def loss(weights, row):
         score = sum(w * v for w, v in zip(weights[:6], x[row], strict=True)) + weights[6]
-        return huber_loss(score + task._typical - y[row], task.steepest)
+        return huber_loss(score + task.typical - y[row], task.steepest)
 
     for row in range(40):
         for place in range(7):
@@ -368,6 +371,28 @@ def test_an_owner_sees_exact_figures():
     assert told.cells[1][0] == "50 to 100"
 
 
+def test_the_owners_page_of_a_finished_model_shows_them(tmp_path):
+    said, y = example_release()
+    details = ModelFacts(
+        title="Numbers",
+        study_digest="0" * 64,
+        intended_use="Tests only.",
+        licence="CC-BY-4.0",
+        owner="The hospitals",
+        privacy="None.",
+        figures={"R2": "0.4 to 0.6"},
+        participants=("A", "B"),
+    )
+    spec = training_of(STUDY).model
+    model = save_model(tmp_path / "model", np.zeros(7), spec, STUDY.data, details)
+    told = TASK.told_own(TASK.own_figures(said, y, SECTION), "patients")
+    page = own_model_page(model, str(tmp_path), told, why_not="")
+    text = plain_text(page, 100)
+    assert "mean prediction" in text
+    assert "mmHg" in text
+    assert not [word for word in FOREIGN if word in text]
+
+
 def test_figures_are_said_in_the_numbers_own_unit():
     said, y = example_release()
     found = TASK.evaluate(TASK.tally(said, y, SECTION), SECTION, 1)
@@ -382,7 +407,7 @@ def test_figures_are_said_in_the_numbers_own_unit():
 def test_on_a_logarithmic_scale_errors_are_factors():
     task = task_of(with_label(LOG).data)
     y = np.clip(np.random.default_rng(3).normal(0, 0.3, 4000), -1, 1)
-    said = task._scale.values(y + 0.1)
+    said = task.scale.values(y + 0.1)
     told = task.told(task.evaluate(task.tally(said, y, SECTION), SECTION, 1))
     rows = dict(told.rows)
     assert "around a factor of 1.3" in rows["mean absolute error"]
@@ -431,7 +456,7 @@ def test_a_plan_says_the_interval_that_simulations_find():
     plan = TASK.plan(STUDY, 5)
     row = next(row for row in plan.expected if row.r2 == 0.5)
     setting = Setting(
-        patients=round(plan.patients), spread=0.3, typical=TASK._typical, middle=TASK._typical
+        patients=round(plan.patients), spread=0.3, typical=TASK.typical, middle=TASK.typical
     )
     found = simulate(setting, SECTION, 200)
     assert found.width == pytest.approx(row.high - row.low, rel=0.15)
@@ -482,6 +507,6 @@ def test_a_step_learns_it_without_privacy_as_least_squares_does():
     gradients, theta = closed_gradients(TASK), np.zeros(x.shape[1] + 1)
     for _ in range(3000):
         theta -= 0.5 * gradients(theta, x, y).mean(axis=0)
-    said = x @ theta[:-1] + theta[-1] + TASK._typical
+    said = x @ theta[:-1] + theta[-1] + TASK.typical
     np.testing.assert_allclose(said, LinearRegression().fit(x, y).predict(x), atol=2e-3)
     assert Fraction(training_of(STUDY).sample_rate) == Fraction(1, 5)

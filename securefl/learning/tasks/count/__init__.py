@@ -1,0 +1,1 @@
+"""The task of a count: Poisson loss, judged like a number."""
