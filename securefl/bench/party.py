@@ -1,13 +1,13 @@
-"""Process of ``securefl bench round``: ``python -m securefl.bench.party ROOT NAME``.
+"""Process of ``securefl bench round``: ``python -m securefl.bench.party ROOT NAME [verify]``.
 
-Trains nothing; the rest is real.
+Trains nothing; the rest is real. With ``verify``, a hospital verifies the total of each round
+before it answers the next, as in a study (rule 11).
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-import secrets
 import sys
 import time
 from contextlib import closing, nullcontext
@@ -29,12 +29,14 @@ from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.checked_round import AnnouncedRound, Broadcast
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.evidence import present
+from securefl.federation.following import Following
 from securefl.federation.messages import Call, Ready
 from securefl.federation.participant import Participant
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.store_exchange import StoreExchange
 from securefl.federation.study_board import StudyBoard
+from securefl.federation.verified_totals import VerifiedTotals
 from securefl.files import read_secret, replace_file, write_file
 from securefl.identity import IdentityCard, verify
 from securefl.learning.stages.roles import trained
@@ -122,8 +124,14 @@ def _hospital(
     plan: RoundPlan,
     identity: Identity,
     watch: _Watch,
+    *,
+    verify_totals: bool,
 ) -> None:
     name = identity.card.name
+    # Openings are sealed to the run of the agent, as in a study.
+    run_key = X25519PrivateKey.generate()
+    totals = VerifiedTotals(plan, identity.with_sealing_key(run_key))
+    following = Following(plan) if verify_totals else None
 
     def train(
         number: int,
@@ -163,8 +171,8 @@ def _hospital(
         trainer=train,
         keeper=keep,
         cipher=CkksIntegers(),
-        instance=secrets.token_hex(32),
-        following=None,
+        instance=run_key.public_key().public_bytes_raw().hex(),
+        following=following,
         records=keep_word,
     )
     watch.start()
@@ -177,7 +185,9 @@ def _hospital(
     study_board.ready(name).post(ready.dump(identity.sign))
     for number in range(1, plan.last_round + 1):
         at = RoundBoard.numbered(board, plan.digest, number)
-        given = Broadcast(_await(at.announcement), _await(at.key), _await(at.model(plan)))
+        announcement = _await(at.announcement)
+        _until(lambda: totals.verify(board, participant) or None, "the last opening")
+        given = Broadcast(announcement, _await(at.key), _await(at.model(plan)))
         with participant.answer(given) as frame:
             at.contribution(name).post_file(frame)
         if participant.later is not None:
@@ -288,7 +298,8 @@ def main() -> None:
     if name == "coordinator":
         _coordinator(root, board, plan, identity, watch)
     elif name != "aggregator":
-        _hospital(root, board, plan, identity, watch)
+        verify_totals = "verify" in sys.argv[3:]
+        _hospital(root, board, plan, identity, watch, verify_totals=verify_totals)
     elif round_strategy_of(plan).needs_records:
         _service(root, board, plan, identity, watch)
     else:

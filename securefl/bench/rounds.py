@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from securefl.bench.bare import Load, bench_bare
+from securefl.bench.bare import Bare, Load, bench_bare
 from securefl.bench.consortium import FOLDERS, BenchBoard, make_consortium, write_values
 from securefl.bench.sums import bench_vector
 from securefl.boards.opening import open_board
@@ -34,6 +35,36 @@ _PATIENCE = 120.0
 _BARE = 3
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What is measured: the arguments of :func:`bench_round`."""
+
+    parameters: int
+    sites: int
+    bits: int
+    rounds: int
+    on_dropout: str
+    vectors: Sequence[IntArray] | None
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Figures of one series of rounds; the first round is in none of them.
+
+    ``seconds`` and ``processor_seconds`` are of each round, ``upload`` of the largest contribution
+    in bytes, ``growth_mb`` by role, ``bare`` of the bare calls around them.
+    """
+
+    parameters: int
+    seconds: list[float]
+    processor_seconds: list[float]
+    upload: int
+    exact: bool
+    peak_rss_mb: float
+    growth_mb: dict[str, float]
+    bare: list[Bare]
+
+
 def bench_round(
     parameters: int,
     sites: int,
@@ -43,7 +74,10 @@ def bench_round(
     vectors: Sequence[IntArray] | None = None,
     on_dropout: str = "fail",
 ) -> dict[str, Any]:
-    """Run ``rounds`` rounds; the first warms up and is not counted.
+    """Run two series of ``rounds`` rounds; the first of each warms up and is not counted.
+
+    In the second, every hospital verifies the total of each round before it answers the next
+    (rule 11), which peers do not.
 
     Args:
         parameters: wanted size of the model; the nearest that the declarative models can have is
@@ -62,65 +96,92 @@ def bench_round(
         (the most that a process grew above its start, when its libraries and keys were loaded) and
         ``growth_mb`` (the same by role; the hospital's is the largest of theirs), ``exact``,
         ``bare_seconds`` (:mod:`securefl.bench.bare`, median) and ``ratio`` of the two;
-        ``processor_seconds`` and ``bare_processor_seconds`` are processor time over all processes, for a
-        machine that has other work.
+        ``processor_seconds`` and ``bare_processor_seconds`` are processor time over all processes,
+        for a machine that has other work; ``verified_round_seconds``,
+        ``verified_processor_seconds`` and ``verified_peak_rss_mb`` are of the second series.
 
     Raises:
         RoundError: a process ended.
     """
-    with tempfile.TemporaryDirectory(prefix="securefl-bench-") as folder:
-        root = Path(folder)
-        plan = make_consortium(
-            root,
-            parameters=parameters,
-            sites=sites,
-            bits=bits,
-            rounds=rounds,
-            on_dropout=on_dropout,
-        )
-        total = np.zeros(plan.parameters, dtype=np.int64)
-        for i, name in enumerate(plan.study.cohort):
-            values = (
-                vectors[i] if vectors else bench_vector(i, plan.parameters, (1 << (bits - 1)) - 1)
-            )
-            write_values(root, name, values)
-            total += values
-        load = _load(plan)
-        # Half before and half after, so that both see the same machine.
-        bare = bench_bare(load, sites, _BARE)
-        said = _run(root, plan)
-        bare += bench_bare(load, sites, _BARE)
-        exact = _exact(plan, np.fromfile(root / FOLDERS.theta), total)
-    coordinator = said["coordinator"]
-    taken = coordinator["seconds"][1 : training_of(plan.study).rounds]
-    bare_seconds = statistics.median(b.seconds for b in bare)
-    cpu = [sum(used) for used in zip(*(s["cpu"] for s in said.values()), strict=True)][
-        1 : training_of(plan.study).rounds
-    ]
-    growth = {
-        "coordinator": coordinator["growth_mb"],
-        "aggregator": said["aggregator"]["growth_mb"],
-        "hospital": max(said[name]["growth_mb"] for name in plan.study.cohort),
-    }
+    wanted = _Wanted(parameters, sites, bits, rounds, on_dropout, vectors)
+    plain = _measure(wanted, verify=False)
+    verified = _measure(wanted, verify=True)
+    seconds = statistics.median(plain.seconds)
+    bare_seconds = statistics.median(b.seconds for b in plain.bare)
     return {
         "parameters_wanted": parameters,
         "sites": sites,
         "bits": bits,
         "on_dropout": on_dropout,
-        "parameters": plan.parameters,
-        "warm_round_seconds": statistics.median(taken),
-        "round_seconds": taken,
-        "upload_bytes_per_parameter": max(coordinator["uploads"]) / plan.parameters,
-        "exact": exact,
+        "parameters": plain.parameters,
+        "warm_round_seconds": seconds,
+        "round_seconds": plain.seconds,
+        "verified_round_seconds": statistics.median(verified.seconds),
+        "upload_bytes_per_parameter": plain.upload / plain.parameters,
+        "exact": plain.exact and verified.exact,
         "bare_seconds": bare_seconds,
-        "ratio": statistics.median(taken) / bare_seconds,
-        "processor_seconds": statistics.median(cpu),
-        "bare_processor_seconds": statistics.median(b.processor_seconds for b in bare),
-        "bare_round_seconds": [b.seconds for b in bare],
-        "peak_rss_mb": max(s["peak_rss_mb"] for s in said.values()),
-        "peak_growth_mb": max(growth.values()),
-        "growth_mb": growth,
+        "ratio": seconds / bare_seconds,
+        "processor_seconds": statistics.median(plain.processor_seconds),
+        "verified_processor_seconds": statistics.median(verified.processor_seconds),
+        "bare_processor_seconds": statistics.median(b.processor_seconds for b in plain.bare),
+        "bare_round_seconds": [b.seconds for b in plain.bare],
+        "peak_rss_mb": plain.peak_rss_mb,
+        "verified_peak_rss_mb": verified.peak_rss_mb,
+        "peak_growth_mb": max(plain.growth_mb.values()),
+        "growth_mb": plain.growth_mb,
     }
+
+
+def _measure(wanted: _Wanted, *, verify: bool) -> _Measured:
+    """Run one series of rounds in a folder of its own, bare calls before and after it."""
+    with tempfile.TemporaryDirectory(prefix="securefl-bench-") as folder:
+        root = Path(folder)
+        plan = make_consortium(
+            root,
+            parameters=wanted.parameters,
+            sites=wanted.sites,
+            bits=wanted.bits,
+            rounds=wanted.rounds,
+            on_dropout=wanted.on_dropout,
+        )
+        total = _write_vectors(root, plan, wanted)
+        load = _load(plan)
+        # Half before and half after, so that both see the same machine.
+        bare = bench_bare(load, wanted.sites, _BARE)
+        said = _run(root, plan, verify=verify)
+        bare += bench_bare(load, wanted.sites, _BARE)
+        exact = _exact(plan, np.fromfile(root / FOLDERS.theta), total)
+    warm = slice(1, wanted.rounds)
+    coordinator = said["coordinator"]
+    return _Measured(
+        parameters=plan.parameters,
+        seconds=coordinator["seconds"][warm],
+        processor_seconds=[
+            sum(used) for used in zip(*(s["cpu"] for s in said.values()), strict=True)
+        ][warm],
+        upload=max(coordinator["uploads"]),
+        exact=exact,
+        peak_rss_mb=max(s["peak_rss_mb"] for s in said.values()),
+        growth_mb={
+            "coordinator": coordinator["growth_mb"],
+            "aggregator": said["aggregator"]["growth_mb"],
+            "hospital": max(said[name]["growth_mb"] for name in plan.study.cohort),
+        },
+        bare=bare,
+    )
+
+
+def _write_vectors(root: Path, plan: RoundPlan, wanted: _Wanted) -> IntArray:
+    """Write what each site sends in every round; return their sum, int64[the model's size]."""
+    total = np.zeros(plan.parameters, dtype=np.int64)
+    for i, name in enumerate(plan.study.cohort):
+        if wanted.vectors:
+            values = wanted.vectors[i]
+        else:
+            values = bench_vector(i, plan.parameters, (1 << (wanted.bits - 1)) - 1)
+        write_values(root, name, values)
+        total += values
+    return total
 
 
 def _load(plan: RoundPlan) -> Load:
@@ -131,13 +192,13 @@ def _load(plan: RoundPlan) -> Load:
     return Load(facts.chunks, elements, facts.numbers.primes if facts.numbers else 0)
 
 
-def _run(root: Path, plan: RoundPlan) -> dict[str, dict[str, Any]]:
+def _run(root: Path, plan: RoundPlan, *, verify: bool) -> dict[str, dict[str, Any]]:
     """Start everybody and wait for the end; return each process's report by name."""
     board = BenchBoard(open_board(str(root / FOLDERS.store)))
     names = (*plan.study.cohort, "aggregator", "coordinator")
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "securefl.bench.party", str(root), name],
+            [sys.executable, "-m", "securefl.bench.party", str(root), name, *(["verify"] * verify)],
             stdin=subprocess.DEVNULL,
         )
         for name in names

@@ -74,6 +74,12 @@ def test_a_process_does_not_count_what_its_parent_held():
     assert before > 200 > own > 0
 
 
+def test_rounds_in_which_every_hospital_verifies_stand_beside_them(figures):
+    assert figures["verified_processor_seconds"] > 0
+    assert figures["verified_round_seconds"] > 0
+    assert figures["verified_peak_rss_mb"] > 0
+
+
 def test_the_ratio_is_to_the_bare_calls_of_the_same_run(figures):
     assert figures["bare_seconds"] == statistics.median(figures["bare_round_seconds"])
     assert figures["ratio"] == figures["warm_round_seconds"] / figures["bare_seconds"]
