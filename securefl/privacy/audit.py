@@ -49,6 +49,8 @@ class AuditReport:
         refusals_elsewhere: refusals of studies that asked for a data set that is not registered
             here.
         approvals: ``study``, ``id``, ``researcher``, ``statement``, ``at``.
+        personalized: personal models that the owner made at home of a completed study's model:
+            ``study``, ``id``, ``snapshot`` (the table's keyed hash), ``at``. Nothing was charged.
         pauses: ``at``, ``until`` (None: it lasts), ``note``.
         keys: the hospital's signing keys, the first and those it was changed to: ``key``, ``at``.
         witnessed: the last checkpoint held here of each other hospital's ledger: ``site``,
@@ -66,6 +68,7 @@ class AuditReport:
     datasets: tuple[Json, ...]
     refusals_elsewhere: tuple[Json, ...]
     approvals: tuple[Json, ...]
+    personalized: tuple[Json, ...]
     pauses: tuple[Json, ...]
     keys: tuple[Json, ...]
     witnessed: tuple[Json, ...]
@@ -120,6 +123,7 @@ def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
             for s in state.studies.values()
             if s.approval.at >= after
         ),
+        personalized=tuple(p for p in told.personalized if p["at"] >= after),
         pauses=tuple(
             p for p in told.pauses if (p["until"] or p["at"]) >= after or p["until"] is None
         ),

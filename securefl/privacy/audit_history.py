@@ -25,14 +25,15 @@ def amount(nano: int) -> float:
 class History:
     """Facts that only the events have.
 
-    When a study started and why it was left, snapshots, revocations, pauses, keys, and each
-    population's budget over time.
+    When a study started and why it was left, snapshots, revocations, personal models, pauses,
+    keys, and each population's budget over time.
     """
 
     started: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     snapshots: dict[str, list[Json]] = field(default_factory=dict)
     revocations: dict[str, list[Json]] = field(default_factory=dict)
+    personalized: list[Json] = field(default_factory=list)
     pauses: list[Json] = field(default_factory=list)
     keys: list[Json] = field(default_factory=list)
     spending: dict[str, list[Json]] = field(default_factory=dict)
@@ -47,22 +48,36 @@ def history(events: Iterable[Event]) -> History:
             before = state
             state = apply(state, e)
             _note_spending(told, before, state, e.at)
-        match e.kind:
-            case "genesis" | "rotate":
-                told.keys.append({"key": e.key, "at": e.at})
-            case "start":
-                told.started[e.study] = e.at
-            case "withdraw":
-                told.notes[e.study] = e.note
-            case "dataset":
-                told.snapshots.setdefault(e.name, []).append({"at": e.at, "snapshot": e.snapshot})
-            case "revoke":
-                told.revocations.setdefault(e.population, []).append({"at": e.at, "note": e.note})
-            case "pause" if not told.pauses or told.pauses[-1]["until"] is not None:
-                told.pauses.append({"at": e.at, "until": None, "note": e.note})
-            case "resume" if told.pauses:
-                told.pauses[-1]["until"] = told.pauses[-1]["until"] or e.at
+        _note_facts(told, state, e)
     return told
+
+
+def _note_facts(told: History, state: LedgerState, e: Event) -> None:
+    """Note what the state after an event does not keep of it."""
+    match e.kind:
+        case "genesis" | "rotate":
+            told.keys.append({"key": e.key, "at": e.at})
+        case "start":
+            told.started[e.study] = e.at
+        case "withdraw":
+            told.notes[e.study] = e.note
+        case "dataset":
+            told.snapshots.setdefault(e.name, []).append({"at": e.at, "snapshot": e.snapshot})
+        case "revoke":
+            told.revocations.setdefault(e.population, []).append({"at": e.at, "note": e.note})
+        case "personalize":
+            told.personalized.append(
+                {
+                    "study": e.study,
+                    "id": state.study(e.study).approval.id,
+                    "snapshot": e.snapshot,
+                    "at": e.at,
+                }
+            )
+        case "pause" if not told.pauses or told.pauses[-1]["until"] is not None:
+            told.pauses.append({"at": e.at, "until": None, "note": e.note})
+        case "resume" if told.pauses:
+            told.pauses[-1]["until"] = told.pauses[-1]["until"] or e.at
 
 
 def _note_spending(

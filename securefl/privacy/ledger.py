@@ -348,6 +348,20 @@ class Ledger(LedgerLog):
 
         self._append(events)
 
+    def personalize(self, study: str, *, snapshot: str) -> None:
+        """Note that a personal model is made at home of a study's model; only after this returns
+        may the table be read for it.
+
+        Args:
+            study: the digest.
+            snapshot: keyed hash (hex) of the table that will be read.
+
+        Raises:
+            NotApprovedError: this hospital never approved that digest.
+            UsageError: the study was not completed here.
+        """
+        self._append_one(ev.Personalize, study=study, snapshot=snapshot)
+
     # Writing: the agent
 
     def start(self, study: str) -> None:

@@ -242,6 +242,18 @@ class Withdraw(_Event):
     note: Line
 
 
+class Personalize(_Event):
+    """Owner's own use of a table after a study: a personal model is made of the study's, at home.
+
+    Written before the table is read. Nothing leaves, so nothing is charged.
+    ``snapshot`` is the table's keyed hash.
+    """
+
+    kind: Literal["personalize"] = "personalize"
+    study: Digest
+    snapshot: Digest
+
+
 class Pause(_Event):
     """Pause: no study starts and nothing leaves the house until ``resume``."""
 
@@ -301,6 +313,7 @@ Event: TypeAlias = (
     | Settle
     | Refuse
     | Withdraw
+    | Personalize
     | Pause
     | Resume
     | Revoke

@@ -21,6 +21,8 @@ would be refused can hide in a valid chain. The rules:
     reserved, and what a study reserved before and never started comes back to the owner alone.
 11. after a rotation the new key signs; no key comes back.
 12. a checkpoint of another hospital never contradicts an earlier one: its ledger only grows.
+13. a personal model is made of a study that was completed here. It stays at home, so it charges
+    nothing, and a pause does not forbid it.
 """
 
 from __future__ import annotations
@@ -368,6 +370,18 @@ def _refuse(state: LedgerState, event: ev.Refuse) -> LedgerState:
     return replace(state, refusals=(*state.refusals, event))
 
 
+def _personalize(state: LedgerState, event: ev.Personalize) -> LedgerState:
+    """Rule 13: the owner's own use is noted, and nothing else follows from it."""
+    study = state.study(event.study)
+    if study.status != "completed":
+        raise UsageError(
+            f"The study {study.approval.id!r} was not completed here ({study.status}): it has no"
+            " model to make a personal one of.",
+            next_step="`securefl site status` shows how the studies stand.",
+        )
+    return state
+
+
 def _pause(state: LedgerState, _event: ev.Pause) -> LedgerState:
     return replace(state, paused=True)
 
@@ -433,6 +447,7 @@ _TRANSITIONS = {
     "settle": _settle,
     "refuse": _refuse,
     "withdraw": _withdraw,
+    "personalize": _personalize,
     "pause": _pause,
     "resume": _resume,
     "revoke": _revoke,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from securefl.privacy.explain import explain_epsilon, explain_share, percent
 from securefl.report.audit_words import (
+    PERSONAL,
     figure,
     nouns,
     reason_words,
@@ -93,6 +94,7 @@ def audit_overview(
         when(not report.populations, section("Budget", _NO_BUDGET)),
         _elsewhere(report),
         _keys(report, fingerprint),
+        section(PERSONAL, bullets(map(_personalized, report.personalized))),
         section("Pauses", bullets(map(_pause, report.pauses))),
         _approvals(report.approvals),
     )
@@ -314,6 +316,10 @@ def _refusal(refusal: Json) -> tuple[str | Span, ...]:
         figures,
         note,
     )
+
+
+def _personalized(entry: Json) -> str:
+    return f"{day(entry['at'])}, of {study_name(entry['id'], entry['study'])}"
 
 
 def _pause(pause: Json) -> str:

@@ -14,7 +14,7 @@ from securefl.privacy.ledger_events import RESTORE
 from securefl.report.audit_explained import glossary, how_checked
 from securefl.report.audit_population import population_section
 from securefl.report.audit_studies import refusals_part, releases_part
-from securefl.report.audit_words import numbered
+from securefl.report.audit_words import PERSONAL, numbered, study_name
 from securefl.report.page import (
     Code,
     Link,
@@ -84,6 +84,7 @@ def audit_page(report: AuditReport, about: PageFacts) -> Page:
     rest = blocks(
         _without_budget(report),
         _elsewhere(report),
+        _personalized(report),
         _pauses(report),
         _keys(report, about),
         _witnessed(report),
@@ -253,6 +254,20 @@ def _elsewhere(report: AuditReport) -> Section | None:
         "Refused: data sets that are not registered here",
         refusals_part([(r["dataset"], r) for r in report.refusals_elsewhere]),
     )
+
+
+def _personalized(report: AuditReport) -> Section | None:
+    """The owner's own use of the tables."""
+    rows: list[Row] = [
+        (Outside(study_name(p["id"], p["study"])), Moment(p["at"]), Code(p["snapshot"]))
+        for p in report.personalized
+    ]
+    words = (
+        "Each was made by the owner, of a completed study's model, on the hospital's own machine."
+        " A budget bounds what others can learn; nobody else gets anything of these. Times are UTC."
+    )
+    heads = ("Study", "Made", "Table that was read (keyed hash)")
+    return _listed(PERSONAL, words, heads, rows)
 
 
 def _pauses(report: AuditReport) -> Section | None:

@@ -20,6 +20,9 @@ Json: TypeAlias = "dict[str, Any]"
 #: Reason codes of refusals.
 REASONS: dict[str, str] = {"budget": "too little budget", "owner": "the owner said no"}
 
+#: Heading over the owner's own use of the tables.
+PERSONAL = "Personal models made here: nothing left, nothing was charged"
+
 
 def nouns(kind: str) -> tuple[str, str]:
     """One release of that kind, and many: as its stage says, or the word itself where no stage

@@ -145,6 +145,7 @@ def vector_ledger(path):
     approve(ledger, 4)
     ledger.start(digest(4))
     ledger.answer(digest(4), round_number=1, payload=b"unmasking answer")
+    ledger.personalize(digest(1), snapshot="5a" * 32)
     ledger.witness(Checkpoint("STMW", 12, "ab" * 32))
     ledger.revoke("thyroid", "the owner leaves")
     rotate(ledger)

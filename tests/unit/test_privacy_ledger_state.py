@@ -358,3 +358,27 @@ def test_12_the_same_checkpoint_twice_contradicts_nothing():
         apply(once, ev.Witness(at=AT, site="STMW", size=5, head="cd" * 32)).witnessed["STMW"].size
         == 5
     )
+
+
+def personalize(n=1):
+    return ev.Personalize(at=AT, study=digest(n), snapshot="aa" * 32)
+
+
+def test_13_a_personal_model_of_a_completed_study_charges_nothing_even_during_a_pause():
+    done = fold([approval(), reservation(), start(), settle("completed")], OPEN)
+    paused = apply(done, ev.Pause(at=AT, note=""))
+    assert apply(done, personalize()) == done
+    assert apply(paused, personalize()) == paused
+    assert done.used("p") == COST
+
+
+@pytest.mark.parametrize("after", [[], [start()], [start(), settle("failed")]])
+def test_13_a_study_that_was_not_completed_has_no_model_to_make_one_of(after):
+    state = fold([approval(), reservation(), *after], OPEN)
+    with pytest.raises(UsageError, match="was not completed here"):
+        apply(state, personalize())
+
+
+def test_13_nor_has_one_that_was_never_approved_here():
+    with pytest.raises(NotApprovedError):
+        apply(OPEN, personalize())

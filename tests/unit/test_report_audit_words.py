@@ -2,8 +2,10 @@ import doctest
 from importlib import import_module
 
 import pytest
-from ledger_after_a_year import Hospital, charges, year
+from ledger_after_a_year import TYPICAL, Hospital, charges, checked, sha, year
 
+from securefl.privacy.audit import extract
+from securefl.report.audit import audit_overview
 from securefl.report.audit_words import (
     cost_of,
     numbered,
@@ -12,6 +14,7 @@ from securefl.report.audit_words import (
     runs,
     share_words,
 )
+from securefl.report.terminal import plain_text
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +137,24 @@ def test_room_is_told_in_studies(report):
 def test_a_reason_without_words_is_shown_as_it_is():
     assert reason_words("budget") == "too little budget"
     assert reason_words("no-such-data") == "no-such-data"
+
+
+def test_personal_models_stand_on_both_pages_and_in_no_extract(tmp_path):
+    hospital = Hospital(tmp_path)
+    hospital.grant("referrals", 3)
+    hospital.ledger.register_dataset("thyroid", population="referrals", snapshot=sha("thyroid"))
+    hospital.approve("thyroid-hypo", TYPICAL)
+    hospital.send("thyroid-hypo", TYPICAL)
+    hospital.ledger.settle(sha("thyroid-hypo"), "completed")
+    before = hospital.report()
+    alone = extract(hospital.read().events, sha("thyroid-hypo"))
+    hospital.ledger.personalize(sha("thyroid-hypo"), snapshot=sha("later"))
+    report = hospital.report()
+    assert report.populations == before.populations
+    (entry,) = report.personalized
+    assert (entry["id"], entry["snapshot"]) == ("thyroid-hypo", sha("later"))
+    assert not hospital.report(since="2027-01-01").personalized
+    checked(report.to_json())
+    for words in (plain_text(audit_overview(report)), hospital.page()):
+        assert "Personal models made here" in words
+    assert extract(hospital.read().events, sha("thyroid-hypo")) == alone
