@@ -12,10 +12,11 @@ from securefl.cli.screen import json_option, say, write_json
 if TYPE_CHECKING:
     from securefl.learning.reading import DecimalSign
     from securefl.party.scoring import ScoredTable
+    from securefl.sources.source import GivenReading
 
 
 @click.command()
-@click.argument("model_dir", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("model")
 @click.argument("rows", type=click.Path(path_type=Path, exists=True))
 @click.option(
     "--encoding",
@@ -30,15 +31,26 @@ if TYPE_CHECKING:
     show_default=True,
     help="The sign in decimal numbers. Never guessed.",
 )
+@click.option(
+    "--site",
+    "site",
+    metavar="DIR",
+    help="A hospital's folder: MODEL is a study, and the model that is kept there scores.",
+)
 @json_option
 def predict(
-    model_dir: Path,
+    model: str,
     rows: Path,
+    *,
     encoding: str,
     decimal: str,
+    site: str | None,
     json_file: str | None,
 ) -> None:
-    """Score ROWS (a CSV with the model's columns) with the model in MODEL_DIR.
+    """Score ROWS (a CSV with the model's columns) with MODEL, the folder of a model.
+
+    With --site MODEL is the name of a study for which `securefl site personalize` was run: the
+    hospital's personal model scores, where it is the one that is kept, else the study's.
 
     What stands between the values, a comma, a semicolon, a tab or a bar, is seen in the first line.
     Scores stand in the order of the rows. A row that the model was not made for keeps its place
@@ -49,17 +61,65 @@ def predict(
     from securefl.sources.source import GivenReading
 
     signs: dict[str, DecimalSign] = {"point": ".", "comma": ","}
-    print_scores(
-        score_table(model_dir, rows, GivenReading(encoding, decimal=signs[decimal])), json_file
-    )
+    given = GivenReading(encoding, decimal=signs[decimal])
+    if site is not None:
+        _predict_at_home(
+            site,
+            model,
+            rows,
+            given,
+            json_file,
+        )
+        return
+    print_scores(score_table(_folder(model), rows, given), json_file)
 
 
-def print_scores(found: ScoredTable, json_file: str | None) -> None:
-    """Print a table's scores, or write them as JSON."""
+def _folder(model: str) -> Path:
+    folder = Path(model)
+    if not folder.is_dir():
+        raise click.BadParameter(
+            f"There is no folder '{model}'. A study's name needs --site.", param_hint="MODEL"
+        )
+    return folder
+
+
+def _predict_at_home(
+    site: str,
+    study: str,
+    rows: Path,
+    given: GivenReading,
+    json_file: str | None,
+) -> None:
+    from securefl.cli.site_folder import open_site
+    from securefl.node.owner.personal import score_at_home
+
+    found = score_at_home(open_site(site), study, rows, given)
+    print_scores(found.scored, json_file, model="personal" if found.personal else "global")
+    if json_file == "-":
+        return
+    if found.personal:
+        say(
+            f"Scored with the personal model of {found.name}: its scores, like itself, are for this"
+            " hospital alone."
+        )
+    else:
+        say(
+            f"Scored with the model of the study {found.name}: the personal one did no better here."
+        )
+
+
+def print_scores(found: ScoredTable, json_file: str | None, *, model: str = "") -> None:
+    """Print a table's scores, or write them as JSON.
+
+    Args:
+        found: the scores.
+        json_file: where JSON is written, as every command's option says.
+        model: which of a hospital's two models made them; empty where there is one.
+    """
     from securefl.report.rows import found_lines
 
     if json_file:
-        write_json(_json(found), json_file)
+        write_json(_json(found) | ({"model": model} if model else {}), json_file)
         if json_file == "-":
             return
     else:

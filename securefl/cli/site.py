@@ -22,6 +22,7 @@ from securefl.cli.site_folder import open_site as _open
 from securefl.cli.site_folder import site_option as _site_option
 from securefl.cli.site_keys import checkpoint, rotate_key
 from securefl.cli.site_model import model
+from securefl.cli.site_personal import personalize
 from securefl.cli.site_requests import approve, inbox, refuse, review, withdraw
 
 
@@ -108,6 +109,7 @@ for _command in (
     refuse,
     withdraw,
     model,
+    personalize,
 ):
     site.add_command(_command)
 

@@ -82,5 +82,5 @@ def _about(found: BackupFacts) -> list[str]:
     ledger = f"{events} of the ledger of {found.card.name}, the last is {found.head[:12]}"
     return [
         f"{found.files} files and {ledger}; made {found.made_at}.",
-        "Not in it: private tables, and the keys of studies at work.",
+        "Not in it: private tables, personal models, and the keys of studies at work.",
     ]

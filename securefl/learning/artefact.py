@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 WEIGHTS, CARD, FACTS = "model.safetensors", "model_card.md", "model.json"
 _SCHEMA = "securefl-model/1"
+#: The file that a hospital's personal model has in the place of ``model.json``: its folder is never
+#: taken for a released model.
+PERSONAL = "personal.json"
 _MAX_BYTES = {WEIGHTS: 1 << 30, CARD: 1 << 20, FACTS: 1 << 20}
 
 
@@ -182,6 +185,16 @@ def load_model(folder: Path | str) -> Model:
     from safetensors.numpy import load
 
     folder = Path(folder)
+    if (folder / PERSONAL).exists():
+        raise UnreadableError(
+            f"{folder} is a hospital's personal model: it holds what its patients' rows taught it,"
+            " without noise.",
+            whose="the data owner of that hospital",
+            next_step=(
+                "Leave it where it is. There it is used with `securefl predict STUDY ROWS --site"
+                " FOLDER`, and for nothing else."
+            ),
+        )
     raw = _read(folder, FACTS)
     try:
         body = json.loads(raw)

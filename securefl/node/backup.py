@@ -4,8 +4,9 @@ over a newer ledger.
 A backup is a folder: a copy of all that this hospital cannot make again (keys, list of partners,
 settings, ledger with its witness, studies, checkpoints, PySyft's own keys), and ``manifest``, a
 statement with the SHA-256 of each file, signed by the hospital. Left out on purpose: private
-tables, study keys and what only a study at work needs (erased when a study ends; a backup would
-keep it), locks and process files.
+tables, personal models (as confidential as those, and made again at any time), study keys and what
+only a study at work needs (erased when a study ends; a backup would keep it), locks and process
+files.
 
 Making one disturbs nobody: the ledger is copied by SQLite's own backup while others write,
 everything else is replaced in one step by whoever changes it. It appears under its name when it is
@@ -55,7 +56,7 @@ MANIFEST = "manifest"
 _LEDGER = "ledger.sqlite"
 _MOST_MANIFEST = 32 * 1024 * 1024
 #: Folders below the hospital's that are left out.
-_NOT_KEPT = frozenset({"private", "contributions", "said"})
+_NOT_KEPT = frozenset({"private", "contributions", "said", "personal"})
 _STUDY_KEYS = ("keys", "studies")
 
 

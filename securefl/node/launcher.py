@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from pydantic import ValidationError
 
 from securefl import errors
-from securefl.errors import RoundError, SecureFLError
+from securefl.errors import MessageError, RoundError, SecureFLError
+from securefl.learning.models import weights_from_bytes, weights_to_bytes
+from securefl.learning.personal.facts import PersonalFacts
 from securefl.node.channel import Channel, ChannelClosedError
 from securefl.party.journal import turn_over
 
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.sources.source import Source
+    from securefl.types import FloatArray
 
 #: What Python runs as the worker, isolated from the environment and the user's packages.
 PROGRAM = ("-I", "-m", "securefl.node.worker")
@@ -38,8 +44,25 @@ _SIGNAL_HINTS = {
 }
 #: Seconds that a process whose pipes are closed may take to be gone.
 _WHY_SECONDS = 5.0
+#: A personal model of a large network on a large table is made overnight.
+_PERSONAL_SECONDS = 24 * 3600.0
 #: Importing torch and opacus takes several seconds on a busy machine.
 START_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class PersonalAnswer:
+    """A personal model as a worker made it.
+
+    Attributes:
+        facts: for the owner alone.
+        theta: float64[p], the personal model, whichever is kept.
+        sha256: of the table that was read, in hex.
+    """
+
+    facts: PersonalFacts
+    theta: FloatArray
+    sha256: str
 
 
 class Worker:
@@ -163,6 +186,47 @@ class Worker:
                 next_step="Report it; the study ends here.",
             )
         return counts
+
+    def personalize(
+        self,
+        study_text: bytes,
+        common: FloatArray,
+        split_secret: bytes,
+    ) -> PersonalAnswer:
+        """Make a personal model of a finished study's, on the table as it was registered.
+
+        Args:
+            study_text: the sealed study.
+            common: float64[p], its model.
+            split_secret: decides who is held out, as in the study.
+
+        Raises:
+            DataError: the table does not fit the study's columns, or no model can be made of it.
+            RoundError: the worker ended, did not answer, or answered with another shape.
+        """
+        self.wait_ready()
+        self._send(
+            {
+                "do": "personalize",
+                "text": len(study_text),
+                "split_secret": split_secret.hex(),
+                "reading": vars(self._reading),
+            },
+            study_text + weights_to_bytes(common),
+        )
+        header, body = self._receive(_PERSONAL_SECONDS)
+        try:
+            facts = PersonalFacts.model_validate_json(json.dumps(header.get("facts")))
+            theta = weights_from_bytes(body, common.size)
+        except (ValidationError, MessageError):
+            facts = None
+        if facts is None or not _HEX.fullmatch(str(header.get("sha256"))):
+            raise RoundError(
+                "The worker answered with something else than a personal model.",
+                whose="this hospital",
+                next_step="Report it; nothing was changed.",
+            )
+        return PersonalAnswer(facts, theta, str(header["sha256"]))
 
     def check(self, study_text: bytes) -> None:
         """Check that the table's header fits the study.

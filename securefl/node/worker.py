@@ -13,6 +13,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from securefl.errors import DataError, SecureFLError
 from securefl.node.channel import Channel, ChannelClosedError
 
@@ -96,6 +98,28 @@ def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, 
     return task, counts
 
 
+def _personalize(header: dict[str, Any], body: bytes, data_fd: int) -> tuple[dict[str, Any], bytes]:
+    """Make the owner's personal model of a finished one: facts for the owner's own screen, and its
+    weights as little-endian float64, whichever is kept.
+    """
+    from securefl.learning.features import prepare
+    from securefl.learning.models import weights_to_bytes
+    from securefl.learning.personal.personalize import personalize
+    from securefl.learning.split import split_rows
+    from securefl.study.parse import parse_study
+
+    text, weights = body[: header["text"]], body[header["text"] :]
+    study = parse_study(text)
+    table, data = _table(data_fd, header)
+    secret = bytes.fromhex(header["split_secret"])
+    prepared = prepare(table, study.data, secret, study.privacy.unit)
+    halves = split_rows(prepared, secret, study.data.holdout)
+    common = np.frombuffer(weights, dtype="<f8").astype(np.float64)
+    facts, personal = personalize(study, common, halves, secret)
+    said = {"facts": facts.model_dump(), "sha256": hashlib.sha256(data).hexdigest()}
+    return said, weights_to_bytes(personal)
+
+
 def _check(header: dict[str, Any], text: bytes, data_fd: int) -> None:
     """Raise :class:`DataError` where the table's header does not fit the study.
 
@@ -165,6 +189,8 @@ def main() -> None:
                 elif header["do"] == "prepare":
                     task, counts = _prepare(header, bytes(body), data_fd)
                     channel.send({"counts": counts})
+                elif header["do"] == "personalize":
+                    channel.send(*_personalize(header, bytes(body), data_fd))
                 elif task is None:
                     raise DataError("The worker was asked to work before it had a table.")
                 else:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from securefl.learning.artefact import Model
     from securefl.learning.features import Found
     from securefl.sources.source import GivenReading
     from securefl.types import FloatArray
@@ -88,7 +89,15 @@ def score_table(folder: Path, rows: Path, given: GivenReading) -> ScoredTable:
         UnreadableError: the model's folder was changed.
         DataError: the table cannot be read, or lacks a column.
     """
-    model = load_model(folder)
+    return score_with(load_model(folder), rows, given)
+
+
+def score_with(model: Model, rows: Path, given: GivenReading) -> ScoredTable:
+    """Score a table with a model that was loaded; see :func:`score_table`.
+
+    Raises:
+        DataError: the table cannot be read, or lacks a column.
+    """
     source = find_source(rows, [column.name for column in model.data.columns], given)
     table = read_in_order(source.content(), source.reading)
     task = task_of(model.data)

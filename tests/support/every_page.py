@@ -16,6 +16,7 @@ from statistics_study import statistics_protocol
 from securefl.errors import DataError, StudyError, UntrustedError
 from securefl.learning.artefact import Model, ModelFacts
 from securefl.learning.features import Found
+from securefl.learning.personal.facts import Candidate, Interval, Judged, PersonalFacts, Rows
 from securefl.learning.selftest import Finding, SelfTest
 from securefl.learning.stages.programme import Programme, charges_of
 from securefl.learning.tasks.binary.evaluation import evaluate
@@ -30,6 +31,7 @@ from securefl.report.audit_page import PageFacts, audit_page
 from securefl.report.errors import error_page
 from securefl.report.isolation import Isolation
 from securefl.report.own_model import own_model_page
+from securefl.report.personal_model import PersonalAbout, personal_page
 from securefl.report.plan import plan_page, plan_study
 from securefl.report.quality import quality_words
 from securefl.report.request import request_page
@@ -137,6 +139,50 @@ def own_model(*, known=True):
     words = told_own(figures, "patients") if known else None
     why_not = "" if known else "The table is not registered here any more."
     return own_model_page(model, "models/small", words, why_not=why_not)
+
+
+def personal_facts(*, change=(-0.05, -0.09, -0.01), method="near", rare=30):
+    """A comparison in which the personal model's loss changes so."""
+
+    def interval(value, low, high):
+        return Interval(value=value, low=low, high=high)
+
+    def judged(figure, loss, change):
+        return Judged(figure=interval(*figure), loss=loss, change=interval(*change))
+
+    unchanged = Candidate(method="", setting="", loss=0.4101)
+    near = Candidate(method="near", setting="0.8", loss=0.3611)
+    shift = Candidate(method="recalibration", setting="shift", loss=0.39)
+    scale = Candidate(method="recalibration", setting="shift and scale", loss=0.3801)
+    better = bool(method) and change[0] < 0
+    return PersonalFacts(
+        metric="AUC",
+        training=Rows(count=150, strata={"negative": 80, "positive": 70}),
+        held_out=Rows(count=rare + 40, strata={"negative": 40, "positive": rare}),
+        tried=(unchanged, shift, scale, near),
+        chosen=near if method else unchanged,
+        models={
+            "global": judged((0.86, 0.77, 0.92), 0.41, (0.0, 0.0, 0.0)),
+            "personal": judged((0.88, 0.79, 0.93), 0.36, change),
+            "local": judged((None, None, None), 0.5, (0.09, None, None)),
+        },
+        kept="personal" if better else "global",
+    )
+
+
+def personal(**changes):
+    """The page of a personal model."""
+    about = PersonalAbout(
+        title="A small study",
+        name="small-ecb696cd2322",
+        site="SVI",
+        folder="/srv/svi/personal/small-ecb696cd2322",
+        home="/srv/svi",
+        intended_use="research",
+        units="patients",
+        changed=changes.pop("changed", False),
+    )
+    return personal_page(personal_facts(**changes), about)
 
 
 def selftest():
@@ -277,6 +323,9 @@ _BUILDERS = {
     "audit-extract": audit_extract,
     "own-model": own_model,
     "own-model-without-figures": lambda: own_model(known=False),
+    "personal-model": personal,
+    "personal-model-that-harms": lambda: personal(change=(0.05, 0.01, 0.09), changed=True),
+    "personal-model-not-judged": lambda: personal(change=(-0.02, None, None), rare=1),
     "selftest": selftest,
     "error": lambda: error_page(FAULTS[0]),
     "statistics": statistics,

@@ -66,6 +66,13 @@ class Family(ABC):
         beside (:data:`securefl.learning.steps.FactorFunction`).
         """
 
+    def rescaled(self, theta: FloatArray, scale: float, shift: FloatArray) -> FloatArray | None:
+        """The weights whose scores are ``scale`` times those of theta plus ``shift`` (float64[k]),
+        float64[p]; None where the family has none.
+        """
+        del theta, scale, shift
+        return None
+
     def tensors(self, theta: FloatArray) -> dict[str, FloatArray]:
         """Theta as named tensors, for the model's file."""
         return {"theta": theta}

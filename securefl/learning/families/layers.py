@@ -82,6 +82,14 @@ class Layers(Family):
 
         return OpacusGradients(self.sizes, task)
 
+    def rescaled(self, theta: FloatArray, scale: float, shift: FloatArray) -> FloatArray:
+        """The last layer carries both."""
+        out, into = self.sizes[-1]
+        found = theta.copy()
+        found[-out * (into + 1) :] *= scale
+        found[-out:] += shift
+        return found
+
     def tensors(self, theta: FloatArray) -> dict[str, FloatArray]:
         """Views ``layers.<i>.weight`` [out, in] and ``layers.<i>.bias`` [out]."""
         tensors: dict[str, FloatArray] = {}

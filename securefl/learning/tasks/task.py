@@ -197,6 +197,13 @@ class Task(ABC):
         del figures
         return float("nan")
 
+    def exact_interval(self, figures: Any) -> tuple[float, float] | None:  # noqa: ANN401 - as above
+        """95 % interval of :meth:`exact_figure` over the sampling of the rows; None where the task
+        has none.
+        """
+        del figures
+        return None
+
     def calibration_error(self, figures: Any) -> float | None:  # noqa: ANN401 - as above
         """Mean distance of the predictions in :meth:`own_figures` from the true shares; None where
         they are not read as probabilities.

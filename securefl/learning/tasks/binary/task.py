@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from securefl.learning.tasks.binary.evaluation import Evaluation, evaluate, judge, score_places
+from securefl.learning.tasks.binary.exact_interval import area_interval
 from securefl.learning.tasks.binary.expected import EvaluationPlan, plan_evaluation
 from securefl.learning.tasks.binary.label_words import label_words
 from securefl.learning.tasks.binary.labels import near_outcome, outcomes
@@ -115,6 +116,11 @@ class Binary(CountedTask):
     def exact_figure(self, figures: OwnFigures) -> float:
         """The AUC."""
         return figures.auc
+
+    def exact_interval(self, figures: OwnFigures) -> tuple[float, float]:
+        """That of the AUC."""
+        negatives = figures.patients - figures.positives
+        return area_interval(figures.auc, figures.positives, negatives)
 
     def calibration_error(self, figures: OwnFigures) -> float | None:
         """Over bands: between mean score and share of positives, weighted by patients."""

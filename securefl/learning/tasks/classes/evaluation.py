@@ -25,6 +25,7 @@ from securefl.errors import RoundError
 from securefl.learning.tasks.binary.calibration import share_interval
 from securefl.learning.tasks.binary.discrimination import auc_interval, unbiased_auc
 from securefl.learning.tasks.binary.evaluation import CHANCE, exact_auc, score_places
+from securefl.learning.tasks.binary.exact_interval import area_interval
 from securefl.shown import Shown
 
 if TYPE_CHECKING:
@@ -206,6 +207,23 @@ def own_figures(predictions: FloatArray, y: npt.NDArray[np.integer], count: int)
         right=int(np.trace(table)),
         table=tuple(tuple(int(cell) for cell in row) for row in table),
     )
+
+
+def mean_interval(found: OwnClasses) -> tuple[float, float]:
+    """95 % interval of the mean area over the sampling of patients, (0, 1) where it is not known.
+
+    All classes are judged on the same patients, so their areas may err together: the mean of the
+    ends, and nothing less.
+    """
+    sizes = [sum(row) for row in found.table]
+    ends = [
+        area_interval(area, size, found.patients - size)
+        for area, size in zip(found.aucs, sizes, strict=True)
+        if not np.isnan(area)
+    ]
+    if not ends:
+        return 0.0, 1.0
+    return float(np.mean([low for low, _ in ends])), float(np.mean([high for _, high in ends]))
 
 
 def _sides(

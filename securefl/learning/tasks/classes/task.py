@@ -12,6 +12,7 @@ import numpy as np
 
 from securefl.learning.summing import sum_in_order
 from securefl.learning.tasks.classes import evaluation as figures
+from securefl.learning.tasks.classes.evaluation import mean_interval
 from securefl.learning.tasks.classes.labels import classes, near_class
 from securefl.learning.tasks.classes.words import METRIC, label_words, told, told_own
 from securefl.learning.tasks.counted import CountedTask
@@ -135,6 +136,10 @@ class Classes(CountedTask):
     def exact_figure(self, figures: OwnClasses) -> float:
         """The mean area."""
         return figures.macro_auc
+
+    def exact_interval(self, figures: OwnClasses) -> tuple[float, float]:
+        """That of the mean area."""
+        return mean_interval(figures)
 
     def judge(self, evaluation: ClassesEvaluation, quality: Quality) -> Verdict:
         """By the interval of the mean area."""
