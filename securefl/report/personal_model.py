@@ -167,8 +167,10 @@ CHANGE: Final = (
 
 
 def _figure(figure: Interval) -> str:
-    if figure.value is None or figure.low is None or figure.high is None:
+    if figure.value is None:
         return "not known"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.3f}"
     return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
 
 

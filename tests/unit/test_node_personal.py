@@ -30,13 +30,16 @@ from securefl.study.training import training_of
 NOW = "2026-03-01T12:00:00Z"
 UNKNOWN = Interval(value=None, low=None, high=None)
 PERSONAL_MODEL = COMMON + 1.0
+#: A study's model that ranks this hospital's patients the wrong way round: whoever its secret holds
+#: out, a personal one does better.
+WRONG = np.array([-3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The real worker, once: the hospital's folder, and what the command said as JSON."""
     root = tmp_path_factory.mktemp("made")
-    site = after_study(root)
+    site = after_study(root, common=WRONG)
     before = site.ledger.state
     site.ledger.close()
     page = root / "page.html"

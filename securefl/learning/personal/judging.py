@@ -9,14 +9,24 @@ says how far other patients of the same kind could move it.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from securefl.learning.models import predict
 from securefl.learning.personal.facts import Interval, Judged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
     from securefl.learning.personal.choosing import LocalRows
-    from securefl.types import FloatArray
+    from securefl.learning.tasks.task import Task
+    from securefl.types import BoolArray, FloatArray
+
+#: Groups of rows that the jackknife leaves out, one at a time.
+_GROUPS: Final = 50
 
 
 def judge(
@@ -37,16 +47,9 @@ def judge(
     loss = local.judged()
     losses = loss.of_rows(theta)
     before = loss.of_rows(common)
-    found = local.task.own_figures(
-        predict(theta, local.family, local.task, one.X), one.y, evaluation
-    )
-    low, high = local.task.exact_interval(found) or (math.nan, math.nan)
+    said = predict(theta, local.family, local.task, one.X)
     return Judged(
-        figure=Interval(
-            value=_known(local.task.exact_figure(found)),
-            low=_known(low),
-            high=_known(high),
-        ),
+        figure=_figure(local.task, said, one.y, evaluation),
         loss=float(losses.mean()),
         change=mean_interval(losses - before),
     )
@@ -59,21 +62,64 @@ def mean_interval(values: FloatArray) -> Interval:
     >>> found.value, round(found.low, 3), round(found.high, 3)
     (2.0, -0.484, 4.484)
     """
-    from scipy.special import stdtrit
-
     mean = float(values.mean())
     if len(values) < 2:
         return Interval(value=mean, low=None, high=None)
     error = float(values.std(ddof=1)) / math.sqrt(len(values))
-    reach = float(stdtrit(len(values) - 1, 0.975)) * error
+    return _around(mean, error, len(values) - 1)
+
+
+def _around(value: float, error: float, freedom: int) -> Interval:
+    """Student's interval about a value with that standard error."""
+    from scipy.special import stdtrit
+
+    reach = float(stdtrit(freedom, 0.975)) * error
     return Interval(
-        value=mean,
-        low=mean - reach,
-        high=mean + reach,
+        value=value,
+        low=value - reach,
+        high=value + reach,
     )
 
 
-def _known(figure: float) -> float | None:
-    if math.isnan(figure):
-        return None
-    return figure
+def _figure(
+    task: Task,
+    said: FloatArray,
+    y: npt.NDArray[Any],
+    evaluation: Any,  # noqa: ANN401 - as above
+) -> Interval:
+    """The task's metric, with the task's own interval or one of the jackknife."""
+    found = task.own_figures(said, y, evaluation)
+    value = task.exact_figure(found)
+    if math.isnan(value):
+        return Interval(value=None, low=None, high=None)
+    ends = task.exact_interval(found)
+    if ends is not None:
+        return Interval(value=value, low=ends[0], high=ends[1])
+
+    def without(away: BoolArray) -> float:
+        rest = task.own_figures(said[~away], y[~away], evaluation)
+        return task.exact_figure(rest)
+
+    return jackknifed(value, without, len(y))
+
+
+def jackknifed(
+    value: float,
+    without: Callable[[BoolArray], float],
+    rows: int,
+) -> Interval:
+    """Interval of a figure by the delete-a-group jackknife (Kott 2001); nothing is drawn.
+
+    Args:
+        value: of all rows.
+        without: the figure without the rows where bool[rows] holds.
+        rows: how many.
+    """
+    groups = min(rows, _GROUPS)
+    place = np.arange(rows) % max(groups, 1)
+    found = np.array([without(place == group) for group in range(groups)])
+    if groups < 2 or np.isnan(found).any():
+        return Interval(value=value, low=None, high=None)
+    spread = float(((found - found.mean()) ** 2).sum())
+    error = math.sqrt(spread * (groups - 1) / groups)
+    return _around(value, error, groups - 1)

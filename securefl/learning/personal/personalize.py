@@ -47,7 +47,7 @@ def personalize(
         The facts, and the personal model, float64[p], whichever is kept.
 
     Raises:
-        DataError: there are no rows on one side, or all have the same outcome.
+        DataError: there are no rows on one side, or all have the same target.
     """
     training, task = training_of(study), task_of(study.data)
     family = family_of(training.model, study.data)
@@ -85,10 +85,10 @@ def fitted(local: LocalRows, start: FloatArray, candidate: Candidate) -> FloatAr
 
 
 def _told_apart(local: LocalRows, side: str) -> Rows:
-    """Count the rows; refuse rows of one outcome alone.
+    """Count the rows; refuse rows of one target alone.
 
     Raises:
-        DataError: there are none, or all have the same outcome.
+        DataError: there are none, or all have the same target.
     """
     one = local.rows.one_row_each(local.unit)
     counts = stratum_counts(one.y, local.task)
@@ -102,11 +102,11 @@ def _told_apart(local: LocalRows, side: str) -> Rows:
             " some that train and some that judge.",
             next_step="Use the study's model as it is: `securefl site model predict`.",
         )
-    if len(strata) == 1:
-        (name,) = strata
+    if len(set(one.y.tolist())) == 1:
+        alike = " and ".join(strata)
         raise DataError(
-            f"All {total:,} {units} that {side} here are in one group, '{name}': what tells the"
-            " groups apart cannot be learnt from them, nor judged on them.",
+            f"All {total:,} {units} that {side} here have the same outcome ({alike}): what tells"
+            " outcomes apart cannot be learnt from them, nor judged on them.",
             next_step=(
                 "Use the study's model as it is: `securefl site model predict`. With more patients"
                 " in the table, try again."
