@@ -31,9 +31,9 @@ def site() -> None:
     """A hospital: keys, data sets, budget, requests, approvals, agent.
 
     The order of a new hospital: init, exchange cards and `trust` them, `data add`, `budget set`,
-    `start`. Then requests arrive: `inbox`, `review`, and `approve` or `refuse`. To stop: `pause`,
-    `withdraw`, `budget revoke`. Now and then `backup`. Seldom: `restore`, `rotate-key` for new
-    keys, `checkpoint` when a ledger is doubted.
+    `start`. Then requests arrive: `inbox`, `review`, and `approve` or `refuse`. After a study:
+    `model`, `personalize`. To stop: `pause`, `withdraw`, `budget revoke`. Now and then `backup`.
+    Seldom: `restore`, `rotate-key` for new keys, `checkpoint` when a ledger is doubted.
     """
 
 

@@ -95,6 +95,7 @@ def show(
         return
     show_page(page, html_file)
     say(f"Next: securefl site model predict {found.name} TABLE.csv")
+    say(f"A model of your own, made of it at home: securefl site personalize {found.name}")
 
 
 @model.command()
