@@ -205,5 +205,5 @@ def test_a_whole_study_of_it_runs_encrypted_and_every_hospital_accepts_its_model
 
 
 def test_an_unknown_strategy_is_refused_with_those_there_are():
-    with pytest.raises(StudyError, match=r'is no strategy; write "fedadagrad" or .* or "toy-prox"'):
+    with pytest.raises(StudyError, match=r'is no strategy; write "dp-fedexp" or .* or "toy-prox"'):
         protocol(('strategy = "fedavg"', 'strategy = "fedavgx"'))
