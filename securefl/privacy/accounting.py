@@ -34,6 +34,7 @@ import numpy as np
 
 from securefl.errors import UsageError
 from securefl.privacy.mechanisms import Gaussian, Mechanism, SubsampledGaussian
+from securefl.privacy.template_epsilons import TEMPLATE_EPSILONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -211,7 +212,8 @@ def pld_epsilon(
     Rounded up to 1e-4. The larger of two figures: with continuous noise, and with the integer noise
     that counts really get. Valid when the parameters were fixed beforehand, as those of one study
     are. Below :data:`LEAST_PLD_DELTA`, and where the distributions have no finite figure, it is
-    :func:`rdp_epsilon`, which is never smaller. Loads ``dp_accounting``.
+    :func:`rdp_epsilon`, which is never smaller. Loads ``dp_accounting``, but for the releases of
+    templates (:mod:`securefl.privacy.template_epsilons`).
 
     Args:
         mechanisms: what is released; none costs 0.
@@ -225,6 +227,14 @@ def pld_epsilon(
     grouped = _grouped(mechanisms)
     if _delta(delta) < LEAST_PLD_DELTA:
         return rdp_epsilon(grouped, delta)
+    known = TEMPLATE_EPSILONS.get((grouped, delta))
+    if known is not None and interval == PLD_INTERVAL:
+        return known
+    return _computed_epsilon(grouped, delta, interval)
+
+
+def _computed_epsilon(grouped: tuple[Mechanism, ...], delta: Decimal, interval: float) -> Decimal:
+    """Work :func:`pld_epsilon` out."""
     whole = [_integer_sensitivity(m) for m in grouped]
     figures = [_pld(grouped, delta, interval, (None,) * len(grouped))]
     if any(whole):

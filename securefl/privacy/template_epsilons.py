@@ -1,0 +1,47 @@
+"""Epsilons of the templates in ``protocols/studies``, worked out beforehand.
+
+The accountant's libraries take longer to load than everything else that a command does. Whoever
+begins with a template, or looks at the demonstration, need not wait for them. The tests work every
+figure out again, and demand one for every template.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+from securefl.privacy.mechanisms import Gaussian, Mechanism, SubsampledGaussian
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def _steps(noise: str, rate: str, steps: int) -> tuple[Mechanism, ...]:
+    """The steps of a training."""
+    return (SubsampledGaussian(Decimal(noise), Fraction(rate), steps),)
+
+
+def _counts(noise: str) -> tuple[Mechanism, ...]:
+    """One release of counts over all patients."""
+    return (Gaussian(Decimal(noise)),)
+
+
+_DELTA, _HEART_DELTA = Decimal("1e-5"), Decimal("1e-4")
+#: (mechanisms as the accountant groups them, delta) -> epsilon, as
+#: :func:`securefl.privacy.accounting.pld_epsilon` gives it.
+TEMPLATE_EPSILONS: Final[Mapping[tuple[tuple[Mechanism, ...], Decimal], Decimal]] = {
+    # first-study
+    (_steps("2.62", "1/5", 8), _DELTA): Decimal("0.9994"),
+    (_counts("3.75"), _DELTA): Decimal("0.9974"),
+    # heart
+    (_steps("14.25", "1", 20), _HEART_DELTA): Decimal("0.9998"),
+    (_counts("3.2"), _HEART_DELTA): Decimal("0.9983"),
+    # thyroid, which judges as first-study does
+    (_steps("4.98", "1/5", 40), _DELTA): Decimal("0.9982"),
+    # thyroid-classes
+    (_steps("23.60", "1", 40), _DELTA): Decimal("0.9998"),
+    (_counts("2"), _DELTA): Decimal("2.0114"),
+    # thyroid-table
+    (_counts("11.25"), _DELTA): Decimal("0.2998"),
+}
