@@ -19,14 +19,18 @@ from securefl.study.sealed import UnsealedStudy
 #: Files that take longest: they are begun first, so that no process is left alone with one at the
 #: end. Then everything that starts processes, then the rest.
 LONGEST = (
-    "test_losses_consortium.py",
-    "test_faults_consortium.py",
-    "test_rounds_consortium.py",
     "test_demo.py",
+    "test_rounds_consortium.py",
+    "test_losses_consortium.py",
     "test_docs_by_hand.py",
-    "test_screen_closed.py",
+    "test_faults_consortium.py",
+    "test_study_without_training.py",
     "test_model_comes_home.py",
+    "test_screen_closed.py",
+    "test_examples.py",
     "test_store_hiccup.py",
+    "test_toy_source.py",
+    "test_toy_carrier.py",
 )
 WITH_PROCESSES = ("integration", "found", "browser")
 
