@@ -86,6 +86,7 @@ TASKS: Registry[TaskMaker] = Registry(
         "classes": "securefl.learning.tasks.classes.task:Classes",
         "number": "securefl.learning.tasks.number.task:Number",
         "count": "securefl.learning.tasks.count.task:Count",
+        "time-to-event": "securefl.learning.tasks.survival.task:TimeToEvent",
     },
 )
 FAMILIES: Registry[FamilyMaker] = Registry(
@@ -117,6 +118,7 @@ EVALUATIONS: Registry[type[EvaluateSection]] = Registry(
         "auc": "securefl.study.binary_evaluation:AucSection",
         "macro-auc": "securefl.study.classes_evaluation:MacroAucSection",
         "r2": "securefl.study.number_evaluation:R2Section",
+        "c-index": "securefl.study.survival_evaluation:CIndexSection",
     },
 )
 #: Kinds of labels beside those of :mod:`securefl.study.binary_label`.
@@ -126,5 +128,6 @@ LABELS: Registry[type[LabelSection]] = Registry(
         "classes": "securefl.study.classes_label:ClassesLabel",
         "number": "securefl.study.number_label:NumberLabel",
         "count": "securefl.study.count_label:CountLabel",
+        "time-to-event": "securefl.study.survival_label:TimeToEventLabel",
     },
 )

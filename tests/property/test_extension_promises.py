@@ -28,6 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from number_study import number_protocol
 from small_study import SPEC, protocol, strategy_protocol
+from survival_study import survival_protocol
 
 from securefl.learning.families import FAMILIES
 from securefl.learning.strategies import STRATEGIES
@@ -42,6 +43,7 @@ TASK_EXAMPLES = {
     "classes": (classes_protocol().data, evaluation_of(classes_protocol())),
     "count": (count_protocol().data, evaluation_of(count_protocol())),
     "number": (number_protocol().data, evaluation_of(number_protocol())),
+    "time-to-event": (survival_protocol().data, evaluation_of(survival_protocol())),
 }
 #: Name → sections of the study file.
 FAMILY_EXAMPLES = {

@@ -20,7 +20,10 @@ NOT_WHOLE: Final = "not a whole number"
 BELOW: Final = "below 0"
 
 
-def counts(table: Table, label: CountLabel) -> tuple[list[int | str], list[Cell]]:
+def counts(
+    table: Table,
+    label: CountLabel,
+) -> tuple[list[int | str], list[Cell]]:
     """Of each row its count or the reason why it has none; and the cell that is the reason.
 
     Raises:
@@ -43,7 +46,10 @@ def counts(table: Table, label: CountLabel) -> tuple[list[int | str], list[Cell]
     return found, reasons
 
 
-def _reader(label: CountLabel, decimal: str) -> Callable[[Cell], int | str]:
+def _reader(
+    label: CountLabel,
+    decimal: str,
+) -> Callable[[Cell], int | str]:
     numbers = DeclaredNumbers(label.missing_codes, decimal)
 
     def read(cell: Cell) -> int | str:

@@ -53,7 +53,11 @@ class Count(R2Task):
         """Each count for an equal part of ``u``."""
         return (str(min(int(u * (self._label.largest + 1)), self._label.largest)),)
 
-    def loss(self, scores: FloatArray, y: FloatArray) -> FloatArray:
+    def loss(
+        self,
+        scores: FloatArray,
+        y: FloatArray,
+    ) -> FloatArray:
         """The Poisson distribution's -log up to a constant of the count, rate - y log(rate / typical);
         in proportion where the gradient is cut.
         """
@@ -63,7 +67,11 @@ class Count(R2Task):
         found: FloatArray = self._rates(near[:, None]) - y * near + beyond
         return found
 
-    def loss_gradient(self, scores: FloatArray, y: FloatArray) -> FloatArray:
+    def loss_gradient(
+        self,
+        scores: FloatArray,
+        y: FloatArray,
+    ) -> FloatArray:
         """Rate - y, cut at the largest count."""
         gradient = np.clip(self._rates(scores) - y, -self.steepest, self.steepest)
         return gradient[:, None]

@@ -54,7 +54,11 @@ class Frame:
         return 1.0 + abs(self.typical)
 
 
-def frame_of(scale: Scale, typical: float, section: R2Section) -> Frame:
+def frame_of(
+    scale: Scale,
+    typical: float,
+    section: R2Section,
+) -> Frame:
     """The frame of a label and an evaluation. The scale is 2 long, so a part of it is twice that."""
     return Frame(scale, typical, 2.0 * float(section.largest_error))
 
@@ -102,7 +106,10 @@ class NumberEvaluation(Shown):
 
 
 def numbers_of_rows(
-    predictions: FloatArray, places: FloatArray, frame: Frame, section: R2Section
+    predictions: FloatArray,
+    places: FloatArray,
+    frame: Frame,
+    section: R2Section,
 ) -> IntArray:
     """What each held-out row adds to the sums, int64[m, 11].
 
@@ -119,7 +126,10 @@ def numbers_of_rows(
 
 
 def evaluate(
-    total: IntArray, frame: Frame, section: R2Section, contributors: int
+    total: IntArray,
+    frame: Frame,
+    section: R2Section,
+    contributors: int,
 ) -> NumberEvaluation:
     """The figures from the opened sum of ``contributors`` noised lists.
 
@@ -154,7 +164,10 @@ def evaluate(
     )
 
 
-def judge(evaluation: NumberEvaluation, quality: Quality) -> Verdict:
+def judge(
+    evaluation: NumberEvaluation,
+    quality: Quality,
+) -> Verdict:
     """The quality rule on the interval of R2: met where all of it is high enough, not met where
     none of it is.
     """
@@ -189,7 +202,9 @@ class Squares:
         # A / 2B lies in [0, 1] where R2 lies in [-1, 1]
         of_errors, both, of_values = self.variance
         low, high = fieller(
-            self.errors, 2.0 * self.values, (of_errors, 2.0 * both, 4.0 * of_values)
+            self.errors,
+            2.0 * self.values,
+            (of_errors, 2.0 * both, 4.0 * of_values),
         )
         return 1.0 - 2.0 * high, 1.0 - 2.0 * low
 
@@ -204,7 +219,10 @@ class Squares:
         return float((self.values / patients) ** 0.5)
 
 
-def _squares(moments: Moments, frame: Frame) -> Squares:
+def _squares(
+    moments: Moments,
+    frame: Frame,
+) -> Squares:
     """A and B with their variances: by the delta method around the values' mean."""
     s, noise = moments.sums, moments.noise
     most, reach = frame.most**2, frame.reach**2
@@ -227,7 +245,10 @@ def _squares(moments: Moments, frame: Frame) -> Squares:
     )
 
 
-def _sampled(s: Mapping[str, float], mean: float) -> tuple[float, float, float]:
+def _sampled(
+    s: Mapping[str, float],
+    mean: float,
+) -> tuple[float, float, float]:
     """Variances and covariance that sampling gives: sums of e^4, e^2 w^2 and w^4, w = v - mean.
 
     What noise made impossible is cut: a variance below 0, a covariance above what variances allow.
@@ -246,7 +267,11 @@ def _sampled(s: Mapping[str, float], mean: float) -> tuple[float, float, float]:
     return errors, min(max(both, -most), most), values
 
 
-def _mean_of_part(moments: Moments, part: str, squared: str) -> tuple[float, float]:
+def _mean_of_part(
+    moments: Moments,
+    part: str,
+    squared: str,
+) -> tuple[float, float]:
     """95 % interval of the mean of an item in [0, 1]; (0, 1) where nothing can be said.
 
     Args:
@@ -282,10 +307,17 @@ def _mean_error(moments: Moments) -> tuple[float, float]:
     return 2 * low - 1, 2 * high - 1
 
 
-def _mean_size(moments: Moments, interval: tuple[float, float]) -> float:
+def _mean_size(
+    moments: Moments,
+    interval: tuple[float, float],
+) -> float:
     inverse = unbiased_inverse(moments.patients, moments.noise["one"] ** 0.5)
     return _within(moments.sums["abs_e"] * inverse, *interval)
 
 
-def _within(value: float, low: float, high: float) -> float:
+def _within(
+    value: float,
+    low: float,
+    high: float,
+) -> float:
     return min(max(value, low), high)

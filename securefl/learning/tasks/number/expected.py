@@ -61,7 +61,10 @@ class NumberPlan:
 
 
 def plan_evaluation(
-    study: Template, hospitals: int, scale: Scale, typical: float
+    study: Template,
+    hospitals: int,
+    scale: Scale,
+    typical: float,
 ) -> NumberPlan | None:
     """The plan of a study's evaluation; None where it names no deviation.
 
@@ -96,7 +99,11 @@ def plan_evaluation(
 
 
 def _squares(
-    r2: float, variance: float, patients: float, frame: Frame, noise: dict[str, float]
+    r2: float,
+    variance: float,
+    patients: float,
+    frame: Frame,
+    noise: dict[str, float],
 ) -> Squares:
     """Sums of squares of so many normal values and errors, with their variances."""
     of_error = (1.0 - r2) * variance

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from securefl.study.columns import NumericColumn
 
 
-def places(table: Table, column: NumericColumn) -> tuple[list[float | str], list[Cell]]:
+def places(
+    table: Table,
+    column: NumericColumn,
+) -> tuple[list[float | str], list[Cell]]:
     """Of each row its place on the scale, -1 at the range's lower end and 1 at its upper, or the
     reason why it has none; and the cell that is the reason.
 

@@ -44,7 +44,11 @@ ITEMS: Final[Mapping[str, float]] = {
 WEIGHTS: Final = np.sqrt(np.array(list(ITEMS.values())))
 
 
-def row_numbers(values: FloatArray, errors: FloatArray, units: int) -> IntArray:
+def row_numbers(
+    values: FloatArray,
+    errors: FloatArray,
+    units: int,
+) -> IntArray:
     """Each row's whole numbers, int64[m, 11], at most ``units`` long.
 
     Args:
@@ -91,7 +95,11 @@ class Moments:
         return self.sums["one"]
 
 
-def read_moments(total: IntArray, units: int, variance: float) -> Moments:
+def read_moments(
+    total: IntArray,
+    units: int,
+    variance: float,
+) -> Moments:
     """Read an opened sum.
 
     Args:
@@ -103,7 +111,10 @@ def read_moments(total: IntArray, units: int, variance: float) -> Moments:
     return Moments(dict(zip(ITEMS, found.tolist(), strict=True)), noise_of_items(units, variance))
 
 
-def noise_of_items(units: int, variance: float) -> dict[str, float]:
+def noise_of_items(
+    units: int,
+    variance: float,
+) -> dict[str, float]:
     """Item → the variance of the noise on its sum over patients. Arguments as above."""
     found = variance / _factors(units) ** 2
     return dict(zip(ITEMS, found.tolist(), strict=True))

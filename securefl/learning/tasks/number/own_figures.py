@@ -47,7 +47,10 @@ class OwnNumbers:
     bands: tuple[NumberBand, ...]
 
 
-def figures_of(said: FloatArray, places: FloatArray) -> OwnNumbers:
+def figures_of(
+    said: FloatArray,
+    places: FloatArray,
+) -> OwnNumbers:
     """Work out the figures without noise, and without a limit on errors.
 
     Args:

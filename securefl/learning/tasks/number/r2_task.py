@@ -46,7 +46,12 @@ class R2Task(SummedTask):
     scale: Scale
     typical: float
 
-    def __init__(self, scale: Scale, typical: float, name: str) -> None:
+    def __init__(
+        self,
+        scale: Scale,
+        typical: float,
+        name: str,
+    ) -> None:
         """See the class; ``name`` is that of the predicted column."""
         self.scale = scale
         self.typical = typical
@@ -74,15 +79,24 @@ class R2Task(SummedTask):
         return len(ITEMS)
 
     def row_numbers(
-        self, predictions: FloatArray, y: npt.NDArray[Any], evaluation: R2Section
+        self,
+        predictions: FloatArray,
+        y: npt.NDArray[Any],
+        evaluation: R2Section,
     ) -> IntArray:
         """Powers of value and error (:mod:`securefl.learning.tasks.number.moments`)."""
         return figures.numbers_of_rows(
-            predictions, self.places(y), self._frame(evaluation), evaluation
+            predictions,
+            self.places(y),
+            self._frame(evaluation),
+            evaluation,
         )
 
     def evaluate(
-        self, total: IntArray, evaluation: R2Section, contributors: int
+        self,
+        total: IntArray,
+        evaluation: R2Section,
+        contributors: int,
     ) -> NumberEvaluation:
         """R2 and mean errors, intervals first."""
         return figures.evaluate(total, self._frame(evaluation), evaluation, contributors)
@@ -105,7 +119,11 @@ class R2Task(SummedTask):
         """R2."""
         return figures.r2
 
-    def judge(self, evaluation: NumberEvaluation, quality: Quality) -> Verdict:
+    def judge(
+        self,
+        evaluation: NumberEvaluation,
+        quality: Quality,
+    ) -> Verdict:
         """By the interval of R2."""
         return figures.judge(evaluation, quality)
 
@@ -113,11 +131,19 @@ class R2Task(SummedTask):
         """The interval of R2 first, errors in the unit."""
         return told(evaluation, self.scale)
 
-    def told_own(self, figures: OwnNumbers, units: str) -> Told:
+    def told_own(
+        self,
+        figures: OwnNumbers,
+        units: str,
+    ) -> Told:
         """R2, errors and bands as a table."""
         return told_own(figures, self.scale, units)
 
-    def plan(self, study: Template, hospitals: int) -> NumberPlan | None:
+    def plan(
+        self,
+        study: Template,
+        hospitals: int,
+    ) -> NumberPlan | None:
         """The interval to expect for each true R2, where the study names a deviation."""
         return plan_evaluation(study, hospitals, self.scale, self.typical)
 

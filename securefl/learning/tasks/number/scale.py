@@ -87,7 +87,11 @@ class Scale:
         """A value with its unit, three digits."""
         return f"{value:.3g} {self.unit}".strip()
 
-    def distance_words(self, low: float, high: float) -> str:
+    def distance_words(
+        self,
+        low: float,
+        high: float,
+    ) -> str:
         """Two distances of the scale as a range.
 
         >>> Scale(0, 200, "mmHg").distance_words(0.1, 0.2)

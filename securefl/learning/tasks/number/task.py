@@ -57,14 +57,22 @@ class Number(R2Task):
         value = self.scale.value(2.0 * u - 1.0)
         return (f"{value:.10g}",)
 
-    def loss(self, scores: FloatArray, y: FloatArray) -> FloatArray:
+    def loss(
+        self,
+        scores: FloatArray,
+        y: FloatArray,
+    ) -> FloatArray:
         """Half the squared error up to :attr:`steepest`, in proportion above (Huber 1964)."""
         apart = np.abs(scores[:, 0] + self.typical - y)
         near = np.minimum(apart, self.steepest)
         found: FloatArray = near * near / 2.0 + self.steepest * (apart - near)
         return found
 
-    def loss_gradient(self, scores: FloatArray, y: FloatArray) -> FloatArray:
+    def loss_gradient(
+        self,
+        scores: FloatArray,
+        y: FloatArray,
+    ) -> FloatArray:
         """The error, cut at :attr:`steepest` either way."""
         return np.clip(scores + self.typical - y[:, None], -self.steepest, self.steepest)
 

@@ -56,7 +56,10 @@ def label_words(label: NumberLabel) -> str:
     )
 
 
-def told(e: NumberEvaluation, scale: Scale) -> Told:
+def told(
+    e: NumberEvaluation,
+    scale: Scale,
+) -> Told:
     """An evaluation: R2, and mean errors in the unit."""
     return Told(
         metric=METRIC,
@@ -68,7 +71,11 @@ def told(e: NumberEvaluation, scale: Scale) -> Told:
     )
 
 
-def told_own(figures: OwnNumbers, scale: Scale, units: str) -> Told:
+def told_own(
+    figures: OwnNumbers,
+    scale: Scale,
+    units: str,
+) -> Told:
     """Exact figures of one hospital's own held-out patients.
 
     Args:
@@ -134,7 +141,11 @@ def plan_words(plan: NumberPlan) -> list[str]:
     return lines
 
 
-def r2_words(low: float, high: float, r2: float | None) -> str:
+def r2_words(
+    low: float,
+    high: float,
+    r2: float | None,
+) -> str:
     """R2 with its interval first; no single figure where it holds 0, and none where nothing is
     known.
 
@@ -151,7 +162,10 @@ def r2_words(low: float, high: float, r2: float | None) -> str:
     return f"{interval}, around {r2:.2f}"
 
 
-def distance_words(scale: Scale, apart: float) -> str:
+def distance_words(
+    scale: Scale,
+    apart: float,
+) -> str:
     """One distance of the scale in the unit; on a logarithmic scale as a factor."""
     distance = scale.distance(apart)
     if scale.logarithmic:
@@ -159,7 +173,11 @@ def distance_words(scale: Scale, apart: float) -> str:
     return scale.words(distance)
 
 
-def bias_words(scale: Scale, low: float, high: float) -> str:
+def bias_words(
+    scale: Scale,
+    low: float,
+    high: float,
+) -> str:
     """Say how far predictions lie from values on average, from an interval on the scale.
 
     >>> from securefl.learning.tasks.number.scale import Scale
@@ -172,7 +190,10 @@ def bias_words(scale: Scale, low: float, high: float) -> str:
     return f"predictions are {first} to {last}"
 
 
-def _side(scale: Scale, apart: float) -> str:
+def _side(
+    scale: Scale,
+    apart: float,
+) -> str:
     side = "high"
     if apart < 0:
         side = "low"
@@ -180,7 +201,10 @@ def _side(scale: Scale, apart: float) -> str:
     return f"{distance} too {side}"
 
 
-def _rows(e: NumberEvaluation, scale: Scale) -> tuple[tuple[str, str], ...]:
+def _rows(
+    e: NumberEvaluation,
+    scale: Scale,
+) -> tuple[tuple[str, str], ...]:
     mae = NOTHING
     if e.mae is not None:
         interval = scale.distance_words(e.mae_low, e.mae_high)
@@ -195,7 +219,10 @@ def _rows(e: NumberEvaluation, scale: Scale) -> tuple[tuple[str, str], ...]:
     return tuple(rows)
 
 
-def _sentences(scale: Scale, most: float) -> tuple[str, ...]:
+def _sentences(
+    scale: Scale,
+    most: float,
+) -> tuple[str, ...]:
     said = [
         _MEANING,
         f"An error of more than {distance_words(scale, most)} counts as that much.",
@@ -208,7 +235,10 @@ def _sentences(scale: Scale, most: float) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _band(band: NumberBand, scale: Scale) -> tuple[str, ...]:
+def _band(
+    band: NumberBand,
+    scale: Scale,
+) -> tuple[str, ...]:
     edges = f"{scale.value(band.low):.3g} to {scale.value(band.high):.3g}"
     if not band.patients:
         return edges, "0", "–", "–"
