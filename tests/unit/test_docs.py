@@ -274,7 +274,7 @@ def test_columns_and_labels_on_the_page_are_those_that_a_protocol_can_have(block
 
 
 def test_the_page_on_protocols_shows_every_kind_of_label_and_of_column():
-    assert len(TOML) == 8
+    assert len(TOML) == 9
     kinds = set(re.findall(r'kind = "([a-z-]+)"', "".join(TOML)))
     assert kinds == {
         "numeric",
@@ -287,4 +287,5 @@ def test_the_page_on_protocols_shows_every_kind_of_label_and_of_column():
         "classes",
         "number",
         "count",
+        "time-to-event",
     }
