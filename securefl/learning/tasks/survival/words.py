@@ -74,7 +74,8 @@ def told(
 def _sentences(event: str) -> tuple[str, ...]:
     index = (
         f"Of two patients of whom it is known for whom {event} came earlier, the C-index is the"
-        " share in which the model gives that one the higher risk: .5 is a guess."
+        " share in which the model gives that one the higher risk: .5 is a guess. Risks were counted"
+        " in bands, and two of one band count half."
     )
     brier = (
         f"The Brier score is the mean squared distance of the predicted chance of no {event} from"
