@@ -41,7 +41,7 @@ def personalize(
     from securefl.party.clock import utc_now
 
     here = open_site(folder)
-    click.echo("Models are fitted and compared; a large table takes minutes.", err=True)
+    click.echo("Models are fitted and compared: seconds to minutes.", err=True)
     found = make(here, study, utc_now())
     page = _page(found, str(here.path))
     if json_file:

@@ -70,6 +70,14 @@ def test_every_participant_gets_the_checked_model_and_its_owner_sees_exact_figur
         c.cli("site", "model", "predict", "home", str(c.table(first)), "--json", "-", *site)
     )["scores"]
     assert len(scores) == 80
+    made = json.loads(c.cli("site", "personalize", "home", "--json", "-", *site))
+    assert (made["digest"], made["model"]) == (study.digest, result.model.digest)
+    assert made["models"]["global"]["figure"]["value"] == pytest.approx(own["auc"])
+    kept = json.loads(
+        c.cli("predict", "home", str(c.table(first)), "--json", "-", "--site", site[1])
+    )
+    assert kept["model"] == made["kept"]
+    assert (kept["scores"] == scores) is (kept["model"] == "global")
     c.table(first).rename(c.root / "away.csv")
     assert "cannot be worked out" in c.cli("site", "model", "show", "home", *site)
     (c.root / "away.csv").rename(c.table(first))

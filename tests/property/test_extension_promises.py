@@ -20,6 +20,7 @@ from extension_promises import (
     check_label,
     check_neighbours,
     check_noised_steps_only,
+    check_personal,
     check_strategy,
     check_tally,
     check_task,
@@ -95,6 +96,15 @@ def test_a_family_handles_each_row_by_itself(task, family, section, seed):
 def test_no_patient_moves_anothers_integers(task, family, section, seed):
     model, the_task = made(task, family, section)
     check_neighbours(model, the_task, FEATURES, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(("task", "family", "section"), PAIRS, ids=str)
+def test_a_hospital_can_make_a_personal_model(task, family, section, monkeypatch):
+    monkeypatch.setattr("securefl.learning.personal.local_loss._MOST_STEPS", 5)
+    monkeypatch.setattr("securefl.learning.personal.choosing.PARTS", 2)
+    model, the_task = made(task, family, section)
+    evaluation = TASK_EXAMPLES[task][1]
+    check_personal(model, the_task, evaluation, FEATURES, np.random.default_rng(1))
 
 
 @pytest.mark.parametrize("name", STRATEGIES.names())

@@ -12,9 +12,13 @@ import pytest
 from small_study import FixedDraws, rule
 
 from securefl.errors import RoundError
-from securefl.learning.features import prepare
+from securefl.learning.features import Prepared, prepare
 from securefl.learning.mock import mock_table
 from securefl.learning.models import predict
+from securefl.learning.personal.choosing import LocalRows, chosen, cross_validated
+from securefl.learning.personal.judging import judge
+from securefl.learning.personal.methods import METHODS
+from securefl.learning.personal.personalize import fitted
 from securefl.learning.split import split_rows
 from securefl.learning.steps import PrivateSteps
 from securefl.learning.strategies.strategy import NoisedSum, OwnRound
@@ -59,6 +63,23 @@ def check_task(task, generator):
     strata = task.stratum(y)
     assert strata.min() >= 0
     assert strata.max() < len(task.strata)
+
+
+def check_personal(family, task, evaluation, features, generator):
+    """A hospital can make a model of its own and judge it, knowing nothing of task or family."""
+    x, y = example_rows(task, generator, 40, features)
+    patients = tuple(f"p{number}" for number in range(len(y)))
+    rows = Prepared(x.astype(np.float32), y.astype(task.dtype), patients, {})
+    local = LocalRows(family, task, rows, "patient")
+    start, loss = family.initial_weights("seed"), local.loss()
+    best = chosen(cross_validated(local, start, METHODS, SECRET))
+    assert np.isfinite(best.loss)
+    for method in METHODS:
+        for theta in method.fit(loss, start).values():
+            assert theta.shape == start.shape
+            assert loss.of_rows(theta).mean() <= loss.of_rows(start).mean() + 1e-9
+    figure = judge(local, evaluation, fitted(local, start, best), start).figure
+    assert None in {figure.value, figure.low} or figure.low <= figure.value <= figure.high
 
 
 def check_tally(task, evaluation, generator):
