@@ -41,7 +41,8 @@ def personalize(
     from securefl.party.clock import utc_now
 
     here = open_site(folder)
-    click.echo("Models are fitted and compared: seconds to minutes.", err=True)
+    if json_file != "-":
+        click.echo("Models are fitted and compared: seconds to minutes.", err=True)
     found = make(here, study, utc_now())
     page = _page(found, str(here.path))
     if json_file:

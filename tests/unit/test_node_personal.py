@@ -46,7 +46,7 @@ def made(tmp_path_factory):
     words = ["site", "personalize", "small", "--site", str(site.path)]
     done = CliRunner().invoke(cli, [*words, "--json", "-", "--html", str(page)])
     assert done.exit_code == 0, done.output
-    return root, before, json.loads(done.stdout), page.read_text("utf-8")
+    return root, before, json.loads(done.output), page.read_text("utf-8")
 
 
 def test_the_command_compares_three_models_and_keeps_the_better(made):
