@@ -113,10 +113,11 @@ def units(study: Template) -> str:
 
 def quality_sentence(study: Template) -> str:
     """The quality rule, and what comes of it."""
-    metric = task_of(study.data).metric
+    task = task_of(study.data)
+    metric = task.metric
     if study.quality is None:
         return "It makes no model, so none is judged."
-    if not study.quality.minimum:
+    if not task.asks(study.quality):
         return f"No lowest {metric} is asked for."
     asked = decimal_words(study.quality.minimum)
     return (

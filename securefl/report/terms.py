@@ -77,14 +77,14 @@ def nothing_sentences(closes: datetime) -> list[str]:
     ]
 
 
-def quality_sentence(metric: str, minimum: Decimal) -> str:
+def quality_sentence(metric: str, minimum: Decimal | None) -> str:
     """Effect of the study's quality rule, and its limits.
 
     Args:
         metric: the figure that it is judged on, as "AUC".
-        minimum: the lowest acceptable.
+        minimum: the lowest acceptable; None where the study asks for none.
     """
-    if not minimum:
+    if minimum is None:
         return f"The study asks for no lowest {metric}: the model is released whatever comes out."
     return (
         f"The lowest acceptable {metric} is {decimal_words(minimum)}, judged on the lower end of the"
@@ -195,9 +195,12 @@ def enforced_sentences(study: Study) -> list[str]:
 def _result_sentences(study: Study) -> list[str]:
     if study.quality is None:
         return [no_model_sentence()]
+    task, minimum = task_of(study.data), None
+    if task.asks(study.quality):
+        minimum = study.quality.minimum
     return [
         recipients_sentence(recipients(study)),
-        quality_sentence(task_of(study.data).metric, study.quality.minimum),
+        quality_sentence(task.metric, minimum),
     ]
 
 

@@ -322,6 +322,8 @@ def test_few_patients_give_no_figure_and_no_crash(count):
         text = plain_text(facts(TASK.told(found).rows), 80)
         assert "nan" not in text
         assert "inf" not in text
+        if (found.bias_low, found.bias_high) == (-1, 1):  # half of the scale is the limit
+            assert "too low" not in text
 
 
 def test_a_column_of_one_value_gives_no_figure():
@@ -350,6 +352,18 @@ def test_the_quality_rule_is_judged_on_the_interval(minimum, verdict):
     assert found.low < 0.5 < found.high
     quality = STUDY.quality.model_copy(update={"minimum": Decimal(minimum)})
     assert TASK.judge(found, quality) == verdict
+
+
+def test_a_rule_of_0_asks_for_something_and_one_of_the_least_r2_for_nothing():
+    """R2 can be below 0, so a model that cannot be told from the mean does not meet a rule of 0."""
+    guess = TASK.evaluate(np.zeros(11, dtype=np.int64), SECTION, 5)
+    for minimum, verdict, says in (
+        ("0", "cannot-be-judged", "The lowest acceptable R2 is 0"),
+        ("-1", "met", "No lowest R2 is asked for"),
+    ):
+        study = number_protocol(('minimum = "0.5"', f'minimum = "{minimum}"'))
+        assert TASK.judge(guess, study.quality) == verdict
+        assert says in quality_sentence(study)
 
 
 def example_release():

@@ -76,7 +76,7 @@ def test_what_the_quality_rule_does_and_does_not():
         " and nothing is given back."
     )
     assert (
-        terms.quality_sentence("AUC", Decimal(0))
+        terms.quality_sentence("AUC", None)
         == "The study asks for no lowest AUC: the model is released whatever comes out."
     )
 

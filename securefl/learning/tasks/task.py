@@ -45,6 +45,7 @@ class Task(ABC):
         dtype: of targets; with its bytes a row enters the lot of its patient.
         EvaluationTable: table of an evaluation in the study file, with the keys of the task's metric.
         metric: name of the figure that a quality rule is judged on, as "AUC".
+        least: the lowest value of that figure; a quality rule of it asks for nothing.
         strata: names of the groups that a count of patients is split into.
         strata_words: how it is split, as "by stage of the disease": for owners.
         strata_alike: what is said of rows that are all in one of them: "have the same outcome".
@@ -60,6 +61,7 @@ class Task(ABC):
     dtype: ClassVar[type[np.number[Any]]]
     EvaluationTable: ClassVar[type[EvaluateSection]]
     metric: ClassVar[str]
+    least: ClassVar[float] = 0.0
     strata: tuple[str, ...]
     strata_words: str
     strata_alike: str = "have the same outcome"
@@ -210,6 +212,10 @@ class Task(ABC):
         """
         del figures
         return None
+
+    def asks(self, quality: Quality) -> bool:
+        """Tell whether a quality rule asks for anything."""
+        return float(quality.minimum) > self.least
 
     @abstractmethod
     def judge(self, evaluation: Any, quality: Quality) -> Verdict:  # noqa: ANN401 - as above

@@ -36,6 +36,7 @@ class R2Task(SummedTask):
 
     EvaluationTable = R2Section
     metric = METRIC
+    least = figures.LEAST_R2
     noun = "prediction"
     released_as = "list of sums"
     histogram_words = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from securefl.learning.tasks.number.evaluation import LEAST_R2
 from securefl.learning.tasks.told import Told
 from securefl.study.meanings import codes_words
 
@@ -136,7 +137,7 @@ def plan_words(plan: NumberPlan) -> list[str]:
     rule = f"The quality rule, at least {plan.minimum:g} on the interval's lower end"
     if plan.least_met is None:
         lines.append(f"{rule}, is not expected to be met by any model.")
-    elif plan.minimum:
+    elif plan.minimum > LEAST_R2:
         lines.append(f"{rule}, is expected to be met from a true R2 of {plan.least_met:.2f} on.")
     return lines
 
@@ -154,7 +155,7 @@ def r2_words(
     >>> r2_words(-0.1, 0.2, None)
     'cannot be told from always saying the mean: 95 % interval -0.10 to 0.20'
     """
-    if (low, high) == (-1.0, 1.0):
+    if (low, high) == (LEAST_R2, 1.0):
         return NOTHING
     interval = f"95 % interval {low:.2f} to {high:.2f}"
     if r2 is None:
@@ -210,7 +211,7 @@ def _rows(
         interval = scale.distance_words(e.mae_low, e.mae_high)
         mae = f"95 % interval {interval}, around {distance_words(scale, e.mae)}"
     rows = [("mean absolute error", mae)]
-    if e.mae is not None:
+    if (e.bias_low, e.bias_high) != (-e.most, e.most):
         rows.append(("on average", bias_words(scale, e.bias_low, e.bias_high)))
     if e.deviation is not None:
         spread = distance_words(scale, e.deviation)
