@@ -28,6 +28,7 @@ _FIXED: Final = (
     "steps",
     "epsilon",
     "normaliser_source",
+    "fewer_steps",
 )
 
 

@@ -281,6 +281,12 @@ class _Simulator:
                     f" have {there:,} rows that do. Noise and steps then weigh otherwise than they"
                     " will."
                 )
+            strangers = sorted({*section.fewer()} - {*study.cohort})
+            if strangers:
+                warnings.append(
+                    f"No table here is of {', '.join(strangers)}, which the study lets take fewer"
+                    " steps: the sites that are here take all, unless it names them."
+                )
         if self._wishes.repeat == 1:
             warnings.append("One repeat has no spread; give --repeat 5 or more.")
         return warnings

@@ -276,6 +276,19 @@ def test_warned_of_tables_of_another_size_than_the_study_plans_for():
     assert any("no spread" in w for w in simulated(repeat=1).warnings)
 
 
+def test_warned_of_fewer_steps_at_a_hospital_that_has_no_table():
+    def said(name):
+        edits = (
+            ('strategy = "fedavg"', 'strategy = "fednova"'),
+            ("local_steps = 1", f"local_steps = 2\nfewer_steps = {{ {name} = 1 }}"),
+            ("steps = 4", "steps = 8"),
+        )
+        return any(f"is of {name}" in w for w in simulated(*edits, repeat=1).warnings)
+
+    assert said("Nobody")
+    assert not said(next(iter(TABLES)))
+
+
 def test_a_sweep_runs_every_setting_and_names_the_best():
     sweep = {"learning_rate": ("0.001", "4"), "clip_norm": ("1",)}
     found = simulated(sweep=sweep, repeat=3)
