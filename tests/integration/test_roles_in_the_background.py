@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 from checkpoint_hospitals import approved, three_hospitals
-from command_line_hospital import hospital, securefl, unbroken, words
+from command_line_hospital import here, hospital, securefl, unbroken, words
 from ledger_site import digest
 
 from securefl.node.answered import Answered
@@ -34,11 +34,11 @@ def start(folder, *, role="site"):
 
 
 def page(folder, *, role="site"):
-    return words(securefl(role, "status", f"--{role}", folder).stdout)
+    return words(here(role, "status", f"--{role}", folder))
 
 
 def values(folder):
-    return json.loads(securefl("site", "status", "--json", "-", "--site", folder).stdout)
+    return json.loads(here("site", "status", "--json", "-", "--site", folder))
 
 
 @pytest.fixture

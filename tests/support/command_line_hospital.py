@@ -8,7 +8,10 @@ import os
 import subprocess
 import sys
 
+from click.testing import CliRunner
 from conftest import PROTOCOL
+
+from securefl.cli.main import cli
 
 
 def securefl(*arguments, cwd=None, env=None, timeout=120, **more):
@@ -22,6 +25,15 @@ def securefl(*arguments, cwd=None, env=None, timeout=120, **more):
         check=False,
         **options,
     )
+
+
+def here(*arguments):
+    """What ``securefl ARGUMENTS`` says on standard output, run in this process, which has
+    everything imported: where a process is not the point.
+    """
+    done = CliRunner().invoke(cli, [*map(os.fspath, arguments)], env={"COLUMNS": "400"})
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 def words(text):
@@ -55,9 +67,9 @@ def init(folder, store, *more, name="S", legal_name="L", **options):
 
 def hospital(tmp_path, name="S"):
     """A hospital's folder, with a store beside it."""
-    folder = tmp_path / name
-    done = init(folder, tmp_path / "store", name=name)
-    assert done.returncode == 0, done.stderr
+    folder, store = tmp_path / name, tmp_path / "store"
+    who = ("--name", name, "--legal-name", "L", "--email", "a@b.example")
+    here("site", "init", folder, *who, "--store", store)
     return folder
 
 
