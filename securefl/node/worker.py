@@ -13,8 +13,6 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from securefl.errors import DataError, SecureFLError
 from securefl.node.channel import Channel, ChannelClosedError
 
@@ -102,6 +100,8 @@ def _personalize(header: dict[str, Any], body: bytes, data_fd: int) -> tuple[dic
     """Make the owner's personal model of a finished one: facts for the owner's own screen, and its
     weights as little-endian float64, whichever is kept.
     """
+    import numpy as np
+
     from securefl.learning.features import prepare
     from securefl.learning.models import weights_to_bytes
     from securefl.learning.personal.personalize import personalize
@@ -173,6 +173,8 @@ def main() -> None:
     """Serve commands until the agent closes the pipe."""
     from securefl.node.isolation import isolate
 
+    # Nothing above may import numpy: its BLAS starts threads, and the kernel gives a process with
+    # threads no namespace of its own. The network would stay.
     read_fd, write_fd, data_fd = (int(a) for a in sys.argv[1:4])
     blocked = isolate()
     channel = Channel(read_fd, write_fd, max_body=_MAX_COMMAND)

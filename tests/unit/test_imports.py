@@ -54,3 +54,13 @@ def test_a_room_brings_no_framework_but_where_it_is_meant_to(room):
 
 def test_the_cipher_brings_tenseal_and_nothing_else():
     assert heavy_after("securefl.secagg.seal") == ["_sealapi_cpp", "tenseal"]
+
+
+def test_the_worker_has_one_thread_until_it_stands_behind_its_walls():
+    """unshare(2) gives a process with threads no user namespace; numpy's BLAS starts some."""
+    program = (
+        "import securefl.node.worker, securefl.node.isolation, os, sys\n"
+        "print(len(os.listdir('/proc/self/task')), 'numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True)
+    assert done.stdout.split() == [b"1", b"False"]
