@@ -229,11 +229,16 @@ def fednova_edits(**fewer):
     )
 
 
-def fednova_study(**fewer):
-    """It with its hospitals, and its page."""
+def fednova_plan(**fewer):
+    """It with its hospitals, sealed."""
     chosen = ('strategy = "fedavg"', 'strategy = "fednova"')
     server = ('server_learning_rate = "4"\nserver_momentum = "0.8"\n', "")
-    _, plan = sealed_study(chosen, server, *fednova_edits(**fewer))
+    return sealed_study(chosen, server, *fednova_edits(**fewer))[1]
+
+
+def fednova_study(**fewer):
+    """It and its page."""
+    plan = fednova_plan(**fewer)
     return plan.study, " ".join(plain_text(study_page(plan.study, plan.digest), 200).split())
 
 
@@ -261,6 +266,13 @@ def test_a_hospital_draws_noise_for_its_own_steps_alone():
         end = stage.local(study, site, Rows(prepared, prepared), draws)
         end.update(np.zeros(stage.parameters))
         assert len(draws.sigmas) == (1 if site == name else 3)
+
+
+def test_a_whole_study_with_fewer_steps_at_one_hospital_runs_encrypted(tmp_path):
+    plan = fednova_plan(**{fednova_plan().study.cohort[0]: 1})
+    done = finish(room_of(plan, [mock_table(plan.study.data, 150, seed) for seed in range(3)]))
+    done.check(done.files, tmp_path / "model")
+    assert np.abs(done.outcome.theta).max() > 0
 
 
 def test_fewer_steps_of_a_stranger_or_of_everybody_are_refused():
