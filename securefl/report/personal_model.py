@@ -194,8 +194,8 @@ def _making(found: PersonalFacts, units: str) -> Section:
                 ("chosen", setting_words(found.chosen)),
             ]
         ),
-        "It was chosen on the training side alone, by cross-validation; those kept aside only judged"
-        " what was chosen.",
+        "It was chosen on the training side alone, by cross-validation: of the settings that it cannot"
+        " tell from the best, the most cautious. Those kept aside only judged what was chosen.",
         Table(("what was tried", "loss in cross-validation"), tried, right=frozenset({1})),
     )
 

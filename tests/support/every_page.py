@@ -150,10 +150,10 @@ def personal_facts(*, change=(-0.05, -0.09, -0.01), method="near", rare=30):
     def judged(figure, loss, change):
         return Judged(figure=interval(*figure), loss=loss, change=interval(*change))
 
-    unchanged = Candidate(method="", setting="", loss=0.4101)
-    near = Candidate(method="near", setting="0.8", loss=0.3611)
-    shift = Candidate(method="recalibration", setting="shift", loss=0.39)
-    scale = Candidate(method="recalibration", setting="shift and scale", loss=0.3801)
+    unchanged = Candidate(method="", setting="", loss=0.4101, error=0.01)
+    near = Candidate(method="near", setting="0.8", loss=0.3611, error=0.0)
+    shift = Candidate(method="recalibration", setting="shift", loss=0.39, error=0.01)
+    scale = Candidate(method="recalibration", setting="shift and scale", loss=0.3801, error=0.01)
     better = bool(method) and change[0] < 0
     return PersonalFacts(
         metric="AUC",

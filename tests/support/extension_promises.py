@@ -15,7 +15,7 @@ from securefl.errors import RoundError
 from securefl.learning.features import Prepared, prepare
 from securefl.learning.mock import mock_table
 from securefl.learning.models import predict
-from securefl.learning.personal.choosing import LocalRows, chosen, cross_validated
+from securefl.learning.personal.choosing import LocalRows, candidates, chosen, cross_validated
 from securefl.learning.personal.judging import judge
 from securefl.learning.personal.methods import METHODS
 from securefl.learning.personal.personalize import fitted
@@ -72,7 +72,7 @@ def check_personal(family, task, evaluation, features, generator):
     rows = Prepared(x.astype(np.float32), y.astype(task.dtype), patients, {})
     local = LocalRows(family, task, rows, "patient")
     start, loss = family.initial_weights("seed"), local.loss()
-    best = chosen(cross_validated(local, start, METHODS, SECRET))
+    best = chosen(candidates(cross_validated(local, start, METHODS, SECRET)))
     assert np.isfinite(best.loss)
     for method in METHODS:
         for theta in method.fit(loss, start).values():

@@ -13,8 +13,15 @@ from small_study import protocol
 from securefl.errors import DataError
 from securefl.learning.features import Prepared, prepare
 from securefl.learning.models import family_of
-from securefl.learning.personal.choosing import PARTS, LocalRows, chosen, parts_of
-from securefl.learning.personal.facts import Candidate, Interval
+from securefl.learning.personal.choosing import (
+    PARTS,
+    LocalRows,
+    candidates,
+    chosen,
+    lowest,
+    parts_of,
+)
+from securefl.learning.personal.facts import Interval
 from securefl.learning.personal.judging import jackknifed, judge, mean_interval
 from securefl.learning.personal.local_loss import LocalLoss
 from securefl.learning.personal.methods import DEVIATIONS, METHODS, Near, Recalibration
@@ -175,9 +182,16 @@ def test_parts_follow_from_the_patients_and_the_secret_not_from_the_order_of_the
     assert parts(lines) != parts(lines, b"t" * 32)
 
 
-def test_of_equal_losses_the_more_cautious_is_chosen():
-    tried = [Candidate(method=m, setting="", loss=0.5) for m in ("", "near")]
-    assert chosen(tried).method == ""
+def test_the_most_cautious_within_one_standard_error_of_the_best_is_chosen():
+    rows = np.random.default_rng(0).normal(0.5, 0.1, 100)
+    apart = np.where(np.arange(100) % 2, 0.1, -0.1)  # a standard error of about 0.01
+    for behind, expected in ((0.005, ""), (0.02, "0.2")):
+        tried = {("", ""): rows + apart + behind, ("near", "0.2"): rows, ("near", "0.8"): rows}
+        found = candidates(tried)
+        assert [one.error for one in found[1:]] == [0.0, 0.0]
+        assert found[0].error == pytest.approx(0.01, rel=0.01)
+        assert chosen(found).setting == expected
+        assert lowest(found).loss <= min(one.loss for one in found)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -134,7 +134,7 @@ def test_predict_at_the_site_uses_it_and_says_so(made):
 def answer(site, *, kept="personal", sha256=None):
     judged = Judged(figure=UNKNOWN, loss=0.5, change=UNKNOWN)
     rows = Rows(count=40, strata={"negative": 20, "positive": 20})
-    tried = Candidate(method="near", setting="0.2", loss=0.5)
+    tried = Candidate(method="near", setting="0.2", loss=0.5, error=0.0)
     facts = PersonalFacts(
         metric="AUC",
         training=rows,

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from securefl.learning.tasks.task import Task
     from securefl.types import BoolArray, FloatArray, IntArray
 
+#: Method and setting → losses of training rows that it had not seen, float64[n].
+Tried: TypeAlias = "dict[tuple[str, str], FloatArray]"
 #: Parts of the cross-validation.
 PARTS: Final = 5
 _LABEL: Final = b"securefl/personal-part/1\0"
@@ -81,8 +84,8 @@ def cross_validated(
     start: FloatArray,
     methods: Iterable[Method],
     secret: bytes,
-) -> list[Candidate]:
-    """Mean losses of the start as it is and of every setting, each of rows that were not learnt.
+) -> Tried:
+    """Losses of the start as it is and of every setting, of rows that were not learnt.
 
     Args:
         local: training rows.
@@ -101,19 +104,41 @@ def cross_validated(
         for method in methods:
             for setting, theta in method.fit(seen, start).items():
                 losses.setdefault((method.name, setting), []).append(unseen.of_rows(theta))
-    return [
-        Candidate(
-            method=method,
-            setting=setting,
-            loss=float(np.concatenate(found).mean()),
+    return {setting: np.concatenate(found) for setting, found in losses.items()}
+
+
+def candidates(tried: Tried) -> list[Candidate]:
+    """The settings with their mean losses, in their order."""
+    least = tried[min(tried, key=lambda setting: tried[setting].mean())]
+    found = []
+    for (method, setting), losses in tried.items():
+        apart = losses - least
+        error = 0.0
+        if len(apart) > 1:
+            error = float(apart.std(ddof=1)) / math.sqrt(len(apart))
+        found.append(
+            Candidate(
+                method=method,
+                setting=setting,
+                loss=float(losses.mean()),
+                error=error,
+            )
         )
-        for (method, setting), found in losses.items()
-    ]
+    return found
 
 
-def chosen(candidates: Iterable[Candidate]) -> Candidate:
-    """The candidate of the least loss; of equals the first, which is the most cautious."""
-    return min(candidates, key=lambda candidate: candidate.loss)
+def chosen(found: Iterable[Candidate]) -> Candidate:
+    """The first candidate, so the most cautious, whose loss is within one standard error of the
+    least (Breiman, Friedman, Olshen and Stone 1984): what a few rows alone would favour is left.
+    """
+    known = list(found)
+    least = lowest(known).loss
+    return next(one for one in known if one.loss - least <= one.error)
+
+
+def lowest(found: Iterable[Candidate]) -> Candidate:
+    """The candidate of the least loss."""
+    return min(found, key=lambda candidate: candidate.loss)
 
 
 def _lot(secret: bytes, patient: str) -> bytes:

@@ -58,11 +58,13 @@ class Candidate(_Facts):
         method: its name; empty for the model to start from, unchanged.
         setting: of the method.
         loss: mean loss of training rows that it had not seen.
+        error: standard error of what that is above the least loss that was tried.
     """
 
     method: str
     setting: str
     loss: float
+    error: float
 
 
 class Rows(_Facts):

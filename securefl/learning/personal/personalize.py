@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from securefl.errors import DataError
 from securefl.learning.models import family_of
-from securefl.learning.personal.choosing import LocalRows, chosen, cross_validated
+from securefl.learning.personal.choosing import (
+    LocalRows,
+    candidates,
+    chosen,
+    cross_validated,
+    lowest,
+)
 from securefl.learning.personal.facts import PersonalFacts, Rows
 from securefl.learning.personal.judging import judge
 from securefl.learning.personal.methods import METHODS, Near
@@ -54,11 +60,12 @@ def personalize(
     train, held_out = (LocalRows(family, task, rows, study.privacy.unit) for rows in halves)
     learnt = _told_apart(train, "train")
     judging = _told_apart(held_out, "are kept aside")
-    tried = cross_validated(train, common, METHODS, secret)
+    tried = candidates(cross_validated(train, common, METHODS, secret))
     best = chosen(tried)
     personal = fitted(train, common, best)
     start = family.initial_weights(training.model.initial_seed)
-    alone = fitted(train, start, chosen(cross_validated(train, start, [Near()], secret)))
+    of_own = candidates(cross_validated(train, start, [Near()], secret))
+    alone = fitted(train, start, lowest(of_own))
     section = evaluation_of(study)
     made: dict[Compared, FloatArray] = {"global": common, "personal": personal, "local": alone}
     models: dict[Compared, Judged] = {
