@@ -1,7 +1,7 @@
 """One round's secure sum of a large model, each role in a process of its own: how much each grows,
 and how time grows with the size.
 
-    python benchmarks/secagg/large.py                                  # 1e6, 1e7, 1e8 parameters; 8 GB of temporary files at the last
+    python benchmarks/secagg/large.py                                  # 1e6, 1e7, 1e8 parameters; 3 GB of temporary files at the last
     python benchmarks/secagg/large.py --sizes 1000000 --json -
 
 The hospitals' numbers are made up; everything else is what a round does: pack, encrypt, mask, hash,
@@ -31,9 +31,9 @@ from securefl.federation.tempfiles import open_tempfile
 from securefl.identity import Identity
 from securefl.secagg.contribution import contribute
 from securefl.secagg.frame import read_sum, write_sum
+from securefl.secagg.layouts import layout_for
 from securefl.secagg.masks import pair_secret
 from securefl.secagg.opening import open_sum
-from securefl.secagg.packing import FieldLayout
 from securefl.secagg.round_context import RoundContext
 from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.sum import RunningSum, check_parts, same_sum
@@ -79,8 +79,9 @@ class Round:
             attempt=1,
             kind="update",
             cohort=SITES,
+            instances=tuple(secrets.token_hex(32) for _ in SITES),
             public_key_sha256=self.keys.public.sha256,
-            layout=FieldLayout(bits, len(SITES)),
+            layout=layout_for(bits, len(SITES), parameters),
             length=parameters,
             bound=1000,
             model_sha256=secrets.token_hex(32),
