@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,15 +30,32 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Where the parties' folders are made.",
 )
+@click.option(
+    "--protocol",
+    default="thyroid",
+    show_default=True,
+    metavar="NAME",
+    help="Which study: thyroid, thyroid-classes, thyroid-number, thyroid-table or heart.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of tables that you downloaded; heart needs the four UCI files in its heart/.",
+)
 @click.option("--fresh", is_flag=True, help="Replace an older demonstration in that folder.")
 @json_option
 def demo(
+    *,
     seed: int,
     folder: Path,
+    protocol: str,
+    data: Path | None,
     fresh: bool,
     json_file: str | None,
 ) -> None:
-    """Five hospitals train one model together, on this machine, with published data.
+    """Hospitals answer one question together, on this machine, with published data.
+
+    By default five of them train a model that recognises thyroid disease.
 
     Everything is real: separate processes, PySyft requests, signed approvals, privacy noise,
     encryption, audits. Only the people are missing: the approvals are given by script, through the
@@ -49,7 +67,13 @@ def demo(
 
     from securefl.cli.steady import steady_screen
     from securefl.demo.play import play
+    from securefl.demo.protocols import demonstration
+    from securefl.public_tables import DATA_VARIABLE
 
+    wanted = demonstration(protocol)
+    if data is not None:
+        # The hospitals' processes read it there.
+        os.environ[DATA_VARIABLE] = str(data.absolute())
     console = screen()
 
     def busy(what: str) -> AbstractContextManager[object]:
@@ -60,6 +84,7 @@ def demo(
     with steady_screen(folder.absolute() / "demo.log"):
         figures = play(
             folder.absolute(),
+            wanted,
             seed=seed,
             fresh=fresh,
             say=_show_line,

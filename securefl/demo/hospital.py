@@ -1,4 +1,4 @@
-"""Layout of one hospital's records: ``python -m securefl.demo.hospital DIR SITE SEED``.
+"""Layout of one hospital's records: ``python -m securefl.demo.hospital DIR SITE SEED [PROTOCOL]``.
 
 A process of its own for each hospital, so that no process touches the private folders of two.
 """
@@ -8,20 +8,34 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from securefl.demo.thyroid import demo_secret, site_tables
+from securefl.demo.protocols import demonstration
+from securefl.demo.thyroid import demo_secret
+from securefl.errors import SecureFLError
 from securefl.files import replace_file
+from securefl.public_tables import public_tables
 
-TABLE = "private/thyroid.csv"
+
+def table_of(folder: Path, table: str) -> Path:
+    """Where a hospital's records lie, below its folder."""
+    return folder / "private" / f"{table}.csv"
 
 
-def lay_out(folder: Path, site: str, seed: int) -> None:
+def lay_out(folder: Path, site: str, seed: int, protocol: str = "thyroid") -> None:
     """Write the hospital's table and its secret.
 
     ``--seed`` fixes the secret, so that the held-out split can be repeated.
+
+    Raises:
+        DataError: the table is not here.
     """
-    replace_file(folder / TABLE, site_tables()[site])
+    table = demonstration(protocol).table
+    replace_file(table_of(folder, table), public_tables(table)[site])
     replace_file(folder / "keys" / "site.secret", demo_secret(seed, site))
 
 
 if __name__ == "__main__":
-    lay_out(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    place, name, number, *wanted = sys.argv[1:]
+    try:
+        lay_out(Path(place), name, int(number), *wanted)
+    except SecureFLError as error:
+        sys.exit(f"{error.what} {error.next_step}")
