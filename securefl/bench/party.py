@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from securefl.secagg.holder import Record
     from securefl.secagg.round_context import RoundContext
     from securefl.secagg.survivor_terms import SurvivorTerms
+    from securefl.study.approval import Approval
     from securefl.types import IntArray
 
 T = TypeVar("T")
@@ -131,49 +132,21 @@ def _hospital(
     # Openings are sealed to the run of the agent, as in a study.
     run_key = X25519PrivateKey.generate()
     totals = VerifiedTotals(plan, identity.with_sealing_key(run_key))
-    following = Following(plan) if verify_totals else None
-
-    def train(
-        number: int,
-        model: bytes,
-        length: int,
-        largest: int,
-    ) -> IntArray:
-        del model, largest
-        if plan.step(number).stage is trained(plan.programme):
-            return read_values(root, name)
-        return np.zeros(length, dtype=np.int64)
-
-    def keep(facts: RoundContext, write: Callable[[BinaryIO], None]) -> BinaryIO:
-        file = root / "kept" / name / str(facts.round)
-        write_file(file, write)
-        return file.open("rb")
-
-    def keep_word(terms: SurvivorTerms, record: Record) -> None:
-        replace_file(root / "kept" / name / f"{terms.facts.round}-{record.kind}", record.message)
-
     study_board = StudyBoard(board, plan.digest)
-    approvals = {}
-    for site in plan.study.cohort:
-        key = plan.study.participant(site).signing_public
-        data = _await(study_board.approval(site))
-        approvals[site] = open_approval(
-            data, site=site, study=plan.digest, verify=partial(verify, key)
-        )
-    study_key = X25519PrivateKey.from_private_bytes(
-        read_secret(root / FOLDERS.keys / name / "study.key", 32)
-    )
+    disk = _Disk(root, plan, name)
     participant = Participant(
         plan=plan,
         identity=identity,
-        study_key=study_key,
-        approvals=approvals,
-        trainer=train,
-        keeper=keep,
+        study_key=X25519PrivateKey.from_private_bytes(
+            read_secret(root / FOLDERS.keys / name / "study.key", 32)
+        ),
+        approvals=_approvals(plan, study_board),
+        trainer=disk.train,
+        keeper=disk.keep,
         cipher=CkksIntegers(),
         instance=run_key.public_key().public_bytes_raw().hex(),
-        following=following,
-        records=keep_word,
+        following=Following(plan) if verify_totals else None,
+        records=disk.keep_word,
     )
     watch.start()
     call = Call.open(
@@ -194,6 +167,49 @@ def _hospital(
             _say_the_rest(name, participant.later, at)
         watch.mark()
     watch.report()
+
+
+def _approvals(plan: RoundPlan, study_board: StudyBoard) -> dict[str, Approval]:
+    """Read every hospital's approval."""
+    found = {}
+    for site in plan.study.cohort:
+        key = plan.study.participant(site).signing_public
+        data = _await(study_board.approval(site))
+        found[site] = open_approval(data, site=site, study=plan.digest, verify=partial(verify, key))
+    return found
+
+
+@dataclass(frozen=True)
+class _Disk:
+    """What a hospital has on its disk: its numbers, and what it made durable."""
+
+    root: Path
+    plan: RoundPlan
+    name: str
+
+    def train(
+        self,
+        number: int,
+        model: bytes,
+        length: int,
+        largest: int,
+    ) -> IntArray:
+        """Read what it sends: :class:`securefl.federation.participant.Trainer`."""
+        del model, largest
+        if self.plan.step(number).stage is trained(self.plan.programme):
+            return read_values(self.root, self.name)
+        return np.zeros(length, dtype=np.int64)
+
+    def keep(self, facts: RoundContext, write: Callable[[BinaryIO], None]) -> BinaryIO:
+        """Make a contribution durable before it leaves."""
+        file = self.root / "kept" / self.name / str(facts.round)
+        write_file(file, write)
+        return file.open("rb")
+
+    def keep_word(self, terms: SurvivorTerms, record: Record) -> None:
+        """Make what is said after the contribution durable."""
+        file = self.root / "kept" / self.name / f"{terms.facts.round}-{record.kind}"
+        replace_file(file, record.message)
 
 
 def _say_the_rest(name: str, later: UnmaskingStage, at: RoundBoard) -> None:
