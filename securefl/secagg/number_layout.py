@@ -70,8 +70,18 @@ class NumberLayout(IntegerFields):
 
     @property
     def fields(self) -> int:
-        """Fields in one coefficient: as many as the modulus holds above the errors, at least one."""
-        return (self.ring.modulus_bits - self.error_bits) // self.field_bits
+        """Fields in one coefficient: as many as the modulus holds above the errors, at least one.
+
+        The modulus lies a little below the power of two that the words hold, so the highest bit is
+        used where the largest sum of the last field stays below it: that bit decides for eight bits
+        and eight hospitals.
+        """
+        found = (WORD_BITS * self.primes - self.error_bits) // self.field_bits
+        largest = self.contributors * ((1 << self.bits) - 1)
+        top = self.error_bits + (found - 1) * self.field_bits
+        if (largest + 1) << top > self.ring.modulus:
+            found -= 1
+        return found
 
     @property
     def values_per_element(self) -> int:

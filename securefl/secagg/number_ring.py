@@ -12,6 +12,7 @@ no special prime is added to them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -48,12 +49,9 @@ class NumberRing:
     primes: tuple[int, ...]
 
     @property
-    def modulus_bits(self) -> int:
-        """The largest n with 2^n at most the modulus: integers of n bits do not wrap."""
-        product = 1
-        for prime in self.primes:
-            product *= prime
-        return product.bit_length() - 1
+    def modulus(self) -> int:
+        """Product of the primes: integers below it do not wrap."""
+        return math.prod(self.primes)
 
     def add(self, a: WordArray, b: WordArray) -> WordArray:
         """(a + b), residue by residue; uint64[..., primes, degree]."""

@@ -2,6 +2,7 @@
 afterwards.
 """
 
+import secrets
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,10 @@ from secagg_round import digest_of, make_facts
 from securefl.errors import RoundError, UsageError
 from securefl.secagg import additive, contribution, sections
 from securefl.secagg.additive import NumberKey, shared_elements
+from securefl.secagg.gaussian import SIGMA
 from securefl.secagg.number_layout import NumberLayout
 from securefl.secagg.ring import CHUNK_BYTES
+from securefl.secagg.seal_ring import from_transformed
 
 DIGEST = digest_of("a round")
 
@@ -134,3 +137,121 @@ def test_a_block_that_reaches_into_the_next_section_is_a_wrong_use():
     blocks = [np.zeros((facts.chunks + 1, 2, 4096), dtype=np.uint64)]
     with pytest.raises(UsageError, match="more items"):
         list(sections.placed(blocks, facts.sections))
+
+
+class Draws:
+    """The operating system's generator, whose first answers a test keeps: they make the key."""
+
+    def __init__(self):
+        self.first = []
+
+    def __call__(self, size):
+        data = secrets.token_bytes(size)
+        if len(self.first) < 2:
+            self.first.append(data)
+        return data
+
+    def replay(self, size):
+        data = self.first.pop(0)
+        assert len(data) == size
+        return data
+
+
+def errors_of(a_round, values):
+    """The errors of one contribution, int64[coefficients] for each element, whole ones first."""
+    draws = Draws()
+    body = a_round.body("A", values, draw=draws)
+    ring, layout = a_round.layout.ring, a_round.layout
+    key = NumberKey.draw(ring, draws.replay)
+    whole, cut = body[1], body[2]
+    shared = a_round.shared()
+    noisy = from_transformed(ring, ring.subtract(whole, key.times(shared[: len(whole)])))
+    last = from_transformed(ring, key.times(shared[len(whole) :]))[:, :, : cut.shape[-1]]
+    found = []
+    half = np.uint64(1 << (layout.error_bits - 1))
+    for element in (*noisy, *ring.subtract(cut, last)):
+        shifted = ring.add(element[None], np.full((len(ring.primes), 1), half))
+        lowest = ring.to_words(shifted)[0, 0] & np.uint64(2 * half - 1)
+        found.append(lowest.astype(np.int64) - int(half))
+    return found
+
+
+def faults_of(errors):
+    """What is wrong with errors that must be independent discrete Gaussians: a list of words."""
+    found = []
+    for i, one in enumerate(errors):
+        # Within six standard deviations of what so many samples give.
+        deviation = float(SIGMA) / (2 * one.size) ** 0.5
+        if abs(one.std() - float(SIGMA)) > 6 * deviation:
+            found.append(f"element {i} has a standard deviation of {one.std():.2f}")
+        for j in range(i):
+            size = min(one.size, errors[j].size)
+            alike = float(np.mean(one[:size] * errors[j][:size])) / float(SIGMA) ** 2
+            if abs(alike) > 6 / size**0.5:
+                found.append(f"elements {j} and {i} have the same errors")
+    return found
+
+
+ELEMENTS = 5
+
+
+@pytest.fixture
+def many_elements(monkeypatch):
+    """A round of five elements, the last one cut, two to a block."""
+    layout = NumberLayout(16, 2, 1)
+    length = (ELEMENTS - 1) * layout.values_per_element + 2000
+    a_round = KeyedRound(("A", "B"), length=length, primes=1)
+    monkeypatch.setattr(sections, "_BLOCK_BYTES", 2 * a_round.facts.sections[1].item_bytes)
+    return a_round
+
+
+def test_every_element_of_every_block_has_errors_of_its_own(many_elements):
+    """What the argument rests on: without an error an element gives its numbers to whoever can
+    solve linear equations for the key.
+    """
+    values = np.arange(many_elements.length) % 1000
+    errors = errors_of(many_elements, values)
+    assert [e.size for e in errors] == [4096] * (ELEMENTS - 1) + [errors[-1].size]
+    assert faults_of(errors) == []
+
+
+def spoiled(samples, how):
+    """The sampler with a fault in it."""
+    calls = []
+
+    def draw(count, source=secrets.token_bytes):
+        found = samples(count, source)
+        calls.append(count)
+        elements = found.reshape(-1, 4096)
+        if how == "none after the first of a block":
+            elements[1:] = 0
+        elif how == "one for all of a block":
+            elements[:] = elements[0]
+        elif how == "none after the first block" and len(calls) > 2:
+            elements[:] = 0
+        elif how == "half as wide":
+            elements //= 2
+        return found
+
+    return draw
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "none after the first of a block",
+        "one for all of a block",
+        "none after the first block",
+        "half as wide",
+    ],
+)
+def test_the_control_errors_that_are_missing_or_repeated_are_seen(many_elements, monkeypatch, how):
+    usual = additive.gaussian_samples
+    monkeypatch.setattr(additive, "gaussian_samples", spoiled(usual, how))
+    # The key itself stays as it is.
+    monkeypatch.setattr(
+        NumberKey,
+        "draw",
+        classmethod(lambda cls, ring, draw: cls(ring, usual(ring.degree, draw))),
+    )
+    assert faults_of(errors_of(many_elements, np.zeros(many_elements.length, dtype=np.int64)))

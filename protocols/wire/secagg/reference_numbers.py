@@ -110,7 +110,12 @@ def layout(bits: int, contributors: int, primes: int) -> dict[str, int]:
     degree, moduli = RINGS[primes]
     field = bits + (contributors - 1).bit_length()
     room = math.ceil(math.log2(12 * 4.6 * math.sqrt(contributors))) + 1
-    fields = (math.prod(moduli).bit_length() - 1 - room) // field
+    fields, largest = 0, contributors * ((1 << bits) - 1)
+    while room + (fields + 1) * field <= 58 * primes:
+        # The sum of all with its errors, were this the last field.
+        if (largest + 1) << (room + fields * field) > math.prod(moduli):
+            break
+        fields += 1
     return {
         "bits": bits,
         "contributors": contributors,
