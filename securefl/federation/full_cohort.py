@@ -21,7 +21,7 @@ from securefl.secagg.opening import open_sum
 from securefl.secagg.sum import check_parts, same_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -34,11 +34,12 @@ if TYPE_CHECKING:
     from securefl.federation.messages import Status
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.round_strategy import Kept
+    from securefl.federation.streamed_sum import StreamedSum
     from securefl.federation.unmasking_stage import RecordKeeper, UnmaskingStage
     from securefl.secagg.cipher import RoundKeys, SumCipher
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
-    from securefl.types import Sign, WordArray
+    from securefl.types import Sign
 
 
 class FullCohort:
@@ -128,7 +129,7 @@ class FullCohort:
         context: RoundContext,
         later: UnmaskingStage | None,  # noqa: ARG002 - the interface
         board: Board,
-    ) -> AbstractContextManager[Iterator[WordArray]]:
+    ) -> AbstractContextManager[StreamedSum]:
         """See :class:`RoundStrategy`."""
         return full_sum(self._plan, context, board)
 

@@ -265,7 +265,7 @@ class Participant:
         names = ", ".join(sorted(dropped))
         raise broken_rule(
             f"round {said.round} was announced without {names}, whom all signed for in the round"
-            " before and who did not end their part"
+            " before and who did not say in the store that they ended their part"
         )
 
     def _check_follows(self, said: Announcement) -> None:

@@ -12,7 +12,7 @@ from securefl.federation.full_cohort import FullCohort
 from securefl.federation.survivor_cohort import SurvivorCohort
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from securefl.federation.messages import Status
     from securefl.federation.opened_sum import OpenedSum
     from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.streamed_sum import StreamedSum
     from securefl.federation.unmasking_stage import RecordKeeper, UnmaskingStage
     from securefl.secagg.cipher import RoundKeys, SumCipher
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
-    from securefl.types import Sign, WordArray
+    from securefl.types import Sign
 
 
 class Aggregation(Protocol):
@@ -203,7 +204,7 @@ class RoundStrategy(Protocol):
         context: RoundContext,
         later: UnmaskingStage | None,
         board: Board,
-    ) -> AbstractContextManager[Iterator[WordArray]]:
+    ) -> AbstractContextManager[StreamedSum]:
         """Open the sum of a finished round's signed frames, a block of items at a time.
 
         Raises:

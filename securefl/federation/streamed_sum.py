@@ -8,10 +8,12 @@ a hospital that verifies a total.
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from securefl.federation.evidence import present
 from securefl.federation.round_board import RoundBoard
+from securefl.secagg.envelope import Hashed
 from securefl.secagg.frame import contribution_blocks, contribution_bytes
 from securefl.secagg.proposer import Proposer
 from securefl.secagg.sections import blocks_of
@@ -19,7 +21,7 @@ from securefl.secagg.streaming import add_survivors
 from securefl.secagg.survivor_contribution import contribution_limit, head_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from securefl.boards.board import Board
     from securefl.boards.capped import CappedReader
@@ -30,12 +32,30 @@ if TYPE_CHECKING:
     from securefl.types import WordArray
 
 
+@dataclass(frozen=True)
+class StreamedSum:
+    """Sum that is being read from its frames.
+
+    Args:
+        blocks: of the sum; it can be read once.
+        frames: hospital to its frame as far as it was read, where nobody signed which frames are
+            added; empty where the survivors did.
+    """
+
+    blocks: Iterator[WordArray]
+    frames: Mapping[str, Hashed] = field(default_factory=dict)
+
+    def unlike(self, said: Mapping[str, str]) -> list[str]:
+        """Hospitals whose frame, read to its end, is another than was said: hex SHA-256 by name."""
+        return sorted(site for site, frame in self.frames.items() if said.get(site) != frame.sha256)
+
+
 @contextmanager
 def full_sum(
     plan: RoundPlan,
     context: RoundContext,
     board: Board,
-) -> Iterator[Iterator[WordArray]]:
+) -> Iterator[StreamedSum]:
     """Open the sum of a whole cohort, a block of items at a time.
 
     Raises:
@@ -48,22 +68,23 @@ def full_sum(
         context.cohort,
         most,
     ) as files:
+        frames = {site: Hashed(files[site]) for site in context.cohort}
         streams = [
             contribution_blocks(
-                files[site],
+                frames[site],
                 context,
                 site,
                 plan.hospital(site),
             )
             for site in context.cohort
         ]
-        yield _added(context, streams)
+        yield StreamedSum(_added(context, streams), frames)
 
 
 @contextmanager
 def survivors_sum(
     plan: RoundPlan, later: UnmaskingStage, survivors: Survivors, board: Board
-) -> Iterator[Iterator[WordArray]]:
+) -> Iterator[StreamedSum]:
     """Open the sum of the survivors that this hospital signed, what does not cancel taken off.
 
     Raises:
@@ -87,11 +108,12 @@ def survivors_sum(
         survivors.names,
         contribution_limit(terms),
     ) as files:
-        yield add_survivors(
+        added = add_survivors(
             unmasking,
             files,
             plan.verify,
         )
+        yield StreamedSum(added)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from securefl.secagg.survivor_contribution import head_bytes, spool_contribution
 from securefl.secagg.survivors import read_proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -39,11 +39,12 @@ if TYPE_CHECKING:
     from securefl.federation.messages import Status
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.round_strategy import Kept
+    from securefl.federation.streamed_sum import StreamedSum
     from securefl.federation.unmasking_stage import RecordKeeper
     from securefl.secagg.cipher import RoundKeys, SumCipher
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
-    from securefl.types import Sign, WordArray
+    from securefl.types import Sign
 
 _CHARGED: Final = "The study has ended here; its budget stays charged."
 
@@ -217,7 +218,7 @@ class SurvivorCohort:
         context: RoundContext,  # noqa: ARG002 - the interface
         later: UnmaskingStage | None,
         board: Board,
-    ) -> AbstractContextManager[Iterator[WordArray]]:
+    ) -> AbstractContextManager[StreamedSum]:
         """See :class:`RoundStrategy`.
 
         Raises:

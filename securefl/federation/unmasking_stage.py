@@ -126,9 +126,12 @@ class UnmaskingStage:
         if self._me.card.name not in survivors.frames:
             raise RoundError(
                 "The others go on without this hospital: its contribution was not there in time, or"
-                " was not whole.",
-                whose="this hospital",
-                next_step="The study has ended here; its budget stays charged.",
+                " was not whole, or the coordinator left it out.",
+                whose="this hospital, the store, or the coordinator",
+                next_step=(
+                    "The study has ended here; its budget stays charged. If the contribution lay in"
+                    " the store in time, ask the coordinator why it was left out."
+                ),
             )
         for site in survivors.names:
             if site not in self._heads or self._heads[site].sha256 != survivors.frames[site]:

@@ -24,6 +24,7 @@ from securefl.federation.following import broken_rule
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.shown_opening import ShownOpening, readers_of
+from securefl.federation.transcript import Transcript
 from securefl.secagg.opening import open_sum
 from securefl.secagg.round_context import ATTEMPT
 from securefl.secagg.total_check import ShownKeys, total_sha256
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from securefl.boards.board import Board
     from securefl.federation.participant import Accepted, Participant
     from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.streamed_sum import StreamedSum
     from securefl.identity import Identity
+    from securefl.secagg.round_context import RoundContext
     from securefl.types import IntArray
 
 #: Seconds between two tries at a round whose frames are not all there: at least and at most.
@@ -78,6 +81,7 @@ class VerifiedTotals:
         Raises:
             StoreError: the store is away; call again.
             BrokenRuleError: what the coordinator shows is not the opening of the signed frames.
+            RoundError: a hospital's frame is another than the one that was added.
         """
         following, last = participant.following, participant.last
         if following is None or last is None or following.verified == last.facts.round:
@@ -146,6 +150,7 @@ class VerifiedTotals:
         Raises:
             MessageError: frames or answers are not there, or not as they were signed.
             BrokenRuleError: they are, and the opening is not theirs.
+            RoundError: as :meth:`verify`.
         """
         facts = last.facts
         where = f"of round {facts.round}"
@@ -159,7 +164,7 @@ class VerifiedTotals:
         digest = self._rounds.round_digest(facts)
         with ExitStack() as stack:
             try:
-                blocks = stack.enter_context(
+                summed = stack.enter_context(
                     self._rounds.streamed_sum(
                         facts,
                         participant.later,
@@ -171,18 +176,54 @@ class VerifiedTotals:
             try:
                 open_sum(
                     keys,
-                    blocks,
+                    summed.blocks,
                     facts,
                     values,
                     len(names),
                     round_digest=digest,
                 )
             except RoundError as error:
+                self._check_added(board, facts, summed)
                 raise broken_rule(
                     f"the key that was shown does not open the sum {where}: {error.what}"
                 ) from None
-        if total_sha256(values) != said:
-            raise broken_rule(
-                f"the total {where} that it names is not that of the signed contributions"
-            )
+            if total_sha256(values) != said:
+                self._check_added(board, facts, summed)
+                raise broken_rule(
+                    f"the total {where} that it names is not that of the signed contributions"
+                )
         return values
+
+    def _check_added(
+        self,
+        board: Board,
+        facts: RoundContext,
+        summed: StreamedSum,
+    ) -> None:
+        """Check that the frames in the store are those that the coordinator says it added.
+
+        Before it is accused: a hospital that signed two could exchange its own afterwards.
+
+        Raises:
+            MessageError: its transcript of the round is not there yet.
+            RoundError: naming whose frame is another.
+        """
+        if not summed.frames:
+            return
+        read = partial(Transcript.open, study=facts.study, verify=self._plan.coordinator)
+        slot = RoundBoard.of(board, facts).transcript
+        transcript = slot.read_as(read)
+        if transcript is None or transcript.round != facts.round:
+            raise MessageError(
+                f"the coordinator's transcript of round {facts.round} is not in the store",
+                whose="the coordinator",
+            )
+        unlike = ", ".join(summed.unlike(transcript.contributions))
+        if unlike:
+            raise RoundError(
+                f"The contribution of {unlike} to round {facts.round} that lies in the store is"
+                " signed by it, and is another than the coordinator says it added: the round's"
+                " total cannot be verified.",
+                whose=f"{unlike}, which signed two, or the coordinator, which names another",
+                next_step="The study ends here. Tell the other hospitals.",
+            )
