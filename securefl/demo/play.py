@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from securefl.demo.alone import add_alone
+from securefl.demo.comparison import add_alone
 from securefl.demo.hospital import table_of
 from securefl.demo.stage import Stage, read_json
 from securefl.public_tables import public_tables
