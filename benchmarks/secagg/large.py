@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from machine import machine
 
 from securefl.bench.memory import peak_mb, resident_mb
-from securefl.federation.tempfiles import open_tempfile
+from securefl.federation.tempfiles import IN_MEMORY, open_tempfile
 from securefl.identity import Identity
 from securefl.secagg.contribution import contribute
 from securefl.secagg.frame import read_sum, write_sum
@@ -126,7 +126,7 @@ class Round:
                 raise SystemExit("the sum is not exact")
 
     def _added(self) -> RunningSum:
-        total = RunningSum(self.facts, open_tempfile)
+        total = RunningSum(self.facts, open_tempfile, IN_MEMORY)
         for site in SITES:
             with (self.folder / site).open("rb") as file:
                 total.add(file, site, self.people[site].card.verify)

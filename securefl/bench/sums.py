@@ -11,6 +11,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from securefl.bench.memory import peak_mb
+from securefl.federation.tempfiles import IN_MEMORY
 from securefl.identity import Identity
 from securefl.learning.public import public_uniforms
 from securefl.secagg.contribution import encrypted_body
@@ -101,7 +102,7 @@ def bench_secagg(
     )
     seconds = {"mask_key": 0.0, "encrypt": 0.0, "frame": 0.0, "check": 0.0}
     expected = np.zeros(parameters, dtype=np.int64)
-    total = RunningSum(facts, io.BytesIO)
+    total = RunningSum(facts, io.BytesIO, IN_MEMORY)
     adding = 0.0
     sizes = []
 

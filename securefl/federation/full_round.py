@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, RoundError
+from securefl.federation import tempfiles
 from securefl.federation.refusal_cache import RefusalCache
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.tempfiles import ClaimedSum, TempFiles, disk_errors, open_tempfile
@@ -46,7 +47,7 @@ class FullRound:
     def __init__(self, plan: RoundPlan, facts: RoundContext) -> None:
         self.plan, self.facts = plan, facts
         self.refused: dict[str, str] = {}
-        self._sum = RunningSum(facts, open_tempfile)
+        self._sum = RunningSum(facts, open_tempfile, tempfiles.IN_MEMORY)
         self._refusals = RefusalCache()
         self._tempfiles = TempFiles()
 

@@ -1,8 +1,8 @@
 """Addition of a whole cohort's contributions, and its verification by anyone.
 
 numpy only: no key, no SEAL. Contributions are added as they come, a block of ciphertexts at a time,
-into a private file: memory does not grow with d, and what was checked is what is added, whatever
-becomes of the frames afterwards.
+in memory while they are small, then in a private file: memory does not grow with d, and what was
+checked is what is added, whatever becomes of the frames afterwards.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from securefl.errors import MessageError, RoundError
 from securefl.secagg.envelope import Hashed
 from securefl.secagg.frame import contribution_blocks
-from securefl.secagg.residues import keep_residues, kept_residues
+from securefl.secagg.residues import keep
 from securefl.secagg.sections import blocks_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from securefl.secagg.envelope import Readable
+    from securefl.secagg.residues import Kept
     from securefl.secagg.round_context import RoundContext
     from securefl.types import Verify, WordArray
 
@@ -29,23 +30,30 @@ if TYPE_CHECKING:
 class RunningSum:
     """Sum of the contributions to one round that have come so far.
 
-    Close it: its file is as large as a contribution.
+    Close it: it is as large as a contribution.
 
     Args:
         facts: the adder's own facts of the round.
         spool: makes an empty file that nobody else can write.
+        in_memory: the most bytes of residues that are added without a file.
 
     Attributes:
         parts: hospital → SHA-256 of its frame, of those that were added.
         frame_bytes: the size of the largest of them.
     """
 
-    def __init__(self, facts: RoundContext, spool: Callable[[], BinaryIO]) -> None:
+    def __init__(
+        self,
+        facts: RoundContext,
+        spool: Callable[[], BinaryIO],
+        in_memory: int = 0,
+    ) -> None:
         self.parts: dict[str, str] = {}
         self.frame_bytes = 0
         self._facts = facts
         self._spool = spool
-        self._total: BinaryIO | None = None
+        self._in_memory = in_memory
+        self._total: Kept | None = None
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -75,14 +83,9 @@ class RunningSum:
                 next_step=f"Ask {sender} for its one contribution to this round.",
             )
         read = Hashed(frame)
-        # The new sum goes to a file of its own: a frame that fails midway leaves the old one.
-        total = self._spool()
-        try:
-            blocks = contribution_blocks(read, self._facts, sender, verify)
-            keep_residues(self._added(blocks), total)
-        except BaseException:
-            total.close()
-            raise
+        # The new sum goes to a place of its own: a frame that fails midway leaves the old one.
+        blocks = contribution_blocks(read, self._facts, sender, verify)
+        total = keep(self._added(blocks), self._facts.sections, self._spool, self._in_memory)
         self.close()
         self._total = total
         self.parts[sender] = read.sha256
@@ -103,7 +106,7 @@ class RunningSum:
                     "Wait for the missing contributions until the deadline, or start a new attempt."
                 ),
             )
-        return kept_residues(self._total, self._facts.sections)
+        return self._total.blocks()
 
     def close(self) -> None:
         """Let go of what was added; harmless when repeated."""
@@ -115,7 +118,7 @@ class RunningSum:
         if self._total is None:
             return blocks
         # The frame first: after its last block it is asked for its end.
-        kept = kept_residues(self._total, self._facts.sections)
+        kept = self._total.blocks()
         plan = blocks_of(self._facts.sections)
         return (
             section.add(one, other)
