@@ -1,7 +1,7 @@
 """A count at epsilon 1 beside a pooled model without privacy, on invented patients.
 
 ``python benchmarks/questions/count.py`` trains ``protocols/studies/visits-count`` on the patients
-of ``visits.py`` with the product's own noised steps and releases its evaluation, in one process,
+of ``securefl/demo/visits.py`` with the product's own noised steps and releases its evaluation, in one process,
 for the splits of seeds 0 to 4; it writes ``count.json`` and prints a table. Half a minute on one
 core.
 """
@@ -20,8 +20,8 @@ from sklearn.linear_model import PoissonRegressor
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from federated import one_run
 from machine import machine
-from visits import HOSPITALS, tables
 
+from securefl.demo.visits import HOSPITALS, tables
 from securefl.learning.tasks import task_of
 from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_protocol

@@ -3,7 +3,7 @@
 ``python benchmarks/questions/time_to_event.py FLCHAIN`` trains ``protocols/studies/chains-survival``
 with the product's own noised steps and releases its evaluation, in one process, for the splits of
 seeds 0 to 4; it writes ``time_to_event.json`` and prints a table. FLCHAIN is the file that
-``chains.py`` names. A minute on one core.
+``securefl/demo/chains.py`` names. A minute on one core.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import numpy as np
 from scipy.optimize import minimize
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from chains import HOSPITALS, tables
 from federated import one_run
 from machine import machine
 
+from securefl.demo.chains import HOSPITALS, tables
 from securefl.learning.tasks.survival.labels import parts
 from securefl.learning.tasks.survival.own_figures import exact_c_index
 from securefl.study.parse import parse_protocol

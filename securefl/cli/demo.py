@@ -35,12 +35,18 @@ if TYPE_CHECKING:
     default="thyroid",
     show_default=True,
     metavar="NAME",
-    help="Which study: thyroid, thyroid-classes, thyroid-number, thyroid-table or heart.",
+    help=(
+        "Which study: thyroid, thyroid-classes, thyroid-number, thyroid-table, visits-count, heart"
+        " or survival."
+    ),
 )
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder of tables that you downloaded; heart needs the four UCI files in its heart/.",
+    help=(
+        "Folder of tables that you downloaded: heart needs the four UCI files in its heart/,"
+        " survival needs chains/flchain.arff."
+    ),
 )
 @click.option("--fresh", is_flag=True, help="Replace an older demonstration in that folder.")
 @json_option

@@ -12,7 +12,6 @@ from securefl.demo.protocols import demonstration
 from securefl.demo.thyroid import demo_secret
 from securefl.errors import SecureFLError
 from securefl.files import replace_file
-from securefl.public_tables import public_tables
 
 
 def table_of(folder: Path, table: str) -> Path:
@@ -28,8 +27,8 @@ def lay_out(folder: Path, site: str, seed: int, protocol: str = "thyroid") -> No
     Raises:
         DataError: the table is not here.
     """
-    table = demonstration(protocol).table
-    replace_file(table_of(folder, table), public_tables(table)[site])
+    demo = demonstration(protocol)
+    replace_file(table_of(folder, demo.table), demo.tables()[site])
     replace_file(folder / "keys" / "site.secret", demo_secret(seed, site))
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from securefl.demo.comparison import add_alone
 from securefl.demo.hospital import table_of
 from securefl.demo.stage import Stage, read_json
-from securefl.public_tables import public_tables
 from securefl.study.training import training_of
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def play(
     """
     began = time.monotonic()
     # Before anything is made: a table may have to be downloaded first.
-    public_tables(demo.table)
+    demo.tables()
     stage = Stage(folder, say, busy, wide, coloured)
     stage.clear(fresh=fresh)
     try:

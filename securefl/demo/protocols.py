@@ -1,7 +1,7 @@
 """What ``securefl demo --protocol`` can play: shipped study files and the published tables they ask of.
 
-A new demonstration is an entry here, a study file below ``protocols/studies/`` and a table in
-:mod:`securefl.public_tables`.
+A new demonstration is an entry here, a study file below ``protocols/studies/``, and tables that are
+published, or invented by a stated process.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from securefl.demo import chains, visits
 from securefl.errors import UsageError
+from securefl.public_tables import heart_tables, thyroid_tables
 from securefl.study.parse import parse_protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from securefl.study.schema import Template
 
@@ -26,10 +28,12 @@ class Demonstration:
     """One study, and the hospitals that take part in it.
 
     Args:
-        name: of the folder below ``protocols/studies/``.
-        table: of the published table (:data:`securefl.public_tables.PUBLIC_TABLES`).
+        name: what ``--protocol`` is given.
+        table: name of the hospitals' files.
+        tables: makes each hospital's table as CSV.
         hospitals: name to legal name.
         shown: the hospital whose screens are shown.
+        folder: below ``protocols/studies/``; the name unless said.
         dirty: the one whose rows are set aside before all eyes; empty where no table has such.
         alone: whether it ends with what each hospital would reach alone, which is written for
             logistic regression with yes-or-no labels.
@@ -39,8 +43,10 @@ class Demonstration:
 
     name: str
     table: str
+    tables: Callable[[], dict[str, bytes]]
     hospitals: Mapping[str, str]
     shown: str
+    folder: str = ""
     dirty: str = ""
     alone: bool = False
     epsilon: str = "3"
@@ -54,7 +60,7 @@ class Demonstration:
     @property
     def file(self) -> Path:
         """The study file, in the repository or in the installed package."""
-        inside = Path("protocols") / "studies" / self.name / "protocol.toml"
+        inside = Path("protocols") / "studies" / (self.folder or self.name) / "protocol.toml"
         beside = Path(__file__).resolve().parents[2] / inside
         if beside.exists():
             return beside
@@ -79,11 +85,27 @@ _HEART: Final = {
     "switzerland": "University hospitals of Zurich and Basel",
     "va": "V.A. Medical Center, Long Beach",
 }
+#: Of tables that no hospitals made.
+_INVENTED: Final = {
+    "north": "Northern hospital",
+    "east": "Eastern hospital",
+    "south": "Southern hospital",
+    "west": "Western hospital",
+    "island": "Hospital of the island",
+}
 
 
 def _thyroid(name: str, *, alone: bool = False) -> Demonstration:
     """A study of the thyroid table; ages such as 65526 are set aside at one hospital."""
-    return Demonstration(name, "thyroid", _THYROID, shown="STMW", dirty="other", alone=alone)
+    return Demonstration(
+        name,
+        "thyroid",
+        thyroid_tables,
+        _THYROID,
+        shown="STMW",
+        dirty="other",
+        alone=alone,
+    )
 
 
 #: Name → demonstration, the default first.
@@ -94,7 +116,23 @@ DEMONSTRATIONS: Final[dict[str, Demonstration]] = {
         _thyroid("thyroid-classes"),
         _thyroid("thyroid-number"),
         _thyroid("thyroid-table"),
-        Demonstration("heart", "heart", _HEART, shown="hungarian", delta="1e-4"),
+        Demonstration("visits-count", "visits", visits.tables, _INVENTED, shown="island"),
+        Demonstration(
+            "heart",
+            "heart",
+            heart_tables,
+            _HEART,
+            shown="hungarian",
+            delta="1e-4",
+        ),
+        Demonstration(
+            "survival",
+            "chains",
+            chains.downloaded,
+            _INVENTED,
+            shown="island",
+            folder="chains-survival",
+        ),
     )
 }
 

@@ -2,22 +2,23 @@
 
 import csv
 import io
-import os
 
 import pytest
 
+from securefl.demo import chains
 from securefl.demo.hospital import lay_out, table_of
 from securefl.demo.protocols import DEMONSTRATIONS, demonstration
 from securefl.errors import DataError, UsageError
-from securefl.public_tables import DATA_VARIABLE, public_tables
+from securefl.public_tables import DATA_VARIABLE, thyroid_tables
 
 NAMES = list(DEMONSTRATIONS)
 
 
 def tables_of(demo):
-    if demo.table == "heart" and not os.environ.get(DATA_VARIABLE):
-        pytest.skip(f"{DATA_VARIABLE} names no folder with the heart data")
-    return public_tables(demo.table)
+    try:
+        return demo.tables()
+    except DataError as error:
+        pytest.skip(error.what)
 
 
 def test_the_default_comes_first():
@@ -58,13 +59,29 @@ def test_another_name_is_refused_with_those_that_there_are():
 
 def test_a_table_that_is_not_here_is_said_before_anything_is_made(monkeypatch):
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
-    with pytest.raises(DataError, match="not shipped"):
-        public_tables(demonstration("heart").table)
+    for name in ("heart", "survival"):
+        with pytest.raises(DataError, match="not shipped"):
+            demonstration(name).tables()
+
+
+def test_a_file_that_is_not_the_published_one_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    for name in ("heart", "survival"):
+        with pytest.raises(DataError, match="cannot be read"):
+            demonstration(name).tables()
+    (tmp_path / "chains").mkdir()
+    (tmp_path / chains.FILE).write_text("@relation other\n")
+    with pytest.raises(DataError, match="is not flchain"):
+        demonstration("survival").tables()
+
+
+def test_invented_patients_are_the_same_in_every_call():
+    assert demonstration("visits-count").tables() == demonstration("visits-count").tables()
 
 
 def test_a_hospital_gets_its_own_table_and_a_secret(tmp_path):
     (tmp_path / "private").mkdir()
     (tmp_path / "keys").mkdir()
     lay_out(tmp_path, "SVHD", 3, "thyroid-table")
-    assert table_of(tmp_path, "thyroid").read_bytes() == public_tables("thyroid")["SVHD"]
+    assert table_of(tmp_path, "thyroid").read_bytes() == thyroid_tables()["SVHD"]
     assert (tmp_path / "keys" / "site.secret").stat().st_size == 32
