@@ -44,6 +44,7 @@ HOSPITAL = {
     "site data list": "site data list --site {here}",
     "site model list": "site model list --site {here}",
     "site model predict": "site model predict nothing {beside}/table.csv --site {here}",
+    "site personalize": "site personalize nothing --site {here}",
     "site model show": "site model show nothing --site {here}",
     "site pause": "site pause --site {here}",
     "site refuse": "site refuse nothing --reason none --site {here}",
