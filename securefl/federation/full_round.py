@@ -49,7 +49,7 @@ class FullRound:
         self.refused: dict[str, str] = {}
         self._sum = RunningSum(facts, open_tempfile, tempfiles.IN_MEMORY)
         self._refusals = RefusalCache()
-        self._tempfiles = TempFiles()
+        self._tempfiles = TempFiles(tempfiles.IN_MEMORY)
 
     def close(self) -> None:
         """Let go of what was added; harmless when repeated."""
@@ -181,5 +181,5 @@ class FullRound:
         """
         aggregator, frame = self.plan.aggregator, Hashed(file)
         read = read_sum(frame, self.facts, aggregator.name, aggregator)
-        held = self._tempfiles.store(read.blocks)
-        return ClaimedSum(frame.sha256, read.parts, held, self.facts.sections)
+        body = self._tempfiles.store(read.blocks, self.facts.sections)
+        return ClaimedSum(frame.sha256, read.parts, body)

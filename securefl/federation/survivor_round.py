@@ -23,7 +23,6 @@ from securefl.federation.round_board import RoundBoard
 from securefl.federation.tempfiles import IN_MEMORY, ClaimedSum, TempFiles
 from securefl.secagg.envelope import Hashed, write_frame
 from securefl.secagg.proposer import Proposer
-from securefl.secagg.residues import kept_residues
 from securefl.secagg.streaming import (
     add_checked,
     read_survivors_sum,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from securefl.boards.slot import Slot
     from securefl.federation.round_plan import RoundPlan
     from securefl.secagg.envelope import Readable
+    from securefl.secagg.residues import Kept
     from securefl.secagg.survivor_terms import SurvivorTerms
     from securefl.types import Sign
 
@@ -65,7 +65,7 @@ class SurvivorRound:
         self.state = Proposer(terms, plan.verify)
         self.frame_hashes: dict[str, str] = {}
         self.refused: dict[str, MessageError] = {}
-        self._kept: dict[str, BinaryIO] = {}
+        self._kept: dict[str, Kept] = {}
         self._refusals = RefusalCache()
         # One for each hospital: together they take no more memory than one of a full round.
         self._tempfiles = TempFiles(IN_MEMORY // len(terms.cohort))
@@ -100,7 +100,8 @@ class SurvivorRound:
         head = read_head(read, self.terms, site, self.plan.hospital(site))
         if self.state.proposed:
             self.state.check_named(head)
-        kept = self._tempfiles.store(ciphertext_blocks(read, self.terms, head))
+        blocks = ciphertext_blocks(read, self.terms, head)
+        kept = self._tempfiles.store(blocks, self.terms.facts.sections)
         if self.state.proposed:
             self.state.add_named(head)
         else:
@@ -224,8 +225,8 @@ class SurvivorRound:
             MessageError: naming whose frame or shares do not hold.
         """
         self.state.check_frames()
-        unmasking, sections = self.state.unmasking(), self.terms.facts.sections
-        frames = [kept_residues(self._kept[s], sections) for s in self.state.survivors.names]
+        unmasking = self.state.unmasking()
+        frames = [self._kept[s].blocks() for s in self.state.survivors.names]
         return add_checked(unmasking, frames)
 
     def write_sum(
@@ -269,10 +270,9 @@ class SurvivorRound:
         """
         aggregator, survivors, frame = self.plan.aggregator, self.state.survivors, Hashed(file)
         blocks = read_survivors_sum(frame, survivors, aggregator.name, aggregator)
-        kept = self._tempfiles.store(blocks)
+        body = self._tempfiles.store(blocks, self.terms.facts.sections)
         return ClaimedSum(
             frame.sha256,
             survivors.frames,
-            kept,
-            self.terms.facts.sections,
+            body,
         )

@@ -1,6 +1,6 @@
-"""Private files for what may be larger than memory should hold: a few megabytes stay in memory.
+"""Private files for what may be larger than memory should hold: they have no name.
 
-What is larger has no name. Only this process reaches them, and they end with it, even when it is killed. They lie where
+Only this process reaches them, and they end with it, even when it is killed. They lie where
 ``TMPDIR`` says, else in ``/var/tmp``, which is on a disk where ``/tmp`` may be in memory.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from securefl.errors import StoreError
-from securefl.secagg.residues import keep_residues, kept_residues
+from securefl.secagg.residues import keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,29 +22,23 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from securefl.secagg.residues import Kept
     from securefl.secagg.sections import Section
 
 _ON_DISK: Final = "/var/tmp"  # noqa: S108 - the files made there have no name
-#: Bytes of the private files of one round that may be in memory: the residues of a million
-#: parameters. Through a disk, even its cache, they take several times as long.
+#: Bytes of residues of one round that need no file: those of a million parameters. Through a disk,
+#: even its cache, they take several times as long.
 IN_MEMORY: Final = 1 << 22
 
 
-def open_tempfile(in_memory: int | None = None) -> BinaryIO:
+def open_tempfile() -> BinaryIO:
     """A new one, to write and to read; closing it gives its space back.
-
-    Args:
-        in_memory: bytes from which on it lies on the disk; :data:`IN_MEMORY` unless said.
 
     Raises:
         StoreError: none can be made.
     """
-    if in_memory is None:
-        in_memory = IN_MEMORY
-    # 0 would mean: never on the disk.
-    most = max(1, in_memory)
     with disk_errors():
-        return cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=most, dir=_folder()))
+        return cast("BinaryIO", tempfile.TemporaryFile(dir=_folder()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,28 +50,26 @@ class ClaimedSum:
     Args:
         sha256: of its frame.
         parts: hospital → hash of the frame that was added, as the aggregator says.
-        file: its ciphertexts, in a private file.
-        sections: what the body of such a sum consists of.
+        body: its residues.
     """
 
     sha256: str
     parts: Mapping[str, str]
-    file: BinaryIO
-    sections: tuple[Section, ...]
+    body: Kept
 
     def blocks(self) -> Iterator[NDArray[np.uint64]]:
         """Its body, a block of items at a time."""
-        return kept_residues(self.file, self.sections)
+        return self.body.blocks()
 
 
 class TempFiles:
-    """The private files of one round. Close it when the round is over.
+    """What is kept of one round, in memory or in private files. Close it when the round is over.
 
     Args:
-        in_memory: of each, as of :func:`open_tempfile`.
+        in_memory: the most bytes of each that need no file.
     """
 
-    def __init__(self, in_memory: int | None = None) -> None:
+    def __init__(self, in_memory: int) -> None:
         self._in_memory = in_memory
         self._held = ExitStack()
 
@@ -85,17 +77,19 @@ class TempFiles:
         """Let go of them; harmless when repeated."""
         self._held.close()
 
-    def store(self, blocks: Iterator[NDArray[np.uint64]]) -> BinaryIO:
-        """Checked ciphertexts in a private file, or none where a check fails.
+    def store(
+        self,
+        blocks: Iterator[NDArray[np.uint64]],
+        sections: tuple[Section, ...],
+    ) -> Kept:
+        """Keep checked residues, or none where a check fails.
 
         Raises:
             StoreError: the disk is full.
         """
-        with ExitStack() as unless_whole:
-            kept = unless_whole.enter_context(open_tempfile(self._in_memory))
-            with disk_errors():
-                keep_residues(blocks, kept)
-            self._held.push(unless_whole.pop_all())
+        with disk_errors():
+            kept = keep(blocks, sections, open_tempfile, self._in_memory)
+        self._held.callback(kept.close)
         return kept
 
 

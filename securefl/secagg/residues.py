@@ -91,8 +91,7 @@ class _InFile:
 
 def keep_residues(blocks: Iterable[WordArray], file: BinaryIO) -> None:
     """Write blocks of items, as they come, from where ``file`` stands."""
-    for block in blocks:  # noqa: FURB122 - a file that begins in memory counts after each call
-        file.write(np.ascontiguousarray(block, dtype="<u8").data)
+    file.writelines(np.ascontiguousarray(block, dtype="<u8").data for block in blocks)
 
 
 def kept_residues(file: BinaryIO, sections: tuple[Section, ...]) -> Iterator[WordArray]:

@@ -179,7 +179,7 @@ def test_a_full_disk_is_said_as_such_and_nothing_is_taken(
 
     with monkeypatch.context() as during:
         during.setattr(arrivals._sum, "_in_memory", 0)
-        during.setattr(tempfiles.tempfile, "SpooledTemporaryFile", full)
+        during.setattr(tempfiles.tempfile, "TemporaryFile", full)
         with pytest.raises(StoreError, match="No space left on device"):
             arrivals.poll_frame(store)
     assert arrivals.parts == {}

@@ -14,6 +14,7 @@ from in_process_federation import INSTANCES, Room, going_on, head_in, sealed_stu
 from securefl.errors import MessageError, StoreError
 from securefl.federation import paths, survivor_round, tempfiles
 from securefl.federation.survivor_round import SurvivorRound
+from securefl.secagg.sections import ciphertext_section
 from securefl.secagg.streaming import add_survivors
 from securefl.secagg.survivor_contribution import head_limit
 from securefl.secagg.survivors import Survivors, write_proposal
@@ -159,11 +160,12 @@ def test_a_full_disk_is_said_as_such_and_nothing_is_taken(five, store, here, mon
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as during:
-        during.setattr(tempfiles, "keep_residues", full)
+        during.setattr(tempfiles, "keep", full)
         with pytest.raises(StoreError, match="No space left on device") as caught:
             here.poll_frames(store)
         assert "TMPDIR" in caught.value.next_step
-        during.setattr(tempfiles.tempfile, "SpooledTemporaryFile", full)
+        during.setattr(here._tempfiles, "_in_memory", 0)
+        during.setattr(tempfiles.tempfile, "TemporaryFile", full)
         with pytest.raises(StoreError, match="No space left on device"):
             here.poll_frames(store)
     assert here.state.heads == {}
@@ -203,11 +205,12 @@ def test_a_disk_that_is_full_when_memory_no_longer_does_is_said_as_such(monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tempfiles.tempfile, "TemporaryFile", full)
-    blocks = [np.zeros((1, 2, 4096), dtype=np.uint64)]
+    blocks, sections = [np.zeros((1, 2, 4096), dtype=np.uint64)], (ciphertext_section(1),)
     files = tempfiles.TempFiles(blocks[0].nbytes - 1)
     with pytest.raises(StoreError, match="No space left on device"):
-        files.store(iter(blocks))
-    assert tempfiles.TempFiles(blocks[0].nbytes).store(iter(blocks)).tell() == blocks[0].nbytes
+        files.store(iter(blocks), sections)
+    kept = tempfiles.TempFiles(blocks[0].nbytes).store(iter(blocks), sections)
+    assert np.array_equal(next(kept.blocks()), blocks[0])
 
 
 def test_without_a_named_folder_private_files_lie_on_a_disk(monkeypatch):
