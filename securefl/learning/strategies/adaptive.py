@@ -25,12 +25,11 @@ import numpy as np
 from pydantic import model_validator
 
 from securefl.learning.strategies.fedavg import MOST_RATE
-from securefl.learning.strategies.strategy import ServerState, Strategy, check_sum
+from securefl.learning.strategies.strategy import GradientSteps, ServerState, check_sum
 from securefl.study.fields import DecimalText, Fault
 from securefl.study.training import TrainSection
 
 if TYPE_CHECKING:
-    from securefl.learning.strategies.strategy import OwnRound
     from securefl.types import FloatArray, IntArray
 
 _RATES: Final = ("local_learning_rate", "server_learning_rate")
@@ -61,7 +60,7 @@ class AdaptiveSection(TrainSection):
 
 
 @dataclass(frozen=True)
-class Adaptive(Strategy):
+class Adaptive(GradientSteps):
     """Gradient steps at the hospitals, an adaptive step at the server.
 
     The server's memory is m and then v, float64[2p].
@@ -103,18 +102,6 @@ class Adaptive(Strategy):
             v: before it.
             square: of the mean move, weight by weight.
         """
-
-    def local_step(
-        self,
-        local: FloatArray,
-        noised: IntArray,
-        unit: float,
-        given: FloatArray,
-        before: OwnRound | None,
-    ) -> FloatArray:
-        """One gradient step."""
-        del given, before
-        return local - float(self.local_learning_rate) * noised / unit
 
     def start(self, theta: FloatArray) -> ServerState:
         """No first moment, tau^2 as the second."""

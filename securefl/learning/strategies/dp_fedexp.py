@@ -29,12 +29,12 @@ import numpy as np
 from pydantic import model_validator
 
 from securefl.learning.strategies.fedavg import LEAST_MOVE, MOST_MOVE, MOST_RATE
-from securefl.learning.strategies.strategy import ServerState, Strategy, check_sum
+from securefl.learning.strategies.strategy import GradientSteps, ServerState, check_sum
 from securefl.study.fields import DecimalText, Fault
 from securefl.study.training import TrainSection
 
 if TYPE_CHECKING:
-    from securefl.learning.strategies.strategy import NoisedSum, OwnRound
+    from securefl.learning.strategies.strategy import NoisedSum
     from securefl.types import FloatArray, IntArray
 
 #: Larger than any field shows: the wire cuts to its own.
@@ -55,7 +55,7 @@ class DpFedExpSection(TrainSection):
 
 
 @dataclass(frozen=True)
-class DpFedExp(Strategy):
+class DpFedExp(GradientSteps):
     """Gradient steps at the hospitals; at the server a step whose length follows from noised sums.
 
     The server keeps no memory.
@@ -77,18 +77,6 @@ class DpFedExp(Strategy):
     def of(cls, section: Any) -> Self:  # noqa: ANN401 - each strategy has a section of its own
         """See :class:`~securefl.learning.strategies.strategy.Strategy`."""
         return cls(section.local_learning_rate, section.local_steps)
-
-    def local_step(
-        self,
-        local: FloatArray,
-        noised: IntArray,
-        unit: float,
-        given: FloatArray,
-        before: OwnRound | None,
-    ) -> FloatArray:
-        """One gradient step."""
-        del given, before
-        return local - float(self.local_learning_rate) * noised / unit
 
     def contribution(self, own: NoisedSum) -> IntArray:
         """The noised sum, and its squared length less what the noise adds to it on average.

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
 import numpy as np
 from pydantic import model_validator
 
-from securefl.learning.strategies.strategy import ServerState, Strategy, check_sum
+from securefl.learning.strategies.strategy import GradientSteps, ServerState, check_sum
 from securefl.study.fields import DecimalText, Fault
 from securefl.study.training import TrainSection
 
 if TYPE_CHECKING:
-    from securefl.learning.strategies.strategy import OwnRound
     from securefl.types import FloatArray, IntArray
 
 
@@ -63,7 +62,7 @@ class FedAvgSection(RatesSection):
 
 
 @dataclass(frozen=True)
-class FedAvg(Strategy):
+class FedAvg(GradientSteps):
     """Gradient steps at the hospitals; at the server a step with momentum along their mean.
 
     The server's memory is its velocity, float64[p].
@@ -86,18 +85,6 @@ class FedAvg(Strategy):
         return cls(
             section.local_learning_rate, section.server_learning_rate, section.server_momentum
         )
-
-    def local_step(
-        self,
-        local: FloatArray,
-        noised: IntArray,
-        unit: float,
-        given: FloatArray,
-        before: OwnRound | None,
-    ) -> FloatArray:
-        """One gradient step."""
-        del given, before
-        return local - float(self.local_learning_rate) * noised / unit
 
     def start(self, theta: FloatArray) -> ServerState:
         """No velocity."""

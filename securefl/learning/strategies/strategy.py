@@ -17,6 +17,7 @@ from securefl.errors import RoundError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from securefl.study.training import TrainSection
     from securefl.types import FloatArray, IntArray
@@ -162,6 +163,28 @@ class Strategy(ABC):
     @abstractmethod
     def faults(self, local_steps: int, rounds: int) -> Sequence[tuple[str, str]]:
         """Constants with which nothing can be learnt: the field's name, and what would fit."""
+
+
+class GradientSteps(Strategy):
+    """Strategy whose hospitals take plain gradient steps.
+
+    Attributes:
+        local_learning_rate: of a hospital's step, in clip norms; each strategy declares it.
+    """
+
+    local_learning_rate: Decimal
+
+    def local_step(
+        self,
+        local: FloatArray,
+        noised: IntArray,
+        unit: float,
+        given: FloatArray,
+        before: OwnRound | None,
+    ) -> FloatArray:
+        """One gradient step."""
+        del given, before
+        return local - float(self.local_learning_rate) * noised / unit
 
 
 def check_sum(
