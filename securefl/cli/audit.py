@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from securefl.cli.nouns import speak_as_folder
 from securefl.cli.screen import folder_option, json_option, say, show_page, write_json, write_page
 from securefl.errors import ExitCode
 
@@ -75,7 +76,9 @@ def audit(
     after = None
     if since is not None:
         after = read_time(since)
-    found = read_audit(find_folder(folder, "SECUREFL_SITE"), since=after, checkpoint=checkpoint)
+    place = find_folder(folder, "SECUREFL_SITE")
+    speak_as_folder(place)
+    found = read_audit(place, since=after, checkpoint=checkpoint)
     report = found.report
     if json_file:
         write_json(report.to_json(), json_file)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from securefl.cli.nouns import speak, spoken
 from securefl.cli.screen import json_option, screen, show_page, write_json
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="NAME",
     help=(
-        "Which study: thyroid, thyroid-classes, thyroid-number, thyroid-table, visits-count, heart"
-        " or survival."
+        "Which study: thyroid, thyroid-classes, thyroid-number, thyroid-table, visits-count, fraud,"
+        " heart or survival."
     ),
 )
 @click.option(
@@ -77,6 +78,7 @@ def demo(
     from securefl.public_tables import DATA_VARIABLE
 
     wanted = demonstration(protocol)
+    speak(wanted.study.words)
     if data is not None:
         # The hospitals' processes read it there.
         os.environ[DATA_VARIABLE] = str(data.absolute())
@@ -84,7 +86,7 @@ def demo(
 
     def busy(what: str) -> AbstractContextManager[object]:
         if console.is_terminal:
-            return console.status(escape(what))
+            return console.status(escape(spoken().say(what)))
         return nullcontext()
 
     with steady_screen(folder.absolute() / "demo.log"):
@@ -105,4 +107,4 @@ def demo(
 
 def _show_line(line: str) -> None:
     """A line that may hold a page's colours."""
-    click.echo(line)
+    click.echo(spoken().say(line))

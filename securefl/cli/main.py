@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from securefl.cli.nouns import speak
 from securefl.errors import ExitCode, ScreenError, SecureFLError, UsageError, file_error
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def cli() -> None:
     altered, 4 unreadable, 5 study invalid, 6 not approved, 7 budget, 8 round failed, 9 untrusted,
     10 store, 11 data, 13 done but not printed, 130 stopped with Ctrl-C.
     """
+    speak(None)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from securefl.cli.nouns import spoken
 from securefl.errors import SecureFLError, UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def show_error(error: SecureFLError) -> None:
     from securefl.report.errors import error_page
     from securefl.report.terminal import drawn
 
-    Console(stderr=True, highlight=False).print(drawn(error_page(error)))
+    Console(stderr=True, highlight=False).print(drawn(error_page(error, spoken())))
 
 
 def show_page(page: Page, html_file: str | None = None) -> None:
@@ -57,7 +58,7 @@ def show_page(page: Page, html_file: str | None = None) -> None:
 
     if html_file:
         write_page(page, html_file)
-    screen().print(drawn(page))
+    screen().print(drawn(_in_words(page)))
     if html_file:
         say(f"The page is {html_file}: open it in a browser, or print it.")
 
@@ -70,7 +71,13 @@ def write_page(page: Page, target: str) -> None:
     """
     from securefl.report.html import html_page
 
-    _write(html_page(page), target)
+    _write(html_page(_in_words(page)), target)
+
+
+def _in_words(page: Page) -> Page:
+    from securefl.report.wording import in_words
+
+    return in_words(page, spoken())
 
 
 def card_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -108,7 +115,7 @@ def say(text: str) -> None:
     """
     from securefl.report.characters import shown
 
-    words = shown(text, keep_lines=True)
+    words = shown(spoken().say(text), keep_lines=True)
     if screen().is_terminal:
         words = "\n".join(_filled(line, screen().width) for line in words.split("\n"))
     screen().print(words, markup=False, soft_wrap=True)
@@ -219,6 +226,7 @@ def confirm(question: str, *, yes: bool, read: str = "") -> None:
     """
     if yes:
         return
+    question = spoken().say(question)
     if not sys.stdin.isatty():
         first = "Repeat"
         if read:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from securefl.cli.nouns import speak_as_file
 from securefl.cli.screen import confirm, json_option, say, write_json
 from securefl.cli.site_folder import open_site, site_option
 from securefl.files import read_given
@@ -69,6 +70,7 @@ def budget_set(
     from securefl.node.owner import budgets
 
     here, text = open_site(folder), read_given(typical)
+    speak_as_file(text)
     amount = _read(budgets.read_epsilon, epsilon, "--epsilon")
     chance = _read(budgets.read_delta, delta, "--delta")
     plan = budgets.plan_grant(here, population, amount, chance, text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from securefl.cli.nouns import speak_as_file
 from securefl.cli.screen import confirm, json_option, say, write_json
 from securefl.cli.site_folder import open_site, site_option
 
@@ -167,12 +168,14 @@ def _table_file(
     from securefl.files import read_given
     from securefl.node.owner.data import TableFile
 
+    declared = read_given(columns)
+    speak_as_file(declared)
     between = None
     if separator is not None:
         between = _SEPARATOR_NAMES[separator]
     return TableFile(
         table,
-        read_given(columns),
+        declared,
         encoding,
         between,
         _SIGN_NAMES[decimal],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from securefl.cli.nouns import speak_as_folder
 from securefl.cli.screen import folder_option
 
 if TYPE_CHECKING:
@@ -20,4 +21,6 @@ def open_site(folder: str | None) -> Site:
     from securefl.node.owner import folder as owner
     from securefl.party.folder import find_folder
 
-    return owner.open_site(find_folder(folder, "SECUREFL_SITE"))
+    place = find_folder(folder, "SECUREFL_SITE")
+    speak_as_folder(place)
+    return owner.open_site(place)

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import click
 
+from securefl.cli.nouns import speak_as_file
 from securefl.cli.screen import card_options, json_option, say, say_quoted, write_json
 from securefl.cli.study_file import check, plan
-from securefl.cli.study_folder import folder_hint, open_lab, researcher_option
+from securefl.cli.study_folder import folder_hint, open_lab, open_study, researcher_option
 from securefl.cli.study_report import report
 from securefl.cli.study_run import run
 from securefl.cli.study_simulate import simulate
 from securefl.cli.study_verify import verify
+from securefl.files import read_given
 
 
 @click.group()
@@ -177,8 +179,10 @@ def new(
     from securefl.api import Study
     from securefl.study.shares import read_weights
 
+    lab = open_lab(folder)
+    speak_as_file(read_given(protocol))
     made = Study.new(
-        open_lab(folder),
+        lab,
         protocol,
         hospitals=hospitals,
         aggregator=aggregator,
@@ -199,7 +203,7 @@ def new(
 @researcher_option
 def request(name: str, folder: str | None) -> None:
     """Send the request to every hospital's datasite, through PySyft, and invite the aggregator."""
-    found = open_lab(folder).study(name)
+    found = open_study(folder, name)
     jobs = found.request()
     if jobs:
         say(f"Sent {found.name} to {', '.join(jobs)}. Each owner reads it and decides.")
@@ -216,7 +220,7 @@ def status(name: str, json_file: str | None, folder: str | None) -> None:
     """Show who has approved, who waits, and what each datasite says."""
     from securefl.report.codes import SHOWN_WORDS, code_words
 
-    found = open_lab(folder).study(name)
+    found = open_study(folder, name)
     signed, shown, run_said = found.status(), found.pysyft_status(), found.run_status()
     if json_file:
         write_json(

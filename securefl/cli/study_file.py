@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from securefl.cli.nouns import speak_as_file
 from securefl.cli.screen import html_option, json_option, say, show_page, write_json
 from securefl.errors import UsageError
 from securefl.files import read_given
@@ -26,6 +27,7 @@ def check(file: Path, html_file: str | None) -> None:
     from securefl.study.sealed import SealedStudy, read_any
 
     text = read_given(file)
+    speak_as_file(text)
     found = read_any(text)
     check_consistency(found.study, PldAccountant(), text.decode())
     check_not_over(found.study, datetime.now(UTC), text.decode())
@@ -63,6 +65,7 @@ def plan(
     from securefl.study.parse import parse_any
 
     text = read_given(file)
+    speak_as_file(text)
     found = parse_any(text)
     made = plan_study(
         found, charges_of(found), contradictions(found, PldAccountant(), text.decode())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.screen import html_option, json_option, say, show_page, write_json, write_page
-from securefl.cli.study_folder import open_lab, researcher_option
+from securefl.cli.study_folder import open_study, researcher_option
 from securefl.errors import UsageError
 from securefl.files import replace_file
 
@@ -46,7 +46,7 @@ def report(
     from securefl.report.explain_study import units
     from securefl.report.study_report import report_page
 
-    found = open_lab(folder).study(name)
+    found = open_study(folder, name)
     result = found.report()
     page = report_page(result, found.file.study.title, found.tables(units(found.file)))
     if csv_file:

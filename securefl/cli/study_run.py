@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from securefl.cli.nouns import spoken
 from securefl.cli.screen import (
     html_option,
     json_option,
@@ -17,7 +18,7 @@ from securefl.cli.screen import (
     write_json,
     write_page,
 )
-from securefl.cli.study_folder import folder_hint, open_lab, researcher_option
+from securefl.cli.study_folder import folder_hint, open_study, researcher_option
 from securefl.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def run(
     from securefl.cli.steady import steady_screen
     from securefl.researcher.run_study import RUN_LOG
 
-    found = open_lab(folder).study(name)
+    found = open_study(folder, name)
     found.place(out)  # before anybody waits
     with steady_screen(found.folder / RUN_LOG):
         _run(
@@ -144,13 +145,13 @@ def _run_with_bar(found: Study, out: Path | None) -> Result:
 
         def watch(record: RoundRecord) -> None:
             bar.update(task, description="rounds")
-            bar.console.print(line(record), markup=False)
+            bar.console.print(spoken().say(line(record)), markup=False)
             bar.advance(task)
 
         return found.run(
             watch=watch,
             model_folder=out,
-            warn=lambda text: bar.console.print(text, markup=False),
+            warn=lambda text: bar.console.print(spoken().say(text), markup=False),
             waiting=lambda who: bar.update(
                 task, description=escape(str(who)) if who.seconds >= _SILENCE else "rounds"
             ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from securefl.cli.nouns import speak_as_file
 from securefl.cli.screen import (
     html_option,
     json_option,
@@ -16,6 +17,7 @@ from securefl.cli.screen import (
     write_text,
 )
 from securefl.errors import UsageError
+from securefl.files import read_given
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +79,7 @@ def simulate(
     """
     from securefl.rehearsal import simulate as rehearse
 
+    speak_as_file(read_given(file))
     watch, stop = _progress()
     try:
         found = rehearse(

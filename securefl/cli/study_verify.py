@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from securefl.cli.nouns import speak_as_folder
 from securefl.cli.screen import (
     html_option,
     json_option,
@@ -34,6 +35,7 @@ def rounds_view(folder: Path, name: str = "") -> RoundsView:
     """
     from securefl.party.folder import FILE_NAMES, PartyFolder
 
+    speak_as_folder(folder)
     if (folder / FILE_NAMES["hospital"]).exists():
         from securefl.node.owner.folder import open_site
         from securefl.node.owner.rounds import hospital_rounds

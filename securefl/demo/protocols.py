@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from securefl.demo import chains, visits
+from securefl.demo import chains, fraud, visits
 from securefl.errors import UsageError
 from securefl.public_tables import heart_tables, thyroid_tables
 from securefl.study.parse import parse_protocol
@@ -93,6 +93,13 @@ _INVENTED: Final = {
     "west": "Western hospital",
     "island": "Hospital of the island",
 }
+_BANKS: Final = {
+    "crown": "Crown Bank",
+    "harbour": "Harbour Savings Bank",
+    "meadow": "Meadow Building Society",
+    "summit": "Summit Private Bank",
+    "village": "Village Credit Union",
+}
 
 
 def _thyroid(name: str, *, alone: bool = False) -> Demonstration:
@@ -117,6 +124,7 @@ DEMONSTRATIONS: Final[dict[str, Demonstration]] = {
         _thyroid("thyroid-number"),
         _thyroid("thyroid-table"),
         Demonstration("visits-count", "visits", visits.tables, _INVENTED, shown="island"),
+        Demonstration("fraud", "payments", fraud.tables, _BANKS, shown="village"),
         Demonstration(
             "heart",
             "heart",

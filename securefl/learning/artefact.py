@@ -30,6 +30,7 @@ from securefl.shown import Shown
 from securefl.study.columns import DataSpec
 from securefl.study.meanings import column_notes
 from securefl.study.training import ModelSpec
+from securefl.study.words import USUAL, Words
 
 if TYPE_CHECKING:
     from securefl.learning.tasks.task import Task
@@ -62,6 +63,7 @@ class ModelFacts(BaseModel):
             probability.
         calibration: what it shows, a sentence and a line for each band of the score; released
             figures only.
+        words: what the study calls parties and subjects.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -77,6 +79,7 @@ class ModelFacts(BaseModel):
     lost: dict[str, str] = {}
     probability: bool = False
     calibration: tuple[str, ...] = ()
+    words: Words = USUAL
 
 
 @dataclass(frozen=True, repr=False)
@@ -230,13 +233,13 @@ def load_model(folder: Path | str) -> Model:
 def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
     """The card as Markdown (headings after Mitchell et al. 2019, arXiv:1810.03993)."""
     task = task_of(data)
-    kind = family_of(spec, data).words(task)
+    kind, say = family_of(spec, data).words(task), facts.words.say
     lines = [
         f"# {facts.title}",
         "",
         f"- Model: {kind}",
         f"- Study digest: `{facts.study_digest}`",
-        f"- Hospitals: {', '.join(facts.participants)}",
+        f"{say('- Hospitals:')} {', '.join(facts.participants)}",
         *(
             [
                 (
@@ -256,11 +259,11 @@ def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
         "",
         "## How well it does",
         "",
-        *(f"- {name}: {text}" for name, text in facts.figures.items()),
+        *(f"- {name}: {say(text)}" for name, text in facts.figures.items()),
         "",
-        "## Privacy of the patients it learnt from",
+        say("## Privacy of the patients it learnt from"),
         "",
-        facts.privacy,
+        say(facts.privacy),
         "",
         "## What a table to be scored needs",
         "",
@@ -291,8 +294,8 @@ def _score_meaning(facts: ModelFacts, task: Task) -> list[str]:
     """The score in words: a probability only where the released calibration supports it, and the
     figures either way.
     """
-    said = task.score_words(probability=facts.probability)
-    shown = [f"- {line}" for line in facts.calibration]
+    said = facts.words.say(task.score_words(probability=facts.probability))
+    shown = [f"- {facts.words.say(line)}" for line in facts.calibration]
     return [f"## What the {task.noun} means", "", said, *(["", *shown] if shown else [])]
 
 

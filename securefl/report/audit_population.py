@@ -238,7 +238,7 @@ def _specialists(population: Json, datasets: Sequence[Json], studies: Sequence[N
     ]
     for held, which in _terms(studies):
         noun = plural(len(which), "Study", "Studies").partition(" ")[2]
-        entries.append((f"{noun} {ranges(which)}", Outside(held)))
+        entries.append((f"{noun} {ranges(which)}", held))
     return facts(entries)
 
 
@@ -258,18 +258,23 @@ def _spent(dataset: Json, delta: str) -> list[str | Span]:
     return parts
 
 
-def _terms(studies: Iterable[Numbered]) -> list[tuple[str, list[int]]]:
+def _terms(studies: Iterable[Numbered]) -> list[tuple[tuple[str | Span, ...], list[int]]]:
     """Assumptions of the figures, in words, with the studies that they hold for."""
-    found: dict[str, list[int]] = {}
+    found: dict[tuple[str | Span, ...], list[int]] = {}
     for s in studies:
         t = s.study["terms"]
         words = (
-            f"one {t['unit']} added or removed; {t['sampling'].capitalize()} sampling; clip norm"
-            f" {t['clip_norm']}; normaliser {t['normaliser']}; at most"
-            f" {plural(t['rows_per_patient'], 'row')} a patient; training and evaluation on"
-            f" {t['split'].replace('-', ' ')}; noise: {t['noise_source']}; code {t['code']};"
-            f" {plural(s.study['attempts'], 'attempt')}; accountants:"
-            f" {'; '.join(s.study['accountants'])}"
+            (
+                f"one {t['unit']} added or removed; {t['sampling'].capitalize()} sampling; clip norm"
+                f" {t['clip_norm']}; normaliser {t['normaliser']}; at most"
+                f" {plural(t['rows_per_patient'], 'row')} a patient; training and evaluation on"
+                f" {t['split'].replace('-', ' ')}; noise: "
+            ),
+            Outside(t["noise_source"]),
+            "; code ",
+            Outside(t["code"]),
+            f"; {plural(s.study['attempts'], 'attempt')}; accountants: ",
+            Outside("; ".join(s.study["accountants"])),
         )
         found.setdefault(words, []).append(s.number)
     return list(found.items())

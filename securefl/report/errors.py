@@ -9,33 +9,40 @@ from typing import TYPE_CHECKING
 
 from securefl.report.characters import needs_own_lines
 from securefl.report.page import Facts, Notice, Page, Quoted, Tone, Value, facts
+from securefl.study.words import USUAL
 
 if TYPE_CHECKING:
     from securefl.errors import SecureFLError
+    from securefl.study.words import Words
 
 _HEADING = "This did not work"
 
 
-def error_page(error: SecureFLError) -> Page:
-    """The error in a frame."""
-    return Page("", (Notice(_HEADING, (error_facts(error),), Tone.BAD),), window=_HEADING)
+def error_page(error: SecureFLError, words: Words = USUAL) -> Page:
+    """The error in a frame, in a study's nouns."""
+    told = error_facts(error, words)
+    return Page("", (Notice(_HEADING, (told,), Tone.BAD),), window=_HEADING)
 
 
-def error_facts(error: SecureFLError, *, quoted: bool = False) -> Facts:
+def error_facts(error: SecureFLError, words: Words = USUAL, *, quoted: bool = False) -> Facts:
     """The error's three parts, without a frame; parts that are empty are left out.
 
     Args:
         error: what went wrong.
+        words: nouns of the study that it is about.
         quoted: set a bar before each line of what was wrong, since it may repeat another party's
             words and no frame is around it.
     """
-    what = _words(error.what.strip("\n"))
+    wrong = words.say(error.what)
+    whose = words.say(error.whose)
+    step = words.say(error.next_step)
+    what = _words(wrong.strip("\n"))
     if quoted:
-        what = Quoted(error.what, fill=False)
+        what = Quoted(wrong, fill=False)
     parts = (
-        ("What", what, error.what),
-        ("Who can mend it", _words(error.whose), error.whose),
-        ("Next", _words(error.next_step), error.next_step),
+        ("What", what, wrong),
+        ("Who can mend it", _words(whose), whose),
+        ("Next", _words(step), step),
     )
     return facts((label, shown) for label, shown, text in parts if text)
 

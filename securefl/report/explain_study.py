@@ -159,13 +159,15 @@ def column_rows(study: Template) -> list[tuple[str, str]]:
     aim = "to be predicted"
     if not makes_model(study):
         aim = "counted apart"
+    # the row is quoted for its column's name, so no renderer finds our words in it
+    inside = study.words.say("used inside the hospital only")
     rows = [
         ("numbers", ", ".join(numbers)),
         ("choices", ", ".join(choices)),
         ("yes or no", ", ".join(yes_no)),
         ("may be missing", ", ".join(missing)),
         (aim, task_of(data).words()),
-        ("tells patients apart", f"{data.patient} (used inside the hospital only, never sent)"),
+        ("tells patients apart", f"{data.patient} ({inside}, never sent)"),
     ]
     return [(label, text) for label, text in rows if text]
 
@@ -272,7 +274,7 @@ def privacy_sentences(study: Template) -> list[str]:
         *_model_sentences(study),
         *_use_sentences(study),
         (
-            "A patient whom two of the hospitals treated loses more: the guess can then rise to"
+            "A patient known to two of the hospitals loses more: the guess can then rise to"
             f" {guess_percent(2 * worst)}, but for a chance of {one_in(twice)}."
         ),
     ]

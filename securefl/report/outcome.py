@@ -54,4 +54,5 @@ def model_facts(
         lost=lost_hospitals(study, rounds),
         probability=told.probability,
         calibration=(*told.sentences, *told.lines),
+        words=study.words,
     )

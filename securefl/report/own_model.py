@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from securefl.report.page import Page, Paragraph, Quoted, Tone, facts, page, section
 from securefl.report.told import told_table
+from securefl.report.wording import in_words
 
 if TYPE_CHECKING:
     from securefl.learning.artefact import Model
@@ -30,7 +31,7 @@ def own_model_page(
         why_not: why there are none.
     """
     about = model.facts
-    return page(
+    shown = page(
         about.title,
         section(
             "The model",
@@ -52,6 +53,7 @@ def own_model_page(
         ),
         section("On your own patients, exactly", *_own(told, why_not)),
     )
+    return in_words(shown, about.words)
 
 
 def _own(told: Told | None, why_not: str) -> list[Block]:

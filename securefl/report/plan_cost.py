@@ -118,7 +118,7 @@ def _cost(plan: StudyPlan) -> list[Block | str]:
         facts([*rows, ("for one patient", f"epsilon {decimal_words(plan.epsilon)}")]),
         Gap(),
         explain_epsilon(plan.epsilon, plan.delta),
-        "The same at every hospital. A patient whom two of them treated pays twice.",
+        "The same at every hospital. A patient known to two of them pays twice.",
     ]
 
 

@@ -35,6 +35,7 @@ from securefl.report.page import (
 from securefl.report.registration import unregistered
 from securefl.report.request_parties import who_asks, who_takes_part
 from securefl.report.rows import counts_words, found_lines, reason_lines, rows_warning
+from securefl.report.wording import in_words, words_rows
 from securefl.report.words import bytes_words, decimal_words, plural
 from securefl.study.study_id import StudyId
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from securefl.report.page import Value
     from securefl.report.rows import RowCount
     from securefl.study.schema import Study
+    from securefl.study.words import Words
 
 #: The state of a request on which nothing was decided yet.
 WAITING = "waiting"
@@ -111,7 +113,7 @@ def request_page(
     """
     known = frozenset(trusted) - {f.whose for f in faults if isinstance(f, UntrustedError)}
     warning = rows and rows_warning(rows)
-    return page(
+    asked = page(
         f"Request {request_id(study, digest)} to {site}",
         _verdict(faults, state),
         when(state in {WAITING, "approved"}, others),
@@ -132,10 +134,11 @@ def request_page(
         _terms(study),
         _enforced(isolation),
         section("What cannot be undone", bullets(explain_study.undone_sentences())),
-        _faults(faults),
+        _faults(faults, study.words),
         when(state == WAITING, _nothing(study, cards or {})),
         _next(request_id(study, digest), faults, state),
     )
+    return in_words(asked, study.words)
 
 
 def decided_words(state: str) -> str:
@@ -172,6 +175,7 @@ def _for_what(study: Study) -> Section:
                 ("ethics", Quoted(about.ethics_ref)),
                 ("legal basis", Quoted(about.legal_basis)),
                 ("allowed use", uses or None),
+                *words_rows(study.words),
             ]
         ),
     )
@@ -194,7 +198,8 @@ def _otherwise(study: Study, registered: Mapping[str, Any] | None) -> list[Value
     lines = unregistered(study.data, registered)
     if not lines:
         return []
-    return [Gap(), Span(NOT_REGISTERED, Tone.BAD), *map(Quoted, lines)]
+    told = [Quoted(study.words.say(line)) for line in lines]
+    return [Gap(), Span(NOT_REGISTERED, Tone.BAD), *told]
 
 
 def _own_table(rows: RowCount | None) -> list[Value]:
@@ -301,10 +306,10 @@ def _enforced(isolation: Isolation) -> Section:
     return section("What is enforced here", bullets([walls, *terms.machine_sentences()]))
 
 
-def _faults(faults: Sequence[SecureFLError]) -> Section | None:
+def _faults(faults: Sequence[SecureFLError], words: Words) -> Section | None:
     if not faults:
         return None
-    first, *more = (error_facts(fault, quoted=True) for fault in faults)
+    first, *more = (error_facts(fault, words, quoted=True) for fault in faults)
     apart = [part for fault in more for part in (Gap(), fault)]
     return section("What stands against it", first, *apart)
 

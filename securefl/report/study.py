@@ -23,6 +23,7 @@ from securefl.report.page import (
     section,
     when,
 )
+from securefl.report.wording import in_words, words_rows
 from securefl.report.words import bytes_words, plural
 from securefl.study.schema import Study
 from securefl.study.stages import makes_model
@@ -49,7 +50,7 @@ def study_page(study: Template | Study, digest: str | None = None) -> Page:
         digest: 64 hex characters, where the study has one.
     """
     about, data = study.study, study.data
-    return page(
+    told = page(
         about.title,
         _identity(study, digest),
         section("For what", Quoted(about.lay_summary), _purpose(study)),
@@ -76,6 +77,7 @@ def study_page(study: Template | Study, digest: str | None = None) -> Page:
         section("What comes out", *_outputs(study)),
         section("When it runs and how a hospital leaves", *_schedule(study)),
     )
+    return in_words(told, study.words)
 
 
 def _purpose(study: Template) -> Facts:
@@ -87,6 +89,7 @@ def _purpose(study: Template) -> Facts:
             ("Ethics", Quoted(about.ethics_ref)),
             ("Legal basis", Quoted(about.legal_basis)),
             *(("Allowed use", explain_study.duo_words(code)) for code in about.duo),
+            *words_rows(study.words),
         ]
     )
 

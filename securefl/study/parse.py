@@ -17,6 +17,7 @@ from securefl.study.faults import describe, listed
 from securefl.study.fields import tuples
 from securefl.study.lines import line_index
 from securefl.study.schema import Study, Template
+from securefl.study.words import USUAL, Words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,6 +77,19 @@ def template_from(raw: Mapping[str, Any], text: str | bytes) -> Template:
 def is_study(raw: Mapping[str, Any]) -> bool:
     """True if a file says that it is a sealed study."""
     return raw.get("schema") == _SCHEMAS[Study]
+
+
+def words_in(text: bytes) -> Words:
+    """What a file calls its parties and subjects, as far as it can be read.
+
+    Meant for the sentences that say what is wrong with the rest of it.
+    """
+    if b"[words]" not in text:
+        return USUAL
+    try:
+        return Words.model_validate(load_raw(text).get("words", {}))
+    except (StudyError, ValidationError):
+        return USUAL
 
 
 def parse_data(text: str | bytes) -> DataPart:

@@ -34,6 +34,7 @@ from securefl.study.limits import LEAST_DELTA
 from securefl.study.recipients import strangers
 from securefl.study.roster import check_distinct
 from securefl.study.stages import AnyStageSection, check_order, makes_model, unsealed
+from securefl.study.words import USUAL, Words
 
 #: Each stage is read by people, and its releases are charged: a longer list is no study.
 MOST_STAGES = 16
@@ -227,6 +228,7 @@ class Template(Section):
 
     schema_: Literal["securefl-protocol/2"] = Field(alias="schema")
     study: About
+    words: Words = USUAL
     code: Code
     data: DataSpec
     privacy: PrivacySpec

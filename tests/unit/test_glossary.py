@@ -21,11 +21,11 @@ PLAIN = frozenset(
     timeouts types undumpable url version1 words
     adaptive curve25519 dp_fedexp dpsgd fedavg fedavgm fednova fedprox fedsgd opacus_hooks scaffold shamir thyroid
     answered asking bare baselines bench claims consortium delivery demo discrimination doctor empirical
-    chains choosing comparison encrypted facts judging personalize simulate
+    chains choosing comparison encrypted facts fraud judging personalize simulate
     entering entry evaluate expected failure_note faults fields forecast import_guard integer_fields
     leaving meanings other_studies outcome own_figures own_place planning plausible play predict
     programme public public_side public_times registration registries results roles rows scoring
-    sealed steady stopping summing told train verifying visits waiting whole_vectors
+    sealed steady stopping summing told train verifying visits waiting whole_vectors wording
     """.split()  # noqa: SIM905 - a list of words reads as words
 )
 

@@ -81,7 +81,7 @@ def test_the_price_is_told_in_plain_words():
         " but for a chance of 1 in 100,000." in page
     )
     assert (
-        "A patient whom two of the hospitals treated loses more: the guess can then rise to 88 %,"
+        "A patient known to two of the hospitals loses more: the guess can then rise to 88 %,"
         " but for a chance of 1 in 50,000." in page
     )
 
