@@ -245,9 +245,9 @@ def write_file(path: Path, write: Callable[[BinaryIO], object], mode: int = 0o60
 def made_whole(path: Path, last: str) -> Iterator[Path]:
     """Make a folder that stands at ``path`` complete when the block ends, or not at all.
 
-    It is filled beside ``path`` under a hidden name and renamed. Where there is a folder with other
-    files at ``path`` already, its entries are moved in one by one, and ``last``, which makes it
-    what it is, at the end.
+    It is filled beside ``path`` under a hidden name and renamed. A folder that stands at ``path``
+    already stays the same one, for somebody may work in it: what is made is filled inside, and its
+    entries are moved up one by one, ``last``, which makes the folder what it is, at the end.
 
     Args:
         path: where it will stand; missing, empty, or with entries of other names.
@@ -257,9 +257,11 @@ def made_whole(path: Path, last: str) -> Iterator[Path]:
         UsageError: ``path`` is no folder, or has an entry of a name that is to be made.
         UnreadableError: the file system refuses.
     """
-    building = path.parent / f".{path.name}.{secrets.token_hex(8)}.part"
+    # inside, a mounted volume is one file system and no right to write beside it is needed
+    around = path if path.is_dir() else path.parent
+    building = around / f".{path.name}.{secrets.token_hex(8)}.part"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        around.mkdir(parents=True, exist_ok=True)
         building.mkdir(mode=0o700)
         yield building
         _put_in_place(building, path, last)
@@ -276,9 +278,6 @@ def made_whole(path: Path, last: str) -> Iterator[Path]:
 
 
 def _put_in_place(building: Path, path: Path, last: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        if not any(path.iterdir()):
-            path.rmdir()
     if not path.exists():
         building.rename(path)
         return
@@ -291,6 +290,7 @@ def _put_in_place(building: Path, path: Path, last: str) -> None:
                 "Choose another folder, or move that away yourself; keys are never overwritten."
             ),
         )
+    path.chmod(0o700)
     moved: list[str] = []
     try:
         for name in names:
@@ -300,5 +300,4 @@ def _put_in_place(building: Path, path: Path, last: str) -> None:
         for name in reversed(moved):
             (path / name).rename(building / name)
         raise
-    path.chmod(0o700)
     sync_folder(path)

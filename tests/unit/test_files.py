@@ -115,6 +115,20 @@ def test_a_folder_is_made_whole(before, tmp_path):
     assert (path / "table.csv").exists() == (before == "other files")
 
 
+def test_an_empty_folder_in_which_somebody_works_stays_the_same(tmp_path, monkeypatch):
+    """Who types ``init .`` goes on in that folder, and a mounted one can only be filled."""
+    path = tmp_path / "x"
+    path.mkdir()
+    monkeypatch.chdir(path)
+    tmp_path.chmod(0o500)  # as where only the folder itself is this user's
+    try:
+        made(path)
+    finally:
+        tmp_path.chmod(0o700)
+    assert Path("last").read_bytes() == b"l"
+    assert hidden(path) == []
+
+
 @pytest.mark.parametrize(
     "error",
     [OSError(errno.ENOSPC, "No space left on device"), UsageError("no"), KeyboardInterrupt()],
