@@ -187,8 +187,8 @@ def _ask_patients(plan: TablePlan, *, yes: bool) -> None:
     population = plan.spec.population
     for overlap in plan.overlaps:
         say(
-            f"For your eyes only: of the patients of this table, {overlap.words} are also among"
-            f" those of '{overlap.population}'. They lose the sum of what both budgets allow."
+            f"For your eyes only. {overlap.words} too. They lose the sum of what both budgets"
+            " allow."
         )
     if plan.never_compared:
         say(

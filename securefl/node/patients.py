@@ -38,15 +38,30 @@ _LABEL = b"securefl/patient/1\0"
 
 @dataclass(frozen=True)
 class Overlap:
-    """Patients of a table who are among those of another population."""
+    """Patients whom a table and another population have in common.
+
+    Attributes:
+        population: the other one.
+        share: of the table's patients, or of the population's, whichever is larger: a register of
+            few that lies within the table of a whole hospital is a small share of that.
+        exact: whether the share is no estimate.
+        of_table: whether it is the share of the table's patients.
+    """
 
     population: str
     share: float
     exact: bool
+    of_table: bool
 
     @property
     def words(self) -> str:
-        """The share in words."""
+        """The share of whose patients: a sentence without its full stop."""
+        if self.of_table:
+            return f"Of the patients of this table, {self._figure} are those of '{self.population}'"
+        return f"Of the patients of '{self.population}', {self._figure} are in this table"
+
+    @property
+    def _figure(self) -> str:
         percent = 100 * self.share
         figure = f"{percent:.0f} %"
         if percent < 1:
@@ -83,14 +98,16 @@ def overlaps(site: Site, population: str, patients: Patients) -> tuple[Overlap, 
     for file in entries(site.path / "patients"):
         if file.name == population:
             continue
-        share, exact = patients.share_in(_read(file))
+        other = _read(file)
+        share, exact = patients.share_in(other)
+        inside, _ = other.share_in(patients)
         if share > 0:
-            found.append(Overlap(file.name, share, exact))
+            found.append(Overlap(file.name, max(share, inside), exact, share >= inside))
     return tuple(sorted(found, key=lambda o: -o.share))
 
 
 def check_same_patients(population: str, found: tuple[Overlap, ...]) -> None:
-    """Refuse a table of which most patients are another population's.
+    """Refuse a table that has most of its patients, or most of theirs, from another population.
 
     Raises:
         UsageError: naming that population and the share.
@@ -98,8 +115,7 @@ def check_same_patients(population: str, found: tuple[Overlap, ...]) -> None:
     for overlap in found:
         if overlap.share >= REFUSED:
             raise UsageError(
-                f"Of the patients of this table, {overlap.words} are those of"
-                f" '{overlap.population}', who have a budget of their own; as '{population}' they"
+                f"{overlap.words}. They have a budget of their own; as '{population}' they"
                 " would have a second one.",
                 whose="the data owner",
                 next_step=(
@@ -121,15 +137,14 @@ def take_changed(site: Site, population: str, patients: Patients) -> None:
         patients: those whom the worker read.
 
     Raises:
-        DataError: most of them are another population's.
+        DataError: most of them, or of another population's, are in both.
         UnreadableError: what is kept of a population cannot be read.
     """
     for overlap in overlaps(site, population, patients):
         if overlap.share >= REFUSED:
             raise DataError(
-                f"The table is another file than the one that was registered: {overlap.words} of"
-                f" its patients are those of '{overlap.population}', who have a budget of their"
-                " own.",
+                f"The table is another file than the one that was registered. {overlap.words},"
+                " and they have a budget of their own.",
                 next_step=(
                     "Register it again with `securefl site data add`, or put the right file back."
                     " The study ends here, and nothing of the table has left."

@@ -117,9 +117,31 @@ def test_fewer_common_patients_are_asked_about_with_their_share(place):
     lines = rows(160, 200)
     done = add(place, "second", lines, "ward")
     assert "nobody can be asked here" in str(done.exception)
-    assert "of the patients of this table, 20 % are also among those of 'clinic'" in said(done)
+    assert "Of the patients of this table, 20 % are those of 'clinic' too" in said(done)
     assert registered(place) == {"first": "clinic"}
     assert add(place, "second", lines, "ward", "--yes").exit_code == 0
+
+
+def test_a_register_within_a_hospitals_whole_table_gets_no_second_budget(place):
+    """They are 1 % of the whole table, and all that the register has."""
+    done = add(place, "whole", rows(0, 20_000), "everybody", "--yes")
+    assert isinstance(done.exception, UsageError)
+    assert "Of the patients of 'clinic', 100 % are in this table" in done.exception.what
+    assert registered(place) == {"first": "clinic"}
+
+
+def test_a_tenth_of_a_register_within_a_large_table_is_asked_about(place):
+    lines = rows(180, 20_000)
+    done = add(place, "whole", lines, "everybody")
+    assert "Of the patients of 'clinic', 10 % are in this table too" in said(done)
+    assert registered(place) == {"first": "clinic"}
+    assert add(place, "whole", lines, "everybody", "--yes").exit_code == 0
+
+
+def test_control_by_the_share_of_the_new_table_alone_a_register_is_not_seen(place):
+    register, whole = many(0, 200), many(0, 60_000)
+    assert whole.share_in(register)[0] < module.ASKED
+    assert register.share_in(whole) == (1.0, True)
 
 
 def test_other_patients_are_registered_without_a_word(place):
@@ -147,7 +169,7 @@ def swapped(place):
 
 def test_a_file_that_is_swapped_after_its_registration_gives_nobody_a_second_budget(place):
     comparison, said = swapped(place)
-    with pytest.raises(DataError, match="100 % of its patients are those of 'clinic'"):
+    with pytest.raises(DataError, match="this table, 100 % are those of 'clinic', and"):
         comparison(said)
 
 

@@ -627,7 +627,7 @@ def test_a_table_swapped_for_another_populations_patients_is_refused_here_and_no
     scene, common
 ):
     people = [f"p{n}" for n in range(10)]
-    kept = other_population(scene, people[:common])
+    kept = other_population(scene, people[:common] + [f"w{n}" for n in range(10)])
     scene.tune = lambda worker: (
         setattr(worker, "table", "2" * 64),
         setattr(worker, "patients", people),
@@ -639,7 +639,7 @@ def test_a_table_swapped_for_another_populations_patients_is_refused_here_and_no
         ) as error:
             scene.make()
         assert error.value.code == "data"
-        assert f"{10 * common} % of its patients are those of 'ward'" in error.value.what
+        assert f"this table, {10 * common} % are those of 'ward'" in error.value.what
         assert scene.sent() is None
         assert scene.kept() == []
         assert not (kept / "clinic").exists()
@@ -653,7 +653,8 @@ def test_new_patients_of_a_changed_table_are_remembered_and_few_common_ones_end_
 ):
     """The table that was registered was compared and its owner asked: it is not judged again."""
     people = [f"p{n}" for n in range(10)]
-    kept = other_population(scene, people[:4] if changed else people)
+    strangers = [f"w{n}" for n in range(10)]
+    kept = other_population(scene, people[:4] + strangers if changed else people)
     mine = hashlib.sha256(scene.c.table(ME).read_bytes()).hexdigest()
     scene.site.ledger.register_dataset(
         "records", population="clinic", snapshot=scene.site.keyed_snapshot(mine)
