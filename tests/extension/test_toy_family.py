@@ -12,6 +12,7 @@ from completed_study import finish, other_weights
 from extension_promises import SECRET, check_family, check_neighbours
 from in_process_federation import sealed_study
 from small_study import SPEC, protocol
+from whole_study import whole_study
 from worker_hospital import room_of
 
 from securefl.errors import MessageError, StudyError
@@ -146,6 +147,14 @@ def test_a_whole_study_of_it_runs_encrypted_and_every_hospital_accepts_its_model
     theta = other_weights(done.outcome.theta)
     with pytest.raises(MessageError, match="another model"):
         done.check(done.with_model(theta, tmp_path / "other"), tmp_path / "refused")
+
+
+def test_a_study_of_it_is_approved_charged_run_by_agents_and_audited(tmp_path, monkeypatch):
+    done = whole_study(tmp_path, MODEL, patch=monkeypatch)
+    done.check_models()
+    assert done.result.model.spec.family == "squares"
+    for said in done.audits().values():
+        assert "rounds 1 to 3: 3 model updates" in said
 
 
 def test_an_unknown_family_is_refused_with_those_there_are():

@@ -16,6 +16,7 @@ import pytest
 from conftest import protocol_text
 from in_process_federation import Room, sealed_study
 from ledger_site import approve, digest, new_ledger, send, verify
+from whole_study import whole_study
 
 from securefl.errors import BudgetError, StudyError
 from securefl.learning.counts import release_counts, row_counts
@@ -167,6 +168,19 @@ def test_a_whole_study_runs_with_it_twice_around_the_training():
         total = reduce(np.add, [h.produced[number - 1] for h in room.hospitals.values()])
         assert [result.below, result.above] == total.tolist()
     assert outcome.results[0] != outcome.results[2]  # noise of its own
+
+
+def test_a_study_with_it_is_approved_charged_run_by_agents_and_audited(tmp_path, monkeypatch):
+    """The worker's own code answers for it, and every hospital's ledger names it."""
+    done = whole_study(tmp_path, FIRST, AGAIN, patch=monkeypatch)
+    done.check_models()
+    halves = [done.study.report()["stages"][place] for place in (0, 2)]
+    assert halves == [
+        {"kind": "halves", **done.result.outcome.results[place].record()} for place in (0, 2)
+    ]
+    for said in done.audits().values():
+        assert said.count(": count of halves, ") == 2
+        assert "rounds 2 to 4: 3 model updates" in said
 
 
 def test_two_evaluations_are_two_releases_and_the_last_is_judged():

@@ -15,6 +15,7 @@ from completed_study import finish, other_weights
 from extension_promises import check_noised_steps_only, check_strategy
 from in_process_federation import sealed_study
 from small_study import FixedDraws, protocol, rows, rule
+from whole_study import whole_study
 from worker_hospital import room_of
 
 from securefl.errors import MessageError, StudyError
@@ -202,6 +203,15 @@ def test_a_whole_study_of_it_runs_encrypted_and_every_hospital_accepts_its_model
     theta = other_weights(done.outcome.theta)
     with pytest.raises(MessageError, match="another model"):
         done.check(done.with_model(theta, tmp_path / "other"), tmp_path / "refused")
+
+
+@BOTH
+def test_a_study_of_it_is_approved_charged_run_by_agents_and_audited(name, tmp_path, monkeypatch):
+    done = whole_study(tmp_path, *TEXTS[name], patch=monkeypatch)
+    assert training_of(done.study.file).strategy == name
+    done.check_models()
+    for said in done.audits().values():
+        assert "rounds 1 to 3: 3 model updates" in said
 
 
 def test_an_unknown_strategy_is_refused_with_those_there_are():

@@ -23,6 +23,7 @@ from extension_promises import (
 )
 from in_process_federation import sealed_study
 from small_study import protocol
+from whole_study import whole_study
 from worker_hospital import room_of
 
 from securefl.errors import MessageError, StudyError
@@ -298,6 +299,14 @@ def test_a_whole_study_of_it_runs_encrypted_and_every_hospital_accepts_its_model
     theta = other_weights(done.outcome.theta)
     with pytest.raises(MessageError, match="another model"):
         done.check(done.with_model(theta, tmp_path / "other"), tmp_path / "refused")
+
+
+def test_a_study_of_it_is_approved_charged_run_by_agents_and_audited(tmp_path, monkeypatch):
+    done = whole_study(tmp_path, (OLD_LABEL, LABEL), METRIC, patch=monkeypatch)
+    done.check_models()
+    assert done.study.report()["figure"]["name"] == Stages.metric
+    for said in done.audits().values():
+        assert "round 4: check of the model" in said
 
 
 def test_a_label_of_it_that_breaks_its_section_is_refused_with_its_line():

@@ -78,6 +78,7 @@ class Consortium:
         way_of: gives each party a path of its own to the one store.
         real_workers: the hospitals whose workers train by torch and Opacus; the others' save the
             seconds that importing these takes (:mod:`light_agent`).
+        edits: of the small protocol, which says what the tables are and what a budget pays for.
 
     Attributes:
         program: what Python runs as ``securefl`` in all the parties' processes, in the place of
@@ -94,12 +95,13 @@ class Consortium:
         names: tuple[str, ...] = NAMES,
         way_of: Callable[[str], Path] | None = None,
         real_workers: tuple[str, ...] = (),
+        edits: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.root, self.names, self._real_workers = root, names, real_workers
         self.store_folder = root / "store"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.protocol = root / "protocol.toml"
-        self.protocol.write_text(protocol_text(*SMALL))
+        self.protocol.write_text(protocol_text(*SMALL, *edits))
         plain = parse_protocol(self.protocol.read_bytes())
         email = "someone@example.org"
 
