@@ -6,7 +6,6 @@ Exit 0 intact, 3 altered, 4 not readable.
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from securefl.node.owner.audit import Audit
     from securefl.privacy.audit import AuditReport
     from securefl.privacy.ledger_chain import Checkpoint
-    from securefl.report.page import Page
 
 
 @click.command()
@@ -71,6 +69,8 @@ def audit(
     holds.
     """
     from securefl.node.owner.audit import read_audit, read_time
+    from securefl.node.owner.pages import whole_audit_page
+    from securefl.party.clock import utc_now
     from securefl.party.folder import find_folder
 
     after = None
@@ -83,7 +83,7 @@ def audit(
     if json_file:
         write_json(report.to_json(), json_file)
     if html_file:
-        write_page(_page(found, since=after, detail=detail), html_file)
+        write_page(whole_audit_page(found, utc_now(), since=after, detail=detail), html_file)
     if json_file != "-":
         for ignored in found.ignored:
             say(f"Not counted: {ignored.file}. {ignored.why}")
@@ -96,16 +96,9 @@ def audit(
 
 
 def _show(found: Audit, html_file: str | None, *, detail: bool) -> None:
-    from securefl.report.audit import audit_overview
+    from securefl.node.owner.pages import audit_overview_page
 
-    show_page(
-        audit_overview(
-            found.report,
-            detail=detail,
-            fingerprint=found.card.spoken,
-            reasons=found.reasons,
-        )
-    )
+    show_page(audit_overview_page(found, detail=detail))
     if html_file:
         say(f"The page is {html_file}: open it in a browser, or print it.")
 
@@ -118,19 +111,3 @@ def _verdict(report: AuditReport, known: Checkpoint | None) -> str:
     if known is None:
         return f"{verdict}."
     return f"{verdict}, and it contains the checkpoint of {known.size} events that others hold."
-
-
-def _page(found: Audit, *, since: str | None, detail: bool) -> Page:
-    from securefl.environment import version
-    from securefl.report.audit_page import PageFacts, audit_page
-
-    about = PageFacts(
-        made_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        version=version(),
-        legal_name=found.card.legal_name,
-        fingerprint=found.card.spoken,
-        since=since,
-        checkpoint=None if found.checkpoint is None else found.checkpoint.size,
-        detail=detail,
-    )
-    return audit_page(found.report, about)

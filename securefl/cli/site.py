@@ -17,6 +17,7 @@ from securefl.cli.screen import (
 )
 from securefl.cli.site_backup import backup, restore
 from securefl.cli.site_budget import budget
+from securefl.cli.site_console import console
 from securefl.cli.site_data import data
 from securefl.cli.site_folder import open_site as _open
 from securefl.cli.site_folder import site_option as _site_option
@@ -32,7 +33,7 @@ def site() -> None:
 
     The order of a new hospital: init, exchange cards and `trust` them, `data add`, `budget set`,
     `start`. Then requests arrive: `inbox`, `review`, and `approve` or `refuse`. After a study:
-    `model`, `personalize`. To stop: `pause`, `withdraw`, `budget revoke`. Now and then `backup`.
+    `model`, `personalize`. In a browser: `console`. To stop: `pause`, `withdraw`, `budget revoke`. Now and then `backup`.
     Seldom: `restore`, `rotate-key` for new keys, `checkpoint` when a ledger is doubted.
     """
 
@@ -110,6 +111,7 @@ for _command in (
     withdraw,
     model,
     personalize,
+    console,
 ):
     site.add_command(_command)
 
@@ -182,7 +184,8 @@ def pause(resume: bool, note: str, folder: str | None) -> None:
 @_site_option
 def status(html_file: str | None, json_file: str | None, folder: str | None) -> None:
     """Show the agent, the data sets, the budgets and the studies of this hospital."""
-    from securefl.cli.site_status import status_json, status_page
+    from securefl.cli.site_status import status_json
+    from securefl.node.owner.pages import status_page
     from securefl.node.owner.status import read_status
 
     found = read_status(_open(folder))

@@ -22,7 +22,7 @@ from securefl.cli.site_folder import open_site, site_option
 
 if TYPE_CHECKING:
     from securefl.node.owner.folder import Site
-    from securefl.node.owner.requests import Elsewhere, InboxRow, RequestReview
+    from securefl.node.owner.requests import InboxRow, RequestReview
 
 
 @click.command()
@@ -145,6 +145,8 @@ def withdraw(
 
 def _row(found: InboxRow) -> dict[str, Any]:
     """A request as the inbox lists it, on the screen and as JSON."""
+    from securefl.node.owner.pages import others_words
+
     return {
         "id": found.request.short,
         "digest": found.request.digest,
@@ -152,42 +154,13 @@ def _row(found: InboxRow) -> dict[str, Any]:
         "title": found.request.title,
         "sender": found.request.sender,
         "received": found.request.received,
-        "others": "" if found.elsewhere is None else _others_sentence(found.elsewhere),
+        "others": "" if found.elsewhere is None else others_words(found.elsewhere),
     }
-
-
-def _others_sentence(elsewhere: Elsewhere) -> str:
-    from securefl.report.codes import UNSEEN, cannot_run_sentence, others_sentence
-
-    others = elsewhere.others
-    if others is None:
-        return UNSEEN
-    if others.ended:
-        return cannot_run_sentence(others.ended)
-    return others_sentence(others.approved, others.waiting)
 
 
 def _show(here: Site, reviewed: RequestReview, html_file: str | None = None) -> None:
     """Print the request's page."""
-    from securefl.node.owner import requests
-    from securefl.report.request import request_page
+    from securefl.node.owner import pages, requests
 
-    found, own = reviewed.found, requests.own_view(here, reviewed)
-    show_page(
-        request_page(
-            found.study,
-            found.digest,
-            site=here.name,
-            sender=reviewed.request.sender,
-            quote=found.quote,
-            trusted=found.trusted,
-            cards=found.cards,
-            faults=reviewed.faults,
-            isolation=own.isolation,
-            rows=own.rows,
-            state=reviewed.state,
-            registered=own.registered,
-            others=_others_sentence(reviewed.elsewhere),
-        ),
-        html_file,
-    )
+    own = requests.own_view(here, reviewed)
+    show_page(pages.review_page(here.name, reviewed, own), html_file)

@@ -1,15 +1,11 @@
-"""``securefl site status``: how a hospital stands, as values for programs and as a page."""
+"""``securefl site status``: how a hospital stands, as values for programs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from securefl.report.quality import quality_words
-from securefl.report.status import BudgetLine, StudyLine, site_status
-
 if TYPE_CHECKING:
     from securefl.node.owner.status import SiteStatus, StudyStatus
-    from securefl.report.page import Page
 
 
 def status_json(found: SiteStatus) -> dict[str, Any]:
@@ -50,48 +46,3 @@ def _study_json(study: StudyStatus) -> dict[str, Any]:
         "quality": study.verdict,
         "quality_minimum": None if study.minimum is None else str(study.minimum),
     }
-
-
-def status_page(found: SiteStatus) -> Page:
-    """The state as a page for people."""
-    away, ended = found.store_away, found.ended
-    return site_status(
-        site=found.name,
-        running=found.running,
-        paused=found.paused,
-        datasets=[(d.name, d.population) for d in found.datasets],
-        budgets=[
-            BudgetLine(
-                b.population,
-                b.used,
-                b.room,
-                b.revoked,
-            )
-            for b in found.budgets
-        ],
-        studies=[_study_line(study) for study in found.studies],
-        rows=[(study.name, study.rows) for study in found.studies if study.rows],
-        waiting=found.waiting,
-        quarantined=found.quarantined,
-        late_replies=found.late_replies,
-        store_away=None if away is None else (away.since, away.reason),
-        ended=None if ended is None else (ended.at, ended.reason),
-    )
-
-
-def _quality(study: StudyStatus) -> str | None:
-    if study.verdict is None or study.minimum is None:
-        return None
-    return quality_words(study.verdict, study.minimum)
-
-
-def _study_line(study: StudyStatus) -> StudyLine:
-    return StudyLine(
-        study.name,
-        study.state,
-        study.last_round,
-        study.rounds,
-        study.reason,
-        _quality(study),
-        study.waits_for,
-    )

@@ -33,37 +33,59 @@ _PARAGRAPHS = re.compile(r"\n[ ]*\n")
 
 def html_page(page: Page) -> str:
     """The page as a file that stands alone."""
-    style = _style()
-    allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
-    )
-    title = "".join(span.text for span in spans(page.title))
     return (
         _templates()
         .get_template("page.html")
-        .render(page=page, window=page.window or title, policy=policy, style=style)
+        .render(page=page, window=window_title(page), policy=content_policy(), style=stylesheet())
     )
 
 
+def html_blocks(page: Page) -> Markup:
+    """What stands below the page's title, as a part of another document; its headings begin at h2."""
+    return joined(*(Markup(_draw(block, 2)) for block in page.blocks))  # noqa: S704 - drawn by our templates
+
+
+def html_words(words: Words) -> Markup:
+    """Words in a line, as a part of another document."""
+    return _words(words)
+
+
+def window_title(page: Page) -> str:
+    """The title of a browser's window."""
+    return page.window or "".join(span.text for span in spans(page.title))
+
+
+def content_policy() -> str:
+    """Content policy of a page that stands alone: our stylesheet by its hash, and nothing else."""
+    allowed = base64.b64encode(hashlib.sha256(stylesheet().encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
+
+
 @cache
-def _style() -> Markup:
+def stylesheet() -> Markup:
     """The stylesheets, for a screen and for A4. They are ours, never made from outside text."""
     static = files("securefl.report") / "static"
     sheets = ((static / name).read_text("utf-8") for name in ("page.css", "picture.css"))
     return Markup("\n" + "".join(sheets))  # noqa: S704 - files of this package
 
 
-@cache
-def _templates() -> Environment:
-    made = Environment(
-        loader=PackageLoader("securefl.report"),
+def environment(package: str) -> Environment:
+    """Templates of a package, with the rules of every page of ours: each expression is escaped and
+    spelled out, a name that is not given is an error.
+    """
+    return Environment(
+        loader=PackageLoader(package),
         autoescape=True,
         finalize=_finalize,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+@cache
+def _templates() -> Environment:
+    made = environment("securefl.report")
     made.globals.update(
         draw=_draw,
         words=_words,

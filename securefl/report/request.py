@@ -87,6 +87,7 @@ def request_page(
     cards: Mapping[str, IdentityCard] | None = None,
     registered: Mapping[str, Any] | None = None,
     others: str = "",
+    commands: bool = True,
 ) -> Page:
     """The request as a page.
 
@@ -108,6 +109,7 @@ def request_page(
         registered: the data set as its owner registered it, to be compared with what the study asks
             for; None where nothing is.
         others: what the other hospitals signed so far, in a sentence.
+        commands: end with the commands of a decision; False where the screen has forms for it.
 
     All else follows from ``study``, and so from ``digest`` (decision 22).
     """
@@ -136,7 +138,7 @@ def request_page(
         section("What cannot be undone", bullets(explain_study.undone_sentences())),
         _faults(faults, study.words),
         when(state == WAITING, _nothing(study, cards or {})),
-        _next(request_id(study, digest), faults, state),
+        _next(request_id(study, digest), faults, state) if commands else None,
     )
     return in_words(asked, study.words)
 

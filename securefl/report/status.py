@@ -111,7 +111,7 @@ def site_status(
         ),
         section(
             "Budget",
-            facts(_budgets(budgets)),
+            facts(budget_rows(budgets)),
             when(not budgets, _none("securefl site budget set")),
         ),
         section(
@@ -220,7 +220,8 @@ def _quarantined(count: int) -> Span:
     return Span(words, Tone.WARN)
 
 
-def _budgets(budgets: Sequence[BudgetLine]) -> list[tuple[str, Value]]:
+def budget_rows(budgets: Sequence[BudgetLine]) -> list[tuple[str, Value]]:
+    """Label and value of each budget: a bar, and the same in words below it."""
     rows: list[tuple[str, Value]] = []
     for population, used, room, revoked in (BudgetLine(*b) for b in budgets):
         words = explain_share(used, room)

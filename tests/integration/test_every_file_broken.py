@@ -97,6 +97,7 @@ ELSEWHERE = {
     "study init": "the same",
     "aggregator init": "the same",
     "site start": "runs until it is stopped",
+    "site console": "runs until it is stopped; tests/unit/test_console.py breaks what it reads",
     "aggregator start": "runs until it is stopped",
     "site inbox": "opens PySyft: the soak below",
     "study ask": "opens PySyft: the soak below",

@@ -1,6 +1,6 @@
 """One of each page that the product shows, with as much on it as it can hold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from small_study import row_count
 from statistics_study import statistics_protocol
 
 from securefl.errors import DataError, StudyError, UntrustedError
+from securefl.identity import EarlierKey
 from securefl.learning.artefact import Model, ModelFacts
 from securefl.learning.features import Found
 from securefl.learning.personal.facts import Candidate, Interval, Judged, PersonalFacts, Rows
@@ -28,9 +29,11 @@ from securefl.privacy.planning import quote as price
 from securefl.privacy.worker_answers import WorkerFinding
 from securefl.report.audit import audit_overview, extract_page
 from securefl.report.audit_page import PageFacts, audit_page
+from securefl.report.data_sets import data_sets_page
 from securefl.report.errors import error_page
 from securefl.report.isolation import Isolation
 from securefl.report.own_model import own_model_page
+from securefl.report.partners import partners_page
 from securefl.report.personal_model import PersonalAbout, personal_page
 from securefl.report.plan import plan_page, plan_study
 from securefl.report.quality import quality_words
@@ -38,6 +41,7 @@ from securefl.report.request import request_page
 from securefl.report.rounds import RoundLine, rounds_page
 from securefl.report.run import ModelOutcome, demo_table, extracts_page, outcome_page
 from securefl.report.selftest import selftest_page
+from securefl.report.settings import settings_page
 from securefl.report.simulation import simulation_page
 from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.study import study_page
@@ -222,6 +226,44 @@ def ledger(*, altered):
         return hospital.report(), hospital.identity.card, part
 
 
+def data_sets():
+    tables = [
+        ("records", "clinic", "/data/clinic/records.csv", "text in utf-8, ',' between", True),
+        ("older", "clinic", "/data/clinic/older.csv", "text in cp1252, ';' between", False),
+    ]
+    return data_sets_page(tables, [BudgetLine("clinic", Decimal("0.29"), 2)])
+
+
+def partners():
+    card = ledger(altered=False)[1]
+    return partners_page(
+        card,
+        [
+            (card, 1234, "a" * 64),
+            (
+                replace(
+                    card,
+                    name="SVHC",
+                    earlier=(EarlierKey("b" * 64, "2026-05-01T08:00:00Z", "c" * 128),),
+                ),
+            ),
+            (replace(card, name="STMW"), 3, "d" * 64, "it has shown two pasts of its ledger"),
+        ],
+    )
+
+
+def settings():
+    return settings_page(
+        name="SVI",
+        legal_name="St Vincent's, inpatients",
+        email="steward@svi.example",
+        store="sftp://svi:***@store.example/thyroid",
+        folder="/srv/svi",
+        isolation=Isolation.NETWORK,
+        version="0.1.0",
+    )
+
+
 def audit(*, altered=False, detail=True, whole=True):
     report, card, _ = ledger(altered=altered)
     if not whole:
@@ -327,6 +369,9 @@ _BUILDERS = {
     "personal-model-that-harms": lambda: personal(change=(0.05, 0.01, 0.09), changed=True),
     "personal-model-not-judged": lambda: personal(change=(-0.02, None, None), rare=1),
     "selftest": selftest,
+    "data-sets": data_sets,
+    "partners": partners,
+    "settings": settings,
     "error": lambda: error_page(FAULTS[0]),
     "statistics": statistics,
 }

@@ -33,7 +33,9 @@ from securefl.node.owner import (
     data,
     keys,
     models,
+    partners,
     requests,
+    settings,
     status,
 )
 from securefl.node.owner.folder import make_site, open_site
@@ -464,3 +466,45 @@ def test_a_model_keeps_its_page_where_its_table_was_moved(c, here):
     found = models.own_model(here, "first")
     assert found.figures is None
     assert isinstance(found.fault, DataError)
+
+
+# --- what the console shows besides
+
+
+def test_a_part_of_the_inbox_has_those_that_wait_first_and_asks_no_store(c, here, monkeypatch):
+    for name in ("first", "second", "third"):
+        study_of(c, name)
+    requests.refuse(here, "third", "no")
+    monkeypatch.setattr(requests, "look_around", None)
+    whole = requests.inbox_part(here, 0, 25)
+    assert (whole.total, whole.waiting) == (3, 2)
+    assert [row.state.value for row in whole.rows] == ["waiting", "waiting", "refused"]
+    assert whole.rows[-1].request.study_id == "third"
+    assert requests.inbox_part(here, 2, 1).rows == whole.rows[2:]
+    assert requests.inbox_part(here, 3, 25).rows == ()
+
+
+def test_the_mark_of_the_state_changes_with_what_pages_say_and_not_by_itself(c, here):
+    marks = [status.state_mark(here), status.state_mark(here)]
+    study_of(c, "first")
+    marks.append(status.state_mark(here))
+    agent.pause(here, "")
+    marks.append(status.state_mark(here))
+    (here.path / "agent.json").write_text("{}")  # of no process that runs
+    marks.append(status.state_mark(here))
+    assert marks[0] == marks[1]
+    assert len(set(marks)) == 3
+    assert not status.agent_runs(here)
+
+
+def test_partners_are_listed_with_what_is_held_of_their_ledgers(here):
+    listed = partners.partners(here)
+    assert {p.card.name for p in listed} == {OTHER, THIRD, "researcher"}
+    assert all(p.held is None for p in listed)
+    assert partners.own_card(here).name == ME
+
+
+def test_settings_show_no_password(here):
+    kept = here.settings.model_copy(update={"store": "sftp://me:secret@host/place"})
+    shown = settings.read_settings(here.save(kept))
+    assert shown.store == "sftp://me:***@host/place"

@@ -72,6 +72,23 @@ class InboxRow:
 
 
 @dataclass(frozen=True)
+class InboxPart:
+    """Some of the requests, without the others' decisions.
+
+    Attributes:
+        rows: the listed ones.
+        first: how many come before them.
+        total: how many there are.
+        waiting: how many of all wait for a decision.
+    """
+
+    rows: tuple[InboxRow, ...]
+    first: int
+    total: int
+    waiting: int
+
+
+@dataclass(frozen=True)
 class RequestReview:
     """A request as this hospital checked it.
 
@@ -140,6 +157,25 @@ def take_in_requests(site: Site, say: Callable[[str], None]) -> Site:
 def inbox(site: Site) -> tuple[InboxRow, ...]:
     """All requests that came in, oldest first."""
     return tuple(_listed(site, request) for request in kept_requests(site))
+
+
+def inbox_part(site: Site, first: int, count: int) -> InboxPart:
+    """Some of the requests: those that wait for a decision first, then the newest.
+
+    Only this machine is asked, so that a store that does not answer keeps nobody waiting, and
+    only the listed requests are told.
+
+    Args:
+        site: the hospital.
+        first: how many come before the first that is listed, 0 or more.
+        count: how many are listed at most.
+    """
+    known = [(request_state(site, r.digest), r) for r in reversed(kept_requests(site))]
+    waiting = [pair for pair in known if pair[0] is RequestState.WAITING]
+    decided = [pair for pair in known if pair[0] is not RequestState.WAITING]
+    listed = [*waiting, *decided][first : first + count]
+    rows = tuple(InboxRow(request, state, None) for state, request in listed)
+    return InboxPart(rows, first, len(known), len(waiting))
 
 
 def request_state(site: Site, digest: str) -> RequestState:

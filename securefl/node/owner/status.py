@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from securefl.federation.round_plan import RoundPlan
-from securefl.files import read_file
+from securefl.files import entries, read_file
 from securefl.node.agent import agent_end, agent_state
 from securefl.node.leaving import COUNTS
 from securefl.node.owner.requests import RequestState, waiting_requests
@@ -130,6 +131,24 @@ def read_status(site: Site) -> SiteStatus:
         waiting=len(waiting_requests(site)),
         quarantined=int(_read(site.path / "desk.json").get("quarantined", 0)),
     )
+
+
+def agent_runs(site: Site) -> bool:
+    """True while an agent takes in requests and runs what was approved."""
+    return agent_state(site) is not None
+
+
+def state_mark(site: Site) -> str:
+    """A short text that is another one when a page would say something else.
+
+    It rests on the ledger's end, on what the agent says of itself, and on the names of requests
+    and times of their folders. Nothing is asked of the store.
+    """
+    seen = hashlib.sha256(f"{site.ledger.size} {site.ledger.head}\n".encode())
+    seen.update(repr(agent_state(site)).encode())
+    for folder in entries(site.path / "studies"):
+        seen.update(f"\n{folder.name} {folder.stat().st_mtime_ns}".encode())
+    return seen.hexdigest()[:16]
 
 
 def budget_statuses(site: Site) -> tuple[BudgetStatus, ...]:

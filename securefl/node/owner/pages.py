@@ -1,0 +1,206 @@
+"""Pages over the owner's facts, the same for a terminal and a browser.
+
+A page of :mod:`securefl.report` takes plain facts; here they come out of what the use cases return,
+so that no screen can say something else than another.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.report import data_sets, partners, settings
+from securefl.report.codes import UNSEEN, cannot_run_sentence, others_sentence
+from securefl.report.quality import quality_words
+from securefl.report.request import request_page
+from securefl.report.status import BudgetLine, StudyLine, site_status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from securefl.identity import IdentityCard
+    from securefl.node.owner.audit import Audit
+    from securefl.node.owner.data import RegisteredTable
+    from securefl.node.owner.partners import Partner
+    from securefl.node.owner.requests import Elsewhere, OwnView, RequestReview
+    from securefl.node.owner.settings import OwnSettings
+    from securefl.node.owner.status import BudgetStatus, SiteStatus, StudyStatus
+    from securefl.report.page import Page
+
+
+def review_page(
+    site: str,
+    reviewed: RequestReview,
+    own: OwnView,
+    *,
+    commands: bool = True,
+) -> Page:
+    """A request as its owner reads it before a decision.
+
+    Args:
+        site: the hospital's name.
+        reviewed: the request as it was checked.
+        own: what only this hospital knows.
+        commands: end with the commands of a decision; False where the screen has forms for it.
+    """
+    found = reviewed.found
+    return request_page(
+        found.study,
+        found.digest,
+        site=site,
+        sender=reviewed.request.sender,
+        quote=found.quote,
+        trusted=found.trusted,
+        cards=found.cards,
+        faults=reviewed.faults,
+        isolation=own.isolation,
+        rows=own.rows,
+        state=reviewed.state,
+        registered=own.registered,
+        others=others_words(reviewed.elsewhere),
+        commands=commands,
+    )
+
+
+def others_words(elsewhere: Elsewhere) -> str:
+    """Decisions of the others, in a sentence."""
+    others = elsewhere.others
+    if others is None:
+        return UNSEEN
+    if others.ended:
+        return cannot_run_sentence(others.ended)
+    return others_sentence(others.approved, others.waiting)
+
+
+def status_page(found: SiteStatus) -> Page:
+    """The hospital's state as a page for people."""
+    away, ended = found.store_away, found.ended
+    return site_status(
+        site=found.name,
+        running=found.running,
+        paused=found.paused,
+        datasets=[(d.name, d.population) for d in found.datasets],
+        budgets=[_budget_line(budget) for budget in found.budgets],
+        studies=[_study_line(study) for study in found.studies],
+        rows=[(study.name, study.rows) for study in found.studies if study.rows],
+        waiting=found.waiting,
+        quarantined=found.quarantined,
+        late_replies=found.late_replies,
+        store_away=None if away is None else (away.since, away.reason),
+        ended=None if ended is None else (ended.at, ended.reason),
+    )
+
+
+def audit_overview_page(found: Audit, *, detail: bool = False) -> Page:
+    """The audit for every day; ``detail`` gives each release a line of its own."""
+    from securefl.report.audit import audit_overview
+
+    return audit_overview(
+        found.report,
+        detail=detail,
+        fingerprint=found.card.spoken,
+        reasons=found.reasons,
+    )
+
+
+def whole_audit_page(
+    found: Audit,
+    at: str,
+    *,
+    since: str | None = None,
+    detail: bool = False,
+) -> Page:
+    """The audit to keep, print and hand on.
+
+    Args:
+        found: the ledger as it was read.
+        at: when the page is made, UTC in ISO 8601.
+        since: leaves out what was before; None for everything.
+        detail: every release openly.
+    """
+    from securefl.environment import version
+    from securefl.report.audit_page import PageFacts, audit_page
+
+    about = PageFacts(
+        made_at=at,
+        version=version(),
+        legal_name=found.card.legal_name,
+        fingerprint=found.card.spoken,
+        since=since,
+        checkpoint=None if found.checkpoint is None else found.checkpoint.size,
+        detail=detail,
+    )
+    return audit_page(found.report, about)
+
+
+def data_page(tables: Sequence[RegisteredTable], budgets: Sequence[BudgetStatus]) -> Page:
+    """The data sets and the budgets of their patients."""
+    lines = [
+        data_sets.TableLine(t.name, t.population, str(t.file), t.read_as, t.there) for t in tables
+    ]
+    return data_sets.data_sets_page(lines, [_budget_line(budget) for budget in budgets])
+
+
+def partners_page(own: IdentityCard, listed: Sequence[Partner]) -> Page:
+    """The own card, and everybody on the list."""
+    return partners.partners_page(own, [_partner_line(partner) for partner in listed])
+
+
+def settings_page(found: OwnSettings) -> Page:
+    """The settings, to be read."""
+    return settings.settings_page(
+        name=found.name,
+        legal_name=found.legal_name,
+        email=found.email,
+        store=found.store,
+        folder=str(found.folder),
+        isolation=found.isolation,
+        version=found.version,
+    )
+
+
+def _partner_line(partner: Partner) -> partners.PartnerLine:
+    held = partner.held
+    if held is None:
+        return partners.PartnerLine(partner.card)
+    fault = held.unreadable
+    if held.doubted:
+        name = partner.card.name
+        fault = (
+            f"it has shown two pasts of its ledger: telephone {name}, then `securefl site"
+            f" checkpoint {name} --settled`"
+        )
+    if held.checkpoint is None:
+        return partners.PartnerLine(partner.card, fault=fault)
+    return partners.PartnerLine(
+        partner.card,
+        held.checkpoint.size,
+        held.checkpoint.head,
+        fault,
+    )
+
+
+def _budget_line(budget: BudgetStatus) -> BudgetLine:
+    return BudgetLine(
+        budget.population,
+        budget.used,
+        budget.room,
+        budget.revoked,
+    )
+
+
+def _study_line(study: StudyStatus) -> StudyLine:
+    return StudyLine(
+        study.name,
+        study.state,
+        study.last_round,
+        study.rounds,
+        study.reason,
+        _quality(study),
+        study.waits_for,
+    )
+
+
+def _quality(study: StudyStatus) -> str | None:
+    if study.verdict is None or study.minimum is None:
+        return None
+    return quality_words(study.verdict, study.minimum)

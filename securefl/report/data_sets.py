@@ -1,0 +1,60 @@
+"""Data sets of a hospital, and the budgets of their patients, on its owner's screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from securefl.report.page import Outside, Page, Paragraph, Span, Tone, facts, page, section, when
+from securefl.report.status import budget_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from securefl.report.page import Section, Value
+    from securefl.report.status import BudgetLine
+
+
+class TableLine(NamedTuple):
+    """A registered table: its name, whose patients, where it lies, how it is read, if it is there."""
+
+    name: str
+    population: str
+    file: str
+    read_as: str
+    there: bool
+
+
+def data_sets_page(tables: Sequence[TableLine], budgets: Sequence[BudgetLine]) -> Page:
+    """The data sets as a page."""
+    return page(
+        "Data sets and budgets",
+        *(_table(TableLine(*table)) for table in tables),
+        when(not tables, Paragraph("None yet. Next: `securefl site data add`", Tone.QUIET)),
+        section(
+            "Budget",
+            facts(budget_rows(budgets)),
+            when(not budgets, Paragraph("None yet. Next: `securefl site budget set`", Tone.QUIET)),
+        ),
+        Paragraph(
+            "The tables stay where they are. Others see declared columns and invented rows, and"
+            " never a file's name.",
+            Tone.QUIET,
+        ),
+    )
+
+
+def _table(table: TableLine) -> Section:
+    there: Value = Span("it is there", Tone.GOOD)
+    if not table.there:
+        there = Span("the file is not there now: studies that need it cannot run", Tone.BAD)
+    return section(
+        table.name,
+        facts(
+            [
+                ("patients of", table.population),
+                ("file", Outside(table.file)),
+                ("now", there),
+                ("read as", table.read_as),
+            ]
+        ),
+    )

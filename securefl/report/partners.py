@@ -1,0 +1,83 @@
+"""Partners of a hospital: their cards, the groups to compare, and what is held of their ledgers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from securefl.report.page import (
+    Code,
+    Page,
+    Paragraph,
+    Quoted,
+    Span,
+    Tone,
+    facts,
+    page,
+    section,
+    when,
+)
+from securefl.report.words import day, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from securefl.identity import IdentityCard
+    from securefl.report.page import Section, Value
+
+
+class PartnerLine(NamedTuple):
+    """A trusted card, and what is held of its ledger.
+
+    ``events``: of the newest checkpoint; None where none is held. ``fault``: why it cannot be
+    read, or that it is in doubt.
+    """
+
+    card: IdentityCard
+    events: int | None = None
+    head: str = ""
+    fault: str = ""
+
+
+def partners_page(own: IdentityCard, partners: Sequence[PartnerLine]) -> Page:
+    """The own card and the list of partners as a page.
+
+    Args:
+        own: this hospital's card.
+        partners: everybody on its list.
+    """
+    return page(
+        "Partners",
+        section(
+            "Your own card",
+            facts([*_card(own), ("read aloud", Code(own.spoken))]),
+            Paragraph(
+                "Whoever calls you reads these groups back. Give the card as a file; the groups"
+                " only by telephone.",
+                Tone.QUIET,
+            ),
+        ),
+        *(_partner(PartnerLine(*line)) for line in partners),
+        when(not partners, Paragraph("Nobody yet. Next: `securefl site trust CARD`", Tone.QUIET)),
+    )
+
+
+def _partner(line: PartnerLine) -> Section:
+    card = line.card
+    rows: list[tuple[str, Value]] = [*_card(card), ("fingerprint", Code(card.spoken))]
+    if card.earlier:
+        rows.append(("new keys since", day(card.earlier[-1].until)))
+    rows.append(("its ledger", _held(line)))
+    return section(f"{card.name} ({card.role})", facts(rows))
+
+
+def _card(card: IdentityCard) -> list[tuple[str, Value]]:
+    return [("name", Quoted(card.legal_name)), ("write to", Quoted(card.email))]
+
+
+def _held(line: PartnerLine) -> Span:
+    """What is held of a partner's ledger, in words."""
+    if line.fault:
+        return Span(line.fault, Tone.BAD)
+    if line.events is None:
+        return Span("no checkpoint is held here yet", Tone.QUIET)
+    return Span(f"a checkpoint of {plural(line.events, 'event')}, ending in {line.head[:12]}")

@@ -1,0 +1,59 @@
+"""Settings of a hospital, to be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.report.isolation import isolation_sentence
+from securefl.report.page import Code, Outside, Page, Paragraph, Tone, facts, page, section
+
+if TYPE_CHECKING:
+    from securefl.report.isolation import Isolation
+
+
+def settings_page(
+    *,
+    name: str,
+    legal_name: str,
+    email: str,
+    store: str,
+    folder: str,
+    isolation: Isolation,
+    version: str,
+) -> Page:
+    """The settings as a page.
+
+    Args:
+        name: of the hospital, as in studies.
+        legal_name: the full one.
+        email: on the card.
+        store: where messages pass, without a password.
+        folder: where keys and ledger lie.
+        isolation: what the machine enforces on the worker.
+        version: securefl's.
+    """
+    return page(
+        "Settings",
+        section(
+            "This hospital",
+            facts(
+                [
+                    ("name in studies", name),
+                    ("full name", Outside(legal_name)),
+                    ("address", Outside(email)),
+                ]
+            ),
+        ),
+        section(
+            "This machine",
+            facts(
+                [
+                    ("folder", Code(folder)),
+                    ("store", Code(store)),
+                    ("worker", isolation_sentence(isolation)),
+                    ("securefl", version),
+                ]
+            ),
+        ),
+        Paragraph("They are read here, and changed in the folder's `site.toml`.", Tone.QUIET),
+    )
