@@ -53,8 +53,8 @@ from securefl.study.stages import makes_model
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from securefl.federation.coordinator import RoundRecord
     from securefl.federation.exchange import Waiting
+    from securefl.federation.round_record import RoundRecord
     from securefl.federation.verifying import VerifiedRound
     from securefl.learning.artefact import Model
     from securefl.learning.stages.stage import FigureRow
@@ -413,12 +413,13 @@ class Study(Shown):
 
         Raises:
             EndedError: a hospital ended its part.
-            UsageError: it was run before, or there is a model in that folder already; nothing was
-                begun.
+            UsageError: it was run to its end before, or is running, or there is a model in that
+                folder already; nothing was begun.
             NotApprovedError: not every hospital has approved.
             RoundError: a round failed, or the run was stopped by hand; the study is over, every
                 budget stays charged.
-            StoreError: the store was away for a whole round deadline; the study is over as well.
+            StoreError: the store was away for a whole round deadline; the next run goes on, if it
+                comes before the hospitals' two round deadlines are over.
         """
         from securefl.researcher.results import save_result
         from securefl.researcher.run_study import run_once

@@ -34,6 +34,7 @@ from securefl.federation.messages import Call, Ready
 from securefl.federation.participant import Participant
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
+from securefl.federation.run_memory import NoMemory
 from securefl.federation.store_exchange import StoreExchange
 from securefl.federation.study_board import StudyBoard
 from securefl.federation.verified_totals import VerifiedTotals
@@ -51,8 +52,8 @@ if TYPE_CHECKING:
 
     from securefl.boards.board import Board
     from securefl.boards.slot import Slot
-    from securefl.federation.coordinator import RoundRecord
     from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.round_record import RoundRecord
     from securefl.federation.unmasking_stage import UnmaskingStage
     from securefl.identity import Identity
     from securefl.secagg.holder import Record
@@ -298,6 +299,7 @@ def _coordinator(
         identity,
         StoreExchange(board, plan),
         CkksIntegers(),
+        NoMemory(),
     )
     watch.start()
     outcome = coordinator.run(completed)

@@ -23,7 +23,7 @@ from securefl.errors import ExitCode
 
 if TYPE_CHECKING:
     from securefl.api import Study
-    from securefl.federation.coordinator import RoundRecord
+    from securefl.federation.round_record import RoundRecord
     from securefl.report.run import ModelOutcome
     from securefl.researcher.results import MadeModel, Result
     from securefl.study.schema import Study as StudyFile
@@ -63,7 +63,8 @@ def run(
 
     It goes on when its screen is gone (a closed terminal, a closed pipe); what could not be shown
     is in the study's run.log. The first Ctrl-C says what stopping costs; the second within five
-    seconds ends the study for all. Exit code 12 when the study's quality rule is not met, or cannot
+    seconds ends the study for all. After a crash, or when the machine was shut down, the same command
+    goes on with the run. Exit code 12 when the study's quality rule is not met, or cannot
     be judged on the interval.
     """
     from securefl.cli.steady import steady_screen

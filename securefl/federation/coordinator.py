@@ -1,29 +1,33 @@
 """The coordinator: announces rounds, opens each sum once, takes the server step.
 
-It never holds anything but sums.
+It never holds anything but sums. What it does in a round is durable before it is done
+(:mod:`securefl.federation.run_memory`), so that a run that was killed goes on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from securefl.federation.checked_round import Broadcast
+from securefl.errors import RoundError
+from securefl.federation.checked_round import AnnouncedRound, Broadcast
 from securefl.federation.messages import Announcement, Call
 from securefl.federation.round_plan import card_of
+from securefl.federation.round_record import RoundRecord
 from securefl.federation.round_strategy import round_strategy_of
+from securefl.federation.run_memory import FinishedRound, KeptRound
 from securefl.federation.sealing import seal_model
 from securefl.federation.shown_opening import readers_of, show_opening
 from securefl.federation.study_progress import StudyProgress
 from securefl.federation.transcript import Transcript, transcript_sha256
-from securefl.learning.models import weights_to_bytes
+from securefl.learning.models import weights_sha256, weights_to_bytes
 from securefl.learning.stages.stage import newest_model
 from securefl.secagg.frame import write_public_key
 from securefl.secagg.round_context import ATTEMPT
-from securefl.secagg.total_check import total_sha256
-from securefl.shown import Shown
+from securefl.secagg.stored_keys import StoredKeys
+from securefl.secagg.total_check import RoundSecret, total_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,32 +38,11 @@ if TYPE_CHECKING:
     from securefl.federation.exchange import Exchange
     from securefl.federation.opened_sum import OpenedSum
     from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.run_memory import RunMemory
     from securefl.identity import Identity
     from securefl.learning.stages.stage import Result
     from securefl.secagg.cipher import RoundKeys, SumCipher
     from securefl.secagg.round_context import RoundContext
-    from securefl.secagg.total_check import RoundSecret
-
-
-@dataclass(frozen=True, repr=False)
-class RoundRecord(Shown):
-    """Coordinator's record of a round: hashes and sizes, no contribution and no key."""
-
-    round: int
-    kind: str
-    round_digest: str
-    model_sha256: str
-    contributions: dict[str, str]
-    sum_sha256: str
-    upload_bytes: int
-
-    def _shown(self) -> list[tuple[str, str]]:
-        return [
-            ("round", f"round {self.round}"),
-            ("kind", self.kind),
-            ("hospitals", f"{len(self.contributions)}"),
-            ("upload", f"{self.upload_bytes:,} bytes"),
-        ]
 
 
 @dataclass(frozen=True)
@@ -97,8 +80,34 @@ class Watcher(Protocol):
         """``record`` was just completed."""
 
 
+@dataclass
+class _Done:
+    """Rounds of a run that are over."""
+
+    progress: StudyProgress
+    records: list[RoundRecord] = field(default_factory=list)
+    transcripts: list[bytes] = field(default_factory=list)
+
+    @property
+    def last_transcript(self) -> bytes:
+        """The newest one, signed; empty before the first."""
+        if not self.transcripts:
+            return b""
+        return self.transcripts[-1]
+
+
 class Coordinator:
-    """Runs the rounds of one study over an exchange."""
+    """Runs the rounds of one study over an exchange.
+
+    Args:
+        plan: the study.
+        identity: the coordinator's keys.
+        exchange: the door to the others.
+        cipher: the home of the encryption.
+        memory: what is durable of the run. One that was killed goes on from there: rounds that are
+            over are gone over again without a word to the others, and the round that was going on
+            is posted with the same bytes.
+    """
 
     def __init__(
         self,
@@ -106,8 +115,10 @@ class Coordinator:
         identity: Identity,
         exchange: Exchange,
         cipher: SumCipher,
+        memory: RunMemory,
     ) -> None:
         self._plan, self._me, self._exchange, self._cipher = plan, identity, exchange, cipher
+        self._memory = memory
         self._rounds = round_strategy_of(plan)
         #: Who is still in the study; nobody comes back.
         self._cohort = plan.study.cohort
@@ -136,97 +147,146 @@ class Coordinator:
     def run(self, watch: Watcher | None = None) -> Outcome:
         """All rounds of all stages; after :meth:`assemble`, which is done here where it was not.
 
+        Rounds that were over before this process began are told to ``watch`` once more.
+
         Raises:
             RoundError: a round could not be completed, or a stage ends the study.
             MessageError: the aggregator's sum or a contribution was refused.
+            UnreadableError: what the memory holds was altered or damaged.
         """
         study = self._plan.study
-        if not self._instances:
-            self.assemble(2.0 * study.schedule.round_deadline)
         self._cohort = study.cohort
-        records: list[RoundRecord] = []
-        transcripts: list[bytes] = []
-        progress = StudyProgress(self._plan)
-        for number in range(1, self._plan.last_round + 1):
-            cohort = self._cohort
-            total, record = self._round(number, progress.broadcast())
-            transcripts.append(
-                self._transcript(
-                    record,
-                    cohort,
-                    transcripts[-1] if transcripts else b"",
-                )
-            )
-            self._exchange.leave(number, transcripts[-1])
-            records.append(record)
+        done = _Done(StudyProgress(self._plan))
+        last = None
+        for finished in self._memory.finished():
+            last = finished, self._take(finished, done)
+            self._exchange.leave(finished.record.round, done.last_transcript)
             if watch:
-                watch(record)
-            progress.absorb(total, len(record.contributions))
-            del total
+                watch(finished.record)
+        if last is not None:
+            self._tell(*last, done.last_transcript)
+        if not self._instances and not done.records and self._memory.begun(1) is None:
+            self.assemble(2.0 * study.schedule.round_deadline)
+        while len(done.records) < self._plan.last_round:
+            finished = self._round(len(done.records) + 1, done.progress.broadcast())
+            context = self._take(finished, done)
+            self._tell(finished, context, done.last_transcript)
+            if watch:
+                watch(finished.record)
         return Outcome(
-            tuple(progress.results),
-            tuple(records),
-            tuple(transcripts),
+            tuple(done.progress.results),
+            tuple(done.records),
+            tuple(done.transcripts),
         )
 
-    def _round(
-        self, number: int, theta: NDArray[np.float64]
-    ) -> tuple[NDArray[np.int64], RoundRecord]:
-        keys = self._cipher.generate()
-        secret = keys.secret()
-        try:
-            facts, given = self._announce(
-                number,
-                theta,
-                keys,
-            )
-            self._exchange.broadcast(facts, given)
-            del given  # the model twice over
-            opened = self._rounds.open(
-                self._exchange,
-                facts,
-                keys,
-                self._me.sign,
-            )
-            # Only now: a key whose sum did not open is shown to nobody.
-            self._show(
-                facts,
-                secret,
-                opened,
-            )
-        finally:
-            keys.erase()
-            secret.erase()
+    def _take(self, finished: FinishedRound, done: _Done) -> RoundContext:
+        """Go on with the total of a round that is durable; return the round's facts."""
+        record = finished.record
+        context = AnnouncedRound.open(self._plan, finished.announcement).checked_context()
+        transcript = self._transcript(record, context.cohort, done.last_transcript)
+        done.transcripts.append(transcript)
+        done.records.append(record)
+        self._instances = dict(zip(context.cohort, context.instances, strict=True))
+        done.progress.absorb(finished.total, len(record.contributions))
+        return context
+
+    def _tell(
+        self,
+        finished: FinishedRound,
+        context: RoundContext,
+        transcript: bytes,
+    ) -> None:
+        """Show the participants how the sum was opened, and see who is left."""
+        if finished.opening:
+            self._exchange.show(context.round, finished.opening)
+        self._exchange.leave(context.round, transcript)
         self._cohort = self._rounds.next_cohort(
-            facts,
-            opened.contributions,
+            context,
+            finished.record.contributions,
             self._exchange,
         )
-        record = RoundRecord(
-            facts.round,
-            facts.kind,
-            self._rounds.round_digest(facts),
-            facts.model_sha256,
+
+    def _round(self, number: int, theta: NDArray[np.float64]) -> FinishedRound:
+        """One round, up to its durable total."""
+        begun = self._memory.begun(number)
+        if begun is None:
+            keys = self._cipher.generate()
+            context, given = self._announce(number, theta, keys)
+            begun = KeptRound(given, keys.secret())
+            self._memory.begin(number, given, begun.secret)
+        else:
+            context, keys = self._reopened(begun, theta)
+        try:
+            self._exchange.broadcast(context, begun.given)
+            opened = self._rounds.open(
+                self._exchange,
+                context,
+                keys,
+                self._me.sign,
+                self._memory.opening(number),
+            )
+            finished = FinishedRound(
+                begun.given.announcement,
+                self._record(context, opened),
+                opened.values,
+                # Only now: a key whose sum did not open is shown to nobody.
+                self._opening(context, begun.secret, opened),
+            )
+            self._memory.finish(finished)
+        finally:
+            keys.erase()
+            begun.secret.erase()
+        return finished
+
+    def _reopened(
+        self,
+        begun: KeptRound,
+        theta: NDArray[np.float64],
+    ) -> tuple[RoundContext, RoundKeys]:
+        """Facts and keys of a round that may have been announced before this process began.
+
+        Raises:
+            MessageError: what was kept is no round of this study.
+            RoundError: it does not start from what the totals before it make.
+        """
+        announced = AnnouncedRound.open(self._plan, begun.given.announcement)
+        context = announced.checked_context()
+        public = announced.with_payload(begun.given.key, begun.given.model).public
+        if context.model_sha256 != weights_sha256(theta):
+            raise RoundError(
+                f"Round {context.round} was announced, and it does not start from what the totals"
+                " in this folder make.",
+                whose="whoever changed the study's folder",
+                next_step="The study ends here, every budget stays charged.",
+            )
+        secret = RoundSecret(begun.secret.values.copy())
+        return context, StoredKeys(public, secret)
+
+    def _record(self, context: RoundContext, opened: OpenedSum) -> RoundRecord:
+        return RoundRecord(
+            context.round,
+            context.kind,
+            self._rounds.round_digest(context),
+            context.model_sha256,
             dict(opened.contributions),
             opened.sum_sha256,
             opened.frame_bytes,
         )
-        return opened.values, record
 
-    def _show(
+    def _opening(
         self,
         facts: RoundContext,
         secret: RoundSecret,
         opened: OpenedSum,
-    ) -> None:
-        """Show the participants how the sum was opened."""
+    ) -> bytes:
+        """Seal how the sum was opened to the participants; empty where it is shown to nobody."""
         names = readers_of(
             self._plan,
             facts.round,
             opened.contributions,
         )
         if not names:
-            return
+            return b""
         runs = dict(
             zip(
                 facts.cohort,
@@ -234,7 +294,7 @@ class Coordinator:
                 strict=True,
             )
         )
-        opening = show_opening(
+        return show_opening(
             self._plan,
             facts.round,
             self._rounds.round_digest(facts),
@@ -243,7 +303,6 @@ class Coordinator:
             readers={site: runs[site] for site in names},
             sign=self._me.sign,
         )
-        self._exchange.show(facts.round, opening)
 
     def _transcript(
         self,

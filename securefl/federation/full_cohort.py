@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from securefl.federation.messages import Status
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.round_strategy import Kept
+    from securefl.federation.run_memory import OpeningMemory
     from securefl.federation.streamed_sum import StreamedSum
     from securefl.federation.unmasking_stage import RecordKeeper, UnmaskingStage
     from securefl.secagg.cipher import RoundKeys, SumCipher
@@ -141,6 +142,7 @@ class FullCohort:
         context: RoundContext,
         keys: RoundKeys,
         sign: Sign,  # noqa: ARG002 - the interface
+        memory: OpeningMemory,
     ) -> OpenedSum:
         """See :class:`RoundStrategy`."""
         study = self._plan.study
@@ -152,6 +154,7 @@ class FullCohort:
             check_parts(claimed.parts, arrivals.parts, study.aggregator.name)
             values = np.empty(context.length, dtype=np.int64)
             blocks = same_sum(claimed.blocks(), total, study.aggregator.name)
+            memory.intend(arrivals.parts)
             open_sum(keys, blocks, context, values)
             parts, size = dict(arrivals.parts), arrivals.frame_bytes
         return OpenedSum(values, parts, claimed.sha256, size)

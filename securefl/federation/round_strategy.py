@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from securefl.federation.messages import Status
     from securefl.federation.opened_sum import OpenedSum
     from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.run_memory import OpeningMemory
     from securefl.federation.streamed_sum import StreamedSum
     from securefl.federation.unmasking_stage import RecordKeeper, UnmaskingStage
     from securefl.secagg.cipher import RoundKeys, SumCipher
@@ -167,8 +168,16 @@ class RoundStrategy(Protocol):
         context: RoundContext,
         keys: RoundKeys,
         sign: Sign,
+        memory: OpeningMemory,
     ) -> OpenedSum:
         """Collect a round that was announced, and open its sum once.
+
+        Args:
+            exchange: the door to the others.
+            context: of the round.
+            keys: of the round.
+            sign: the coordinator's signature.
+            memory: makes durable what is about to be opened, and what was is opened alone.
 
         Raises:
             RoundError: it was not complete in time.

@@ -111,12 +111,15 @@ class StoreExchange:
     def broadcast(self, facts: RoundContext, given: Broadcast) -> None:
         """See :class:`Exchange`. The announcement goes last: who sees it finds the rest."""
         at = RoundBoard.of(self._board, facts)
-        if self._persist(lambda: self._announced(at)):
+        announced = self._persist(lambda: self._announced(at))
+        if announced is not None and announced != given.announcement:
             raise RoundError(
-                f"Round {facts.round} of this study was announced before; its key is gone.",
+                f"Round {facts.round} of this study was announced before, in other words than this"
+                " folder holds.",
                 whose="the coordinator",
                 next_step=(
-                    "A study that was interrupted ends; make a new one with `securefl study new`."
+                    "Another copy of this folder ran the study, or this one was put back from a"
+                    " backup. The study ends here; make a new one with `securefl study new`."
                 ),
             )
         for slot, data in (
@@ -126,12 +129,21 @@ class StoreExchange:
         ):
             self._persist(partial(slot.post, data))
 
-    def _announced(self, at: RoundBoard) -> bool:
-        """True if this coordinator announced the round before.
+    def _announced(self, at: RoundBoard) -> bytes | None:
+        """The round's announcement by this coordinator; None where there is none.
 
         What somebody else put there is written over.
         """
-        return at.announcement.read_as(partial(AnnouncedRound.open, self._plan)) is not None
+        return at.announcement.read_as(self._own)
+
+    def _own(self, data: bytes) -> bytes:
+        """An announcement as it is, where this coordinator signed it.
+
+        Raises:
+            MessageError: it did not.
+        """
+        AnnouncedRound.open(self._plan, data)
+        return data
 
     def collect(self, arrivals: FullRound, seconds: float) -> ClaimedSum:
         """See :class:`Exchange`."""
@@ -181,7 +193,7 @@ class StoreExchange:
 
         def look() -> bool | None:
             nonlocal looked
-            tell(tuple(site for site in terms.cohort if site not in arrivals.state.heads))
+            tell(arrivals.missing)
             if arrivals.poll_frames(self._board):
                 looked = 0.0
             if time.monotonic() - looked < _WORDS:
@@ -198,7 +210,7 @@ class StoreExchange:
             ) is not None:
                 raise ended(said, _CHARGED)
             gone = frozenset(departures(self._board, self._plan))
-            if set(terms.cohort) <= kept | gone:
+            if gone.issuperset(arrivals.missing):
                 return True
             return None
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from securefl.federation.messages import Status
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.round_strategy import Kept
+    from securefl.federation.run_memory import OpeningMemory
     from securefl.federation.streamed_sum import StreamedSum
     from securefl.federation.unmasking_stage import RecordKeeper
     from securefl.secagg.cipher import RoundKeys, SumCipher
@@ -236,19 +237,28 @@ class SurvivorCohort:
         context: RoundContext,
         keys: RoundKeys,
         sign: Sign,
+        memory: OpeningMemory,
     ) -> OpenedSum:
         """See :class:`RoundStrategy`."""
         study = self._plan.study
         seconds = float(study.schedule.round_deadline)
         with closing(self.aggregation(context)) as arrivals:
+            proposal = memory.survivors()
+            if proposal is not None:
+                # hospitals may have signed it: there is no other in this round
+                arrivals.read_proposal(proposal)
             exchange.gather(arrivals, seconds)
             state = arrivals.state
-            proposal = state.propose(study.coordinator.name, sign)
+            if proposal is None:
+                proposal = state.propose(study.coordinator.name, sign)
+                memory.keep_survivors(proposal)
+            state.check_frames()
             claimed = exchange.conclude(arrivals, proposal, seconds)
             # block by block: recomputed from what the survivors signed, compared with the
             # aggregator's, and only then decrypted
             blocks = same_sum(claimed.blocks(), arrivals.sum_blocks(), study.aggregator.name)
             values = np.empty(context.length, dtype=np.int64)
+            memory.intend(state.survivors.frames)
             open_survivors(keys, blocks, state.survivors, values)
             size = max(state.heads[s].head.frame_bytes for s in state.survivors.names)
         return OpenedSum(values, dict(state.survivors.frames), claimed.sha256, size)

@@ -77,6 +77,14 @@ class SurvivorRound:
         """Let go of the ciphertexts; harmless when repeated."""
         self._tempfiles.close()
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Hospitals whose frame is awaited: of the cohort, or of the survivor set once there is one."""
+        names = self.terms.cohort
+        if self.state.proposed:
+            names = self.state.survivors.names
+        return tuple(name for name in names if self.state.waits_for_frame_of(name))
+
     # --- contributions
     # -----------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from securefl.federation.study_board import StudyBoard
 from securefl.identity import verify
 from securefl.party.pysyft_keys import signed_fingerprint
 from securefl.report.study import study_words
-from securefl.researcher.run_study import is_running, refuse_second, was_run
+from securefl.researcher.run_study import goes_on, is_running, refuse_second, was_run
 from securefl.study.approval import open_approval
 
 if TYPE_CHECKING:
@@ -108,10 +108,10 @@ def run_words(lab: PartyFolder, folder: Path, plan: RoundPlan) -> str:
     """A sentence on the study's run; empty where it was not run yet."""
     if is_running(folder):
         return "The study is running."
+    if goes_on(lab, folder, plan):
+        return "The run was interrupted; `securefl study run` again goes on with it."
     said = end_of(lab.board, plan)
-    if said is not None and said.outcome == "completed":
-        return "The study ran to its end; `securefl study report` shows its result."
-    if said is not None:
+    if said is not None and said.outcome != "completed":
         first = first_to_end(lab.board, plan, said)
         why = f"{first[0]} ended its part, '{first[1]}'" if first else f"'{said.outcome}'"
         return (
@@ -119,10 +119,7 @@ def run_words(lab: PartyFolder, folder: Path, plan: RoundPlan) -> str:
             " rounds). It runs once; `securefl study new ... --id NAME` makes another."
         )
     if was_run(folder):
-        return (
-            "The study was run and did not come to its end. It runs once; `securefl study new ..."
-            " --id NAME` makes another."
-        )
+        return "The study ran to its end; `securefl study report` shows its result."
     return ""
 
 

@@ -12,8 +12,8 @@ from securefl.report.run import round_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from securefl.federation.coordinator import RoundRecord
     from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.round_record import RoundRecord
 
 
 def round_lines(plan: RoundPlan) -> Callable[[RoundRecord], str]:

@@ -18,6 +18,7 @@ from securefl.report.explain_study import units
 from securefl.report.outcome import model_facts
 from securefl.report.run import lost_hospitals
 from securefl.researcher.delivery import deliver, send
+from securefl.researcher.durable_run import DurableRun
 from securefl.researcher.run_study import RESULT, is_running, was_run
 from securefl.shown import Shown
 from securefl.study.schema import quality_of
@@ -169,6 +170,7 @@ def save_result(
         made = replace(made, sent_to=sent_to)
     extracts = _extracts(lab, plan, _EXTRACT_SECONDS, tuple(outcome.records[-1].contributions))
     _write(folder, {**result, "extracts": extracts})
+    DurableRun(folder).erase()
     return Result(plan.study.study.title, outcome, extracts, lost, made)
 
 
@@ -229,7 +231,10 @@ def _none_yet(folder: Path) -> UsageError:
         return UsageError(
             f"{folder.name} was run and did not come to its end: it has no result.",
             whose="the researcher",
-            next_step="`securefl study new ... --id NAME` makes another.",
+            next_step=(
+                f"`securefl study run {folder.name}` goes on with a run that was interrupted. If the"
+                " study is over, `securefl study new ... --id NAME` makes another."
+            ),
         )
     return UsageError(
         f"{folder.name} has no result yet.", next_step=f"`securefl study run {folder.name}`"

@@ -1,4 +1,8 @@
-"""One run of an approved study: its rounds, once, and a last word to the others whatever happens."""
+"""One run of an approved study: its rounds, once, and a last word to the others when it is over.
+
+A run that was killed, or whose store or disk failed, is not over: the next one goes on with the same
+bytes (:mod:`securefl.researcher.durable_run`). The hospitals wait for it for two round deadlines.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +11,30 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from securefl.backoff import persist
-from securefl.errors import EndedError, RoundError, SecureFLError, StoreError, UsageError
+from securefl.errors import (
+    EndedError,
+    RoundError,
+    SecureFLError,
+    StoreError,
+    UnreadableError,
+    UsageError,
+)
 from securefl.federation.messages import End
 from securefl.federation.status_board import end_of
 from securefl.federation.study_board import StudyBoard
 from securefl.locks import Lock, is_held
 from securefl.party.journal import Journal
-from securefl.researcher.stopping import asking_first
+from securefl.researcher.durable_run import DurableRun
+from securefl.researcher.stopping import StoppedFromOutsideError, asking_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from securefl.federation.coordinator import Coordinator, Outcome, RoundRecord
+    from securefl.federation.coordinator import Coordinator, Outcome
     from securefl.federation.exchange import Waiting
     from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.round_record import RoundRecord
     from securefl.party.folder import PartyFolder
 
 #: The coordinator's own record of the rounds: hashes and sizes, a line each.
@@ -34,6 +47,8 @@ _MARKER = "run.lock"
 #: Seconds for which the last words of a run are tried when the store is away; the hospitals go by
 #: their own deadlines then.
 _LAST_TRIES = 10.0
+#: What ends a run and not its study.
+_GOES_ON = (StoreError, OSError, StoppedFromOutsideError)
 _NOT_BEGUN = "Nothing was charged and nothing has begun: `securefl study run` again when you like."
 _OVER = (
     "The study is over, every budget stays charged; `securefl study new ... --id NAME` makes"
@@ -52,7 +67,7 @@ def run_once(
 ) -> Outcome:
     """Run all rounds of a study, once every hospital has said that it is ready.
 
-    Until then nothing is begun, and it can be run again.
+    Until then nothing is begun, and it can be run again. A run that was killed later goes on.
 
     Args:
         lab: the researcher's folder.
@@ -66,10 +81,11 @@ def run_once(
     nothing: they show, and a screen may fail.
 
     Raises:
-        UsageError: it was run before; a study runs once.
+        UsageError: it was run to its end before, or is running.
         EndedError: a hospital ended its part before the first round; nothing was charged for it.
         RoundError: a round failed; the study is over, every budget stays charged.
-        StoreError: the store was away for a whole round deadline; the study is over as well.
+        StoreError, OSError: the store was away for a whole round deadline, or the disk is full;
+            the next run goes on.
     """
     from securefl.federation.coordinator import Coordinator
     from securefl.federation.store_exchange import StoreExchange
@@ -84,8 +100,10 @@ def run_once(
         _unfailing(waiting, log),
     )
     shown = _unfailing(watch, log)
-    coordinator = Coordinator(plan, lab.identity, exchange, CkksIntegers())
-    running = _begin(lab, folder, plan, coordinator, log)
+    memory = DurableRun(folder)
+    coordinator = Coordinator(plan, lab.identity, exchange, CkksIntegers(), memory)
+    running = _begin(folder, plan, coordinator, memory, log)
+    (folder / RECORDS).unlink(missing_ok=True)  # it is told again from the first round on
     done = 0
 
     def cost() -> str:
@@ -104,9 +122,12 @@ def run_once(
         with asking_first(cost):
             outcome = coordinator.run(keep)
             exchange.catch_up(_LAST_TRIES)
+    except _GOES_ON as error:
+        raise _as_told(error, plan) from error
     except BaseException as error:
         _tell_failure(lab, plan, error, done)
-        told = _as_told(error)
+        memory.erase_keys()
+        told = _as_told(error, plan)
         if told is error:
             raise
         raise told from error
@@ -119,20 +140,22 @@ def run_once(
 
 
 def _begin(
-    lab: PartyFolder,
     folder: Path,
     plan: RoundPlan,
     coordinator: Coordinator,
+    memory: DurableRun,
     log: Journal,
 ) -> Lock:
-    """Wait until every hospital is ready, then use the study up; closes the log where it fails.
+    """Wait until every hospital is ready, where no round may have been announced yet; then use the
+    study up. Closes the log where it fails.
 
     Raises:
         RoundError, StoreError: nothing has begun.
     """
     try:
-        coordinator.assemble(2.0 * plan.study.schedule.round_deadline)
-        return _once(lab, folder, plan)
+        if not memory.announced:
+            coordinator.assemble(2.0 * plan.study.schedule.round_deadline)
+        return _once(folder)
     except KeyboardInterrupt:
         log.close()
         raise RoundError(
@@ -162,28 +185,40 @@ def _tell_completed(lab: PartyFolder, plan: RoundPlan, outcome: Outcome) -> None
 
 
 def _tell_failure(lab: PartyFolder, plan: RoundPlan, error: BaseException, done: int) -> None:
-    """Tell the others that the study is over, whatever happened.
-
-    A store that was tried for a whole deadline is not waited for again.
-    """
+    """Tell the others that the study is over, whatever happened."""
     code = error.code if isinstance(error, SecureFLError) else RoundError.code
     cause = (error.site, error.ended_with) if isinstance(error, EndedError) else ("", "")
     with suppress(StoreError):
         persist(
             lambda: _say_end(lab, plan, code, done, cause=cause),
-            0.0 if isinstance(error, StoreError) else _LAST_TRIES,
+            _LAST_TRIES,
         )
 
 
-def _as_told(error: BaseException) -> BaseException:
+def _as_told(error: BaseException, plan: RoundPlan) -> BaseException:
     """The error of a run that began, with what it costs; others as they are."""
+    minutes = 2 * plan.study.schedule.round_deadline / 60
+    again = (
+        "Nothing is lost: `securefl study run` again goes on from here. The hospitals wait for it"
+        f" for {minutes:.3g} minutes; then they end the study, and every budget stays charged."
+    )
+    if isinstance(error, StoppedFromOutsideError):
+        return RoundError(
+            "The run was stopped from outside.", whose="this machine's operator", next_step=again
+        )
     if isinstance(error, KeyboardInterrupt):
         return RoundError("The run was stopped by hand.", whose="the researcher", next_step=_OVER)
     if isinstance(error, StoreError):
         return StoreError(
             f"{error.what} It stayed so for a whole round deadline.",
             whose=error.whose,
-            next_step=f"{error.next_step} {_OVER}",
+            next_step=f"{error.next_step} {again}",
+        )
+    if isinstance(error, OSError):
+        return UnreadableError(
+            f"{error.filename or 'The study folder'}: {error.strerror or error}.",
+            whose="this machine's operator",
+            next_step=f"Mend that. {again}",
         )
     return error
 
@@ -215,18 +250,18 @@ def _unfailing(show: Callable[[T], object] | None, log: Journal) -> Callable[[T]
     return shown
 
 
-def _once(lab: PartyFolder, folder: Path, plan: RoundPlan) -> Lock:
-    """Use the study up.
+def _once(folder: Path) -> Lock:
+    """Use the study up, or go on with the run that did.
 
-    One whose run was killed is ended for the others too, if nobody told them.
+    Raises:
+        UsageError: another process runs it.
     """
     marker = folder / _MARKER
-    with suppress(FileExistsError):
-        marker.touch(mode=0o600, exist_ok=False)
-        lock = Lock(marker)
-        lock.take(seconds=1.0)
-        return lock
-    raise _second(lab, folder, plan)
+    marker.touch(mode=0o600)
+    lock = Lock(marker)
+    if not lock.take(seconds=1.0):
+        raise _running(folder)
+    return lock
 
 
 def was_run(folder: Path) -> bool:
@@ -239,30 +274,43 @@ def is_running(folder: Path) -> bool:
     return was_run(folder) and is_held(folder / _MARKER)
 
 
-def refuse_second(lab: PartyFolder, folder: Path, plan: RoundPlan) -> None:
-    """Refuse a study that was run from here before.
+def goes_on(lab: PartyFolder, folder: Path, plan: RoundPlan) -> bool:
+    """True if a run was begun from the folder, is not running, and the next one goes on with it.
 
     Raises:
-        UsageError: it was.
+        StoreError: the store is away.
     """
-    if was_run(folder):
-        raise _second(lab, folder, plan)
+    if not was_run(folder) or (folder / RESULT).exists() or is_running(folder):
+        return False
+    end = end_of(lab.board, plan)
+    return end is None or end.outcome == "completed"
 
 
-def _second(lab: PartyFolder, folder: Path, plan: RoundPlan) -> UsageError:
-    if (
-        not (folder / RESULT).exists()
-        and not is_running(folder)
-        and end_of(lab.board, plan) is None
-    ):
-        _say_end(lab, plan, RoundError.code, 0)
-    return UsageError(
+def refuse_second(lab: PartyFolder, folder: Path, plan: RoundPlan) -> None:
+    """Refuse a study whose run from here is over, or going on in another process.
+
+    Raises:
+        UsageError: it is.
+    """
+    if not was_run(folder) or goes_on(lab, folder, plan):
+        return
+    if is_running(folder):
+        raise _running(folder)
+    raise UsageError(
         f"{folder.name} was run before.",
         whose="the researcher",
         next_step=(
             "A study runs once. `securefl study report` shows its result; `securefl study new ..."
             " --id NAME` makes another."
         ),
+    )
+
+
+def _running(folder: Path) -> UsageError:
+    return UsageError(
+        f"{folder.name} is running in another process.",
+        whose="the researcher",
+        next_step="Wait for its end; `securefl study status` says how far it is.",
     )
 
 

@@ -1,8 +1,9 @@
 """Ctrl-C during a run: the first says what stopping costs, the second within five seconds stops.
 
-Where nobody sits at a terminal or in an interactive session, the first stops. SIGTERM always does.
-Either way the others are told that the study is over (:mod:`securefl.researcher.run_study`): inside a
-run it arrives as ``KeyboardInterrupt``.
+Where nobody sits at a terminal or in an interactive session, the first stops. Either way the others
+are told that the study is over (:mod:`securefl.researcher.run_study`): inside a run it arrives as
+``KeyboardInterrupt``. SIGTERM, by which a machine that is shut down ends its processes, stops the run
+and not the study: the next run goes on.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 #: Seconds within which the second Ctrl-C must come.
 AGAIN: Final = 5.0
+
+
+class StoppedFromOutsideError(KeyboardInterrupt):
+    """SIGTERM came: this process ends, and the study does not."""
 
 
 def somebody_is_there() -> bool:
@@ -52,7 +57,9 @@ def asking_first(
     def interrupted(number: int, _frame: FrameType | None) -> None:
         nonlocal asked
         now = clock()
-        if number == signal.SIGTERM or not somebody_is_there() or now - asked <= AGAIN:
+        if number == signal.SIGTERM:
+            raise StoppedFromOutsideError
+        if not somebody_is_there() or now - asked <= AGAIN:
             raise KeyboardInterrupt
         asked = now
         line = f"\n{cost()} Press Ctrl-C again within {AGAIN:.0f} s to stop.\n"

@@ -57,7 +57,8 @@ _MOST_POLYNOMIALS: Final = 16
 class RoundKeyPair(RoundKeys):
     """CKKS key pair that opens one sum and is then erased.
 
-    Made by :meth:`generate`; it cannot be copied or stored. SEAL keeps secret keys in memory pools
+    Made by :meth:`generate`; it cannot be copied or stored (:meth:`secret` is, until the sum is
+    opened: :mod:`securefl.secagg.stored_keys`). SEAL keeps secret keys in memory pools
     that are overwritten when they are freed, which is when this object lets go; a test reads the
     process's memory to see it. Of the decrypted polynomial, from which the key could be solved,
     copies are zeroed where Python reaches them, but SEAL's general pool may keep one until the

@@ -180,7 +180,7 @@ class Off(Coordinator):
 
     named = True
 
-    def _show(self, facts, secret, opened):
+    def _opening(self, facts, secret, opened):
         if facts.round == 1:
             truth = opened.values.copy()
             opened.values[len(truth) // 2] += 1
@@ -188,7 +188,7 @@ class Off(Coordinator):
                 opened = OpenedSum(
                     truth, opened.contributions, opened.sum_sha256, opened.frame_bytes
                 )
-        super()._show(facts, secret, opened)
+        return super()._opening(facts, secret, opened)
 
 
 class OffUnnamed(Off):
@@ -214,8 +214,8 @@ class OtherKey(Coordinator):
         del secret
         return CkksIntegers().generate().secret()
 
-    def _show(self, facts, secret, opened):
-        super()._show(facts, self.key(secret), opened)
+    def _opening(self, facts, secret, opened):
+        return super()._opening(facts, self.key(secret), opened)
 
 
 class OneOff(OtherKey):
@@ -238,17 +238,15 @@ class Replaying(Coordinator):
 
     first = None
 
-    def _show(self, facts, secret, opened):
+    def _opening(self, facts, secret, opened):
         if facts.round == 1:
             self.first = opened.values.copy()
-            super()._show(facts, secret, opened)
-            at = RoundBoard.of(self._exchange.board, facts)
-            self.opening = at.opening(3).read()
+            self.opening = super()._opening(facts, secret, opened)
         elif facts.round == 2:
             opened.values[:] = self.first
-            self._exchange.show(2, self.opening)
         else:
-            super()._show(facts, secret, opened)
+            return super()._opening(facts, secret, opened)
+        return self.opening
 
 
 @pytest.mark.parametrize("plan", [FULL, SURVIVING_KEYED], ids=["full", "survivors-keyed"])
@@ -260,8 +258,8 @@ def test_the_total_of_another_round_replayed(plan, tmp_path):
 class Silent(Coordinator):
     """Shows nothing."""
 
-    def _show(self, facts, secret, opened):
-        pass
+    def _opening(self, facts, secret, opened):
+        return b""
 
 
 def test_no_opening_is_no_answer(tmp_path):

@@ -26,10 +26,10 @@ class Exchanged(Coordinator):
     first.
     """
 
-    def _show(self, facts, secret, opened):
-        super()._show(facts, secret, opened)
-        if facts.round == 1:
-            self.exchange(facts)
+    def _tell(self, finished, context, transcript):
+        super()._tell(finished, context, transcript)
+        if context.round == 1:
+            self.exchange(context)
 
     def exchange(self, facts):
         site = facts.cohort[0]
@@ -50,9 +50,9 @@ class Exchanged(Coordinator):
 class Hidden(Exchanged):
     """The same, and the store hides the coordinator's transcript."""
 
-    def exchange(self, facts):
-        super().exchange(facts)
+    def _tell(self, finished, context, transcript):
         self._exchange.leave = lambda number, transcript: None
+        super()._tell(finished, context, transcript)
 
 
 @BOTH

@@ -27,6 +27,7 @@ from securefl.federation.messages import Call, Ready
 from securefl.federation.opened_sum import OpenedSum
 from securefl.federation.participant import Participant
 from securefl.federation.readiness import all_ready
+from securefl.federation.run_memory import NoMemory
 from securefl.federation.store_exchange import StoreExchange
 from securefl.federation.study_progress import StudyProgress
 from securefl.node import agent as agent_module
@@ -170,7 +171,11 @@ class Hospital:
     def announce(self, number):
         plan = self.study.plan
         coordinator = Coordinator(
-            plan, self.c.lab.folder.identity, StoreExchange(self.board, plan), CkksIntegers()
+            plan,
+            self.c.lab.folder.identity,
+            StoreExchange(self.board, plan),
+            CkksIntegers(),
+            NoMemory(),
         )
         coordinator._instances = all_ready(self.board, plan, self.nonce)
         keys = CkksIntegers().generate()

@@ -25,6 +25,7 @@ from securefl.federation.checked_round import Broadcast
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.messages import MAX_ANNOUNCEMENT, Invitation, Ready
 from securefl.federation.readiness import call_of
+from securefl.federation.run_memory import NoMemory
 from securefl.federation.store_exchange import StoreExchange
 from securefl.secagg.survivor_contribution import head_limit
 
@@ -127,7 +128,7 @@ def theta_of(tmp_path, plan, text, coordinator_fails=frozenset(), aggregator_fai
     thread.start()
     try:
         outcome = Coordinator(
-            plan, room.researcher, StoreExchange(stores[0], plan), room.cipher
+            plan, room.researcher, StoreExchange(stores[0], plan), room.cipher, NoMemory()
         ).run()
     finally:
         over.set()
@@ -206,7 +207,7 @@ def test_a_store_that_stays_away_ends_the_round_at_its_deadline_with_a_clear_wor
 
     exchange = StoreExchange(Gone(str(tmp_path)), plan, told.append)
     with pytest.raises(StoreError, match="no space left"):
-        Coordinator(plan, room.researcher, exchange, room.cipher).run()
+        Coordinator(plan, room.researcher, exchange, room.cipher, NoMemory()).run()
     assert len(told) == 1
     assert "tried again until the round's deadline" in told[0]
 

@@ -18,6 +18,7 @@ from securefl.federation.coordinator import Coordinator
 from securefl.federation.following import Following
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
+from securefl.federation.run_memory import NoMemory
 from securefl.federation.store_exchange import StoreExchange
 from securefl.federation.verified_totals import VerifiedTotals
 from securefl.secagg.survivor_contribution import head_limit
@@ -74,10 +75,12 @@ class FollowedExchange(StoreExchange):
         limit = head_limit(arrivals.terms)
         for site, stage in later.items():
             head = partial(self._head, stage, at, limit)
-            signed[site] = stage.agree(proposal, head)
-            at.agreement(site).post(signed[site])
+            if stage.survivors is None:  # else it was signed before the coordinator was killed
+                at.agreement(site).post(stage.agree(proposal, head))
+            signed[site] = at.agreement(site).read()
         for site, stage in later.items():
-            at.answer(site, stage.survivors).post(stage.answer(signed))
+            if not stage.answered:
+                at.answer(site, stage.survivors).post(stage.answer(signed))
         self._aggregate(arrivals.terms.facts)
         return super().conclude(arrivals, proposal, seconds)
 
@@ -125,14 +128,17 @@ class FollowedStudy:
         folder: where the board lies.
         coordinator: the class.
         checked: whether hospitals verify (rule 11).
+        memory: what is durable of the coordinator's run.
     """
 
-    def __init__(self, plan, folder, coordinator=Coordinator, *, checked=True):
+    def __init__(self, plan, folder, coordinator=Coordinator, *, checked=True, memory=None):
         self.room = Room(plan)
         self.room.hospitals = {s: Numbers(i) for i, s in enumerate(plan.study.cohort)}
         self.board = open_board(folder.as_uri())
         self.exchange = FollowedExchange(self.room, self.board, checked=checked)
-        self.coordinator = coordinator(plan, self.room.researcher, self.exchange, self.room.cipher)
+        self.coordinator = coordinator(
+            plan, self.room.researcher, self.exchange, self.room.cipher, memory or NoMemory()
+        )
         self.coordinator._instances = INSTANCES
 
     def run(self):

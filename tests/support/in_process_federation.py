@@ -23,6 +23,7 @@ from securefl.federation.messages import Announcement
 from securefl.federation.participant import Participant
 from securefl.federation.round_plan import RoundPlan, card_of
 from securefl.federation.round_strategy import round_strategy_of
+from securefl.federation.run_memory import NoMemory
 from securefl.federation.sealing import seal_model
 from securefl.learning.features import Prepared, feature_names
 from securefl.learning.models import weights_from_bytes, weights_to_bytes
@@ -227,7 +228,9 @@ class Room:
 
     def coordinator(self, exchange=None, identity=None):
         exchange = exchange or LocalExchange(self.participants(), self.aggregator)
-        coordinator = Coordinator(self.plan, identity or self.researcher, exchange, self.cipher)
+        coordinator = Coordinator(
+            self.plan, identity or self.researcher, exchange, self.cipher, NoMemory()
+        )
         coordinator._instances = INSTANCES  # as if all had said that they are ready
         return coordinator
 

@@ -19,6 +19,7 @@ from securefl.federation import paths
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.messages import Call, Ready
 from securefl.federation.readiness import call_of, ready_of
+from securefl.federation.run_memory import NoMemory
 from securefl.federation.store_exchange import StoreExchange
 from securefl.learning.features import feature_names
 from securefl.learning.patient_hashes import patients_among
@@ -140,6 +141,7 @@ class Scene:
             self.c.lab.folder.identity,
             StoreExchange(self.board, self.run.plan),
             CkksIntegers(),
+            NoMemory(),
         )
         coordinator._instances = {
             **INSTANCES,

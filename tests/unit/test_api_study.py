@@ -30,8 +30,9 @@ from securefl.errors import (
 )
 from securefl.federation import coordinator as coordinator_module
 from securefl.federation import paths
-from securefl.federation.coordinator import Outcome, RoundRecord
+from securefl.federation.coordinator import Outcome
 from securefl.federation.messages import End, Status
+from securefl.federation.round_record import RoundRecord
 from securefl.federation.status_board import end_of
 from securefl.learning.stages.evaluate import EvaluateResult
 from securefl.learning.stages.train import TrainResult
@@ -42,6 +43,7 @@ from securefl.node.extract import publish_extract
 from securefl.node.rotation import rotate_key
 from securefl.report.quality import quality_words
 from securefl.researcher import asking, results
+from securefl.researcher.stopping import StoppedFromOutsideError
 from securefl.study.counts import evaluation_of
 from securefl.study.training import training_of
 
@@ -604,11 +606,13 @@ def test_the_status_names_each_way_in_which_a_run_stands(c, approved):
         assert approved.run_status() == "The study is running."
     finally:
         lock.release()
-    assert "did not come to its end" in approved.run_status()
+    assert "interrupted; `securefl study run` again goes on" in approved.run_status()
     c.lab.folder.board.post(
         paths.ending(approved.digest),
         End(approved.digest, "completed", 4).dump(c.lab.folder.identity.sign),
     )
+    assert "interrupted" in approved.run_status()  # its result is not here yet
+    (approved.folder / "result.json").touch()
     assert "ran to its end" in approved.run_status()
 
 
@@ -630,18 +634,78 @@ def test_what_only_shows_the_run_ends_nothing(c, approved, monkeypatch):
     assert ended(c, approved).outcome == "completed"
 
 
-def test_a_run_that_was_killed_is_ended_for_the_others_at_the_next_try(c, approved):
+def completed(study):
+    """A coordinator's whole run, told in one round."""
+
+    def run(watch):
+        made = outcome(study)
+        watch(made.records[0])
+        return made
+
+    return run
+
+
+class KilledError(BaseException):
+    """As SIGKILL: no handler of the program's sees it."""
+
+
+def test_a_run_that_was_killed_goes_on_at_the_next_try(c, approved, monkeypatch):
     (approved.folder / "run.lock").touch()
-    with pytest.raises(UsageError, match="was run before"):
+    assert "`securefl study run` again goes on" in approved.run_status()
+    coordinated(monkeypatch, completed(approved))
+    monkeypatch.setattr(results, "_EXTRACT_SECONDS", 0)
+    approved.run(model_folder=c.root / f"model-{approved.name}")
+    assert ended(c, approved).outcome == "completed"
+    assert not (approved.folder / "run").exists()
+
+
+def test_a_result_that_a_kill_swallowed_is_made_at_the_next_try(c, approved, monkeypatch):
+    coordinated(monkeypatch, completed(approved))
+
+    def killed(*_, **__):
+        raise KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(results, "save_result", killed)
+        with pytest.raises(KilledError):
+            approved.run(model_folder=c.root / f"model-{approved.name}")
+    assert ended(c, approved).outcome == "completed"
+    assert not results.has_result(approved.folder)
+    monkeypatch.setattr(results, "_EXTRACT_SECONDS", 0)
+    approved.run(model_folder=c.root / f"model-{approved.name}")
+    assert results.has_result(approved.folder)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (StoreError("The store is away."), StoreError),
+        (OSError(28, "No space left on device", "run"), UnreadableError),
+        (StoppedFromOutsideError(), RoundError),
+    ],
+    ids=["store", "disk", "terminated"],
+)
+def test_what_ends_a_run_and_not_its_study(c, approved, monkeypatch, error, raised):
+    def stop(_):
+        raise error
+
+    coordinated(monkeypatch, stop)
+    with pytest.raises(raised) as told:
         approved.run()
-    assert ended(c, approved).outcome == "round"
+    assert "`securefl study run` again goes on from here" in told.value.next_step
+    assert "wait for it for" in told.value.next_step
+    assert ended(c, approved) is None
+    coordinated(monkeypatch, completed(approved))
+    monkeypatch.setattr(results, "_EXTRACT_SECONDS", 0)
+    approved.run(model_folder=c.root / f"model-{approved.name}")
+    assert ended(c, approved).outcome == "completed"
 
 
 def test_a_second_run_beside_a_living_one_ends_nothing(c, approved):
     lock = Lock(approved.folder / "run.lock")
     lock.take()
     try:
-        with pytest.raises(UsageError, match="was run before"):
+        with pytest.raises(UsageError, match="is running in another process"):
             approved.run()
         assert ended(c, approved) is None
     finally:
