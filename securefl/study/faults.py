@@ -59,7 +59,7 @@ _THRESHOLD = (
     ' also "above", "at-most", "below"'
 )
 #: Tables of which a file has several.
-_LISTS = frozenset({"participants", "stages"})
+_LISTS = frozenset({"participants", "parties", "stages"})
 _UNION_FAULTS = {"union_tag_not_found", "union_tag_invalid"}
 _MESSAGES = {
     "extra_forbidden": "unknown key",

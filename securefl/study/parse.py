@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 import re
 import tomllib
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -37,6 +38,34 @@ _LONG_KEY = re.compile(
 _SCHEMAS: dict[type[Template], str] = {Template: "securefl-protocol/2", Study: "securefl-study/2"}
 
 _Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class FileWords:
+    """Names of a kind of file in its refusals.
+
+    Attributes:
+        noun: as in "The study file is not UTF-8 text".
+        template: where its reader finds one that is right.
+        check: the command that checks it.
+        whose: who wrote it; empty for a study's researcher.
+    """
+
+    noun: str
+    template: str
+    check: str
+    whose: str = ""
+
+
+STUDY: Final = FileWords(
+    "study file", "Write it like the template of `securefl study init`.", "securefl study check"
+)
+AGREEMENT: Final = FileWords(
+    "agreement",
+    "Write it like the one that `securefl consortium new` makes.",
+    "securefl consortium check",
+    "whoever wrote the agreement",
+)
 _Template = TypeVar("_Template", bound=Template)
 
 
@@ -100,11 +129,15 @@ def parse_data(text: str | bytes) -> DataPart:
     raw = load_raw(text)
     if raw.get("schema") not in _SCHEMAS.values():
         raise _other_schema(raw, _SCHEMAS[Template], text)
-    return _validated(raw, text, DataPart)
+    return validated(raw, text, DataPart)
 
 
-def load_raw(text: str | bytes) -> dict[str, Any]:
+def load_raw(text: str | bytes, words: FileWords = STUDY) -> dict[str, Any]:
     """The TOML as plain values, with size, encoding and syntax checked.
+
+    Args:
+        text: the file.
+        words: its names in a refusal.
 
     Raises:
         StudyError: too long, not UTF-8, or not TOML.
@@ -113,7 +146,8 @@ def load_raw(text: str | bytes) -> dict[str, Any]:
         data = text.encode("utf-8") if isinstance(text, str) else text
         if len(data) > MAX_BYTES:
             raise StudyError(
-                f"The study file has {len(data)} bytes; at most {MAX_BYTES} are read.",
+                f"The {words.noun} has {len(data)} bytes; at most {MAX_BYTES} are read.",
+                whose=words.whose,
                 next_step="Shorten the texts.",
             )
         source = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")  # some editors write the mark
@@ -121,16 +155,21 @@ def load_raw(text: str | bytes) -> dict[str, Any]:
         raw = {} if deep else tomllib.loads(source)
     except (UnicodeDecodeError, UnicodeEncodeError) as error:
         raise StudyError(
-            f"The study file is not UTF-8 text (byte {error.start}).", next_step="Save it as UTF-8."
+            f"The {words.noun} is not UTF-8 text (byte {error.start}).",
+            whose=words.whose,
+            next_step="Save it as UTF-8.",
         ) from None
     except (ValueError, RecursionError) as error:  # tomllib lets int()'s own ValueError through
         raise StudyError(
-            f"The study file is not valid TOML: {error}.", next_step="Mend that line."
+            f"The {words.noun} is not valid TOML: {error}.",
+            whose=words.whose,
+            next_step="Mend that line.",
         ) from None
     if deep or _depth(raw) > MAX_DEPTH:
         raise StudyError(
-            f"The study file nests tables or lists more than {MAX_DEPTH} deep; a study never does.",
-            next_step="Write it like the template of `securefl study init`.",
+            f"The {words.noun} nests tables or lists more than {MAX_DEPTH} deep; none ever does.",
+            whose=words.whose,
+            next_step=words.template,
         )
     return raw
 
@@ -172,18 +211,35 @@ def _checked(raw: Mapping[str, Any], text: str | bytes, model: type[_Template]) 
     want = _SCHEMAS[model]
     if raw.get("schema") != want:
         raise _other_schema(raw, want, text)
-    return _validated(raw, text, model)
+    return validated(raw, text, model)
 
 
-def _validated(raw: Mapping[str, Any], text: str | bytes, model: type[_Model]) -> _Model:
+def validated(
+    raw: Mapping[str, Any],
+    text: str | bytes,
+    model: type[_Model],
+    words: FileWords = STUDY,
+) -> _Model:
+    """Read plain values by a section's model.
+
+    Args:
+        raw: as :func:`load_raw` gave them.
+        text: the file, for the line numbers.
+        model: the section of the whole file.
+        words: the file's names in a refusal.
+
+    Raises:
+        StudyError: with each fault's line number, what is wrong and how to mend it.
+    """
     try:
         return model.model_validate(tuples(raw))
     except ValidationError as error:
         lines = line_index(_as_text(text))
         faults = [describe(item, lines) for item in _causes(_flat(error))]
         raise StudyError(
-            "The study file breaks the contract:\n" + listed(faults) + "\n",
-            next_step="Mend the lines named above and run `securefl study check` again.",
+            f"The {words.noun} breaks the contract:\n" + listed(faults) + "\n",
+            whose=words.whose,
+            next_step=f"Mend the lines named above and run `{words.check}` again.",
         ) from None
 
 

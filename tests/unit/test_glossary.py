@@ -26,6 +26,7 @@ PLAIN = frozenset(
     application drawing link_file server
     leaving meanings other_studies outcome own_figures own_place planning plausible play predict
     programme public public_side public_times registration registries results roles rows scoring
+    amending cadence checking participation parties places privacy purposes
     sealed steady stopping summing told train verifying visits waiting whole_vectors wording
     """.split()  # noqa: SIM905 - a list of words reads as words
 )

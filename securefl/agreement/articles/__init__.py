@@ -1,0 +1,1 @@
+"""Articles of an agreement, a file each: its table, and what in a study goes beyond it."""

@@ -1,0 +1,78 @@
+"""Article 7: who is sent a model, and under which licence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from securefl.agreement.article import Article, Breach
+from securefl.study.fields import Fault, Line, Name
+from securefl.study.recipients import ROLES
+from securefl.study.stages import makes_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from securefl.agreement.article import Case
+    from securefl.agreement.schema import Agreement
+    from securefl.study.schema import Study
+
+
+class Models(Article):
+    """Recipients of models: parties by name, or ``participants``, ``coordinator``, ``aggregator``
+    of a study. Licences, each written as studies write it.
+    """
+
+    number: ClassVar[int] = 7
+    title: ClassVar[str] = "models"
+
+    recipients: tuple[Name, ...]
+    licences: Annotated[tuple[Line, ...], Field(min_length=1)]
+
+    def breaches(self, case: Case) -> Iterator[Breach]:
+        """See the base class."""
+        study = case.study
+        if not makes_model(study):
+            return
+        agreed = {name for word in self.recipients for name in _names(study, word)}
+        sent = {name for word in study.outputs.recipients for name in _names(study, word)}
+        other = sorted(sent - agreed)
+        if other:
+            yield Breach(
+                "recipients",
+                f"the study sends the model to {', '.join(other)}; agreed are"
+                f" {', '.join(self.recipients) or 'none'}",
+                "Take them off outputs.recipients.",
+            )
+        if study.outputs.licence not in self.licences:
+            yield Breach(
+                "licences",
+                f"the study has the licence {study.outputs.licence}; agreed are"
+                f" {', '.join(self.licences)}",
+                "Write an agreed one as outputs.licence.",
+            )
+
+    def contradictions(self, agreement: Agreement) -> Iterator[Fault]:
+        """See the base class."""
+        known = {*ROLES, *(party.name for party in agreement.parties)}
+        for place, name in enumerate(self.recipients):
+            if name not in known:
+                yield Fault(f'"{name}" is no party', "models", "recipients", place)
+
+    def clauses(self) -> list[str]:
+        """See the base class."""
+        return [
+            f"A model is sent to nobody but: {', '.join(self.recipients) or 'nobody'}.",
+            f"It has one of these licences: {', '.join(self.licences)}.",
+        ]
+
+
+def _names(study: Study, word: str) -> tuple[str, ...]:
+    """Parties of a study that a word stands for."""
+    groups = {
+        "participants": study.cohort,
+        "coordinator": (study.coordinator.name,),
+        "aggregator": (study.aggregator.name,),
+    }
+    return groups.get(word, (word,))
