@@ -1,6 +1,7 @@
 """Aggregator at work: finds studies that it was invited to, and adds each round as it completes.
 
-Invited by a trusted coordinator. It runs for months beside hundreds of old studies: one that is
+Invited by a trusted coordinator. It holds nothing that it cannot read again: killed anywhere, the
+next process adds the round that is going on from the store, to the same bytes. It runs for months beside hundreds of old studies: one that is
 over, that is another aggregator's, or whose time has passed is remembered by name and read no more;
 what cannot be served yet and what does not move is looked at less and less often.
 """
@@ -21,7 +22,7 @@ from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.round_plan import RoundPlan
 from securefl.federation.round_strategy import round_strategy_of
-from securefl.federation.status_board import end_of
+from securefl.federation.status_board import end_of, status_of
 from securefl.federation.study_board import StudyBoard, studies_on
 from securefl.study.sealed import SealedStudy
 from securefl.study.study_id import short_digest
@@ -60,6 +61,17 @@ class _Serving:
 
     def __post_init__(self) -> None:
         self.inbox = RoundInbox(self.aggregator.plan)
+
+    def skip_finished(self, board: Board) -> None:
+        """Begin with the round that is going on, in a study that was served before.
+
+        A round is over once the coordinator announced the one behind it.
+        """
+        while True:
+            found = self.inbox.announced(board, self.next_round + 1)
+            if found is None or found.said.round != self.next_round + 1:
+                return
+            self.next_round += 1
 
     def go_on(self) -> None:
         """To the next round; what this one held is let go."""
@@ -160,19 +172,26 @@ class AggregatorService:
             return False
         if plan is None:
             return digest in self._done
-        if self._is_past(plan) or end_of(self.board, plan) is not None:
+        if self._is_past(plan) or end_of(self.board, plan) is not None or self._gave_up(digest):
             self._done.add(digest)  # over before this process began
         else:
             pace = Backoff(
                 longest=min(_LONGEST_WAIT, plan.study.schedule.round_deadline / 20),
                 clock=self.clock,
             )
-            self._serving[digest] = _Serving(Aggregator(plan, self.identity), pace)
+            serving = _Serving(Aggregator(plan, self.identity), pace)
+            serving.skip_finished(self.board)
+            self._serving[digest] = serving
             self.say(
                 f"serving study {plan.study.study.id} ({short_digest(digest)}),"
                 f" {len(plan.study.participants)} hospitals"
             )
         return True
+
+    def _gave_up(self, digest: str) -> bool:
+        """True if an earlier process of this aggregator said that it cannot add a round."""
+        mine = self.identity.card
+        return status_of(self.board, digest, mine.name, mine.signing_public) is not None
 
     def _is_past(self, plan: RoundPlan) -> bool:
         """True once the time of a study is over.

@@ -13,9 +13,12 @@ from secagg_whole import read_sum
 
 from securefl.boards.board import CarriedBoard
 from securefl.boards.opening import open_board
+from securefl.boards.slot import Slot
 from securefl.errors import MessageError, RoundError, StoreError
 from securefl.federation import checked_round, paths
+from securefl.federation.aggregator import Aggregator
 from securefl.federation.aggregator_service import AggregatorService
+from securefl.federation.full_round import FullRound
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Invitation, Status
 
 TEXT, PLAN = sealed_study()
@@ -90,6 +93,79 @@ def test_a_complete_round_is_added_and_signed(room, store, said):
     )
     assert set(total.parts) == set(frames)
     assert not here.step()  # round 2 is not announced
+
+
+class KilledError(BaseException):
+    """As SIGKILL: no handler of the program's sees it."""
+
+
+def killing(work, *, after):
+    """``work``, by whose beginning or end the process is killed."""
+
+    def killed(*given, **named):
+        if after:
+            work(*given, **named)
+        raise KilledError
+
+    return killed
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [(FullRound, "poll"), (FullRound, "write_sum"), (Aggregator, "add"), (Slot, "post_file")],
+)
+def test_killed_anywhere_the_next_process_signs_the_same_bytes(
+    room, store, said, monkeypatch, where, what, after
+):
+    invite(room, store)
+    answered(room, store)
+    first = service(room, store, said)
+    first.look()
+    with monkeypatch.context() as patched:
+        patched.setattr(where, what, killing(getattr(where, what), after=after))
+        with pytest.raises(KilledError):
+            first.step()
+    there = store.read(paths.RoundPaths(PLAN.digest, 1).sum, 1 << 20)
+    assert (there is not None) is (after and what == "post_file")
+
+    undisturbed = service(room, store, said)
+    undisturbed.look()
+    assert undisturbed.step()
+    total = store.read(paths.RoundPaths(PLAN.digest, 1).sum, 1 << 20)
+    assert there in {None, total}
+    again = service(room, store, said)
+    again.look()
+    assert again.step()
+    assert store.read(paths.RoundPaths(PLAN.digest, 1).sum, 1 << 20) == total
+
+
+def test_a_process_that_begins_late_begins_with_the_round_that_is_going_on(room, store, said):
+    invite(room, store)
+    answered(room, store)
+    second = room.announce(2)[1].announcement
+    store.post(paths.RoundPaths(PLAN.digest, 2).announcement, second)
+    here = service(room, store, said)
+    here.look()
+    assert here._serving[PLAN.digest].next_round == 2
+    for there in (b"junk", second):  # what somebody else put there makes no round
+        store.post(paths.RoundPaths(PLAN.digest, 3).announcement, there)
+        another = service(room, store, said)
+        another.look()
+        assert another._serving[PLAN.digest].next_round == 2
+
+
+def test_a_round_that_was_given_up_is_not_taken_up_again(room, store, said):
+    invite(room, store)
+    word = Status(PLAN.digest, "Aggregator", 1, "round")
+    store.post(paths.status(PLAN.digest, "Aggregator"), word.dump(room.researcher.sign))
+    here = service(room, store, said)
+    here.look()
+    assert here.busy  # another's word is none of this aggregator's
+    store.post(paths.status(PLAN.digest, "Aggregator"), word.dump(room.operator.sign))
+    here = service(room, store, said)
+    here.look()
+    assert not here.busy
 
 
 def test_an_announcement_is_opened_once(room, store, said, monkeypatch):
