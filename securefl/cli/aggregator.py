@@ -8,11 +8,11 @@ from __future__ import annotations
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from securefl.cli.screen import card_options, folder_option, say
+from securefl.cli.screen import card_options, folder_option, json_option, say, write_json
 from securefl.errors import SecureFLError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -84,10 +84,12 @@ def init(
 @card_options
 @_aggregator_option
 def trust(
+    *,
     cards: tuple[Path, ...],
     fingerprint: str | None,
     yes: bool,
     remove: str | None,
+    json_file: str | None,
     folder: str | None,
 ) -> None:
     """Add the cards of the coordinators whose studies are served; without a card, show the list."""
@@ -99,6 +101,7 @@ def trust(
         fingerprint=fingerprint,
         yes=yes,
         remove=remove,
+        json_file=json_file,
     )
 
 
@@ -194,14 +197,19 @@ def stop(folder: str | None) -> None:
 
 
 @aggregator.command()
+@json_option
 @_aggregator_option
-def status(folder: str | None) -> None:
+def status(json_file: str | None, folder: str | None) -> None:
     """Say whether the aggregator runs, and whom it serves."""
     from securefl.party.pidfile import last_end, running_process, store_away
     from securefl.report.words import day
 
     here = _open(folder)
     state = running_process(here.path, _ROLE)
+    if json_file:
+        write_json(_status_json(here), json_file)
+    if json_file == "-":
+        return
     running = "not running; `securefl aggregator start` starts it"
     if state:
         running = f"running since {state['since']}"
@@ -223,6 +231,22 @@ def status(folder: str | None) -> None:
         "  coordinators"
         f" {', '.join(c.name for c in here.book.cards().values()) or 'none trusted yet; `securefl aggregator trust CARD`'}"
     )
+
+
+def _status_json(here: PartyFolder) -> dict[str, Any]:
+    """The state as ``--json`` writes it."""
+    from securefl.party.pidfile import last_end, running_process, store_away
+
+    state = running_process(here.path, _ROLE)
+    away, ended = store_away(state), last_end(here.path, _ROLE)
+    return {
+        "aggregator": here.name,
+        "running": state is not None,
+        "since": None if state is None else state["since"],
+        "store_away": None if away is None else {"since": away.since, "reason": away.reason},
+        "ended": None if ended is None else {"at": ended.at or None, "reason": ended.reason},
+        "coordinators": [card.name for card in here.book.cards().values()],
+    }
 
 
 def _serve(

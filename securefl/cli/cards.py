@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.cli.screen import confirm, say, say_quoted
+from securefl.cli.screen import confirm, say, say_quoted, write_json
 from securefl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ def trust_cards(
     fingerprint: str | None,
     yes: bool,
     remove: str | None,
+    json_file: str | None = None,
 ) -> None:
-    """Add cards, remove a name, or show the list.
+    """Add cards, remove a name, or show the list; the list as it is then goes to ``json_file``.
 
     Raises:
         UnreadableError, MessageError: a file is not a card.
@@ -38,14 +39,21 @@ def trust_cards(
     if remove:
         book.distrust(remove)
         say(f"{remove} is off the list.")
+    if remove or (json_file == "-" and not cards):
+        _write_list(book, json_file)
         return
     if fingerprint and len(cards) != 1:
         raise UsageError(
             "--fingerprint goes with one card.", next_step="Trust the cards one by one."
         )
+    if cards and json_file == "-":
+        raise UsageError(
+            "`--json -` prints the list alone.", next_step="Name a file, or leave the cards out."
+        )
     for path in cards:
         card = read_given_card(read_given(path, MAX_CARD_BYTES), str(path))
         _trust(book, card, fingerprint, yes=yes)
+    _write_list(book, json_file)
     listed = book.cards()
     names = ", ".join(f"{card.name} ({card.role})" for card in listed.values())
     say(f"Trusted here: {names or 'nobody yet'}.")
@@ -56,6 +64,24 @@ def trust_cards(
                 line += f" (new keys since {day(card.earlier[-1].until)[:10]})"
             say(line)
             say_quoted(card.legal_name)
+
+
+def _write_list(book: AddressBook, json_file: str | None) -> None:
+    """Write everybody on the list, where a program asked for it."""
+    if json_file is None:
+        return
+    trusted = [
+        {
+            "name": card.name,
+            "role": card.role,
+            "legal_name": card.legal_name,
+            "email": card.email,
+            "fingerprint": card.spoken,
+            "new_keys_since": card.earlier[-1].until if card.earlier else None,
+        }
+        for card in book.cards().values()
+    ]
+    write_json({"trusted": trusted}, json_file)
 
 
 def _trust(

@@ -55,6 +55,11 @@ _COMMANDS = {
         "doctor",
         "Check this machine: versions, encryption, store, clock, keys.",
     ),
+    "completion": (
+        "securefl.cli.completion",
+        "completion",
+        "Let the shell complete commands and names.",
+    ),
     "selftest": (
         "securefl.cli.selftest",
         "selftest",

@@ -91,6 +91,7 @@ def card_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--yes", is_flag=True, help="You have compared the fingerprints already."),
         click.option("--remove", metavar="NAME", help="Take a name off the list."),
+        json_option,
     )
     for option in reversed(options):
         command = option(command)

@@ -78,10 +78,12 @@ def init(
 @card_options
 @_site_option
 def trust(
+    *,
     cards: tuple[Path, ...],
     fingerprint: str | None,
     yes: bool,
     remove: str | None,
+    json_file: str | None,
     folder: str | None,
 ) -> None:
     """Add identity cards to this hospital's own signed list; without a card, show the list.
@@ -94,7 +96,9 @@ def trust(
     from securefl.cli.cards import trust_cards
 
     here = _open(folder)
-    trust_cards(here.book, cards, fingerprint=fingerprint, yes=yes, remove=remove)
+    trust_cards(
+        here.book, cards, fingerprint=fingerprint, yes=yes, remove=remove, json_file=json_file
+    )
 
 
 for _command in (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -132,6 +132,7 @@ def data_add(
 @data.command("check")
 @click.argument("table", type=click.Path(path_type=Path, exists=True))
 @_how_to_read
+@json_option
 @site_option
 def data_check(
     *,
@@ -140,6 +141,7 @@ def data_check(
     encoding: str,
     separator: str | None,
     decimal: str,
+    json_file: str | None,
     folder: str | None,
 ) -> None:
     """Look at a table and register nothing: how it would be read, how many rows studies could use,
@@ -152,10 +154,26 @@ def data_check(
     here = open_site(folder)
     given = _table_file(table, columns, encoding, separator, decimal)
     found = owner.check_table(here, given)
-    _say_reading(found)
-    _say_rows(found.count)
+    if json_file:
+        write_json(_check_json(found), json_file)
+    if json_file != "-":
+        _say_reading(found)
+        _say_rows(found.count)
     if found.broken is not None:
         raise found.broken
+
+
+def _check_json(found: TableCheck) -> dict[str, Any]:
+    """The look at a table for programs; for its owner's eyes, as the screen is."""
+    from securefl.cli.request_json import fault_json, rows_json
+
+    fault = found.broken or found.count.fault
+    return {
+        "read_as": found.looked.source.words,
+        "missing": found.looked.missing,
+        "rows": None if found.count.rows is None else rows_json(found.count.rows),
+        "fault": None if fault is None else fault_json(fault),
+    }
 
 
 def _table_file(

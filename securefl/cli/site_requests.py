@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from securefl.cli.completion import complete_request
 from securefl.cli.screen import (
     confirm,
     html_option,
@@ -17,12 +18,20 @@ from securefl.cli.screen import (
     say_quoted,
     show_page,
     write_json,
+    write_page,
 )
 from securefl.cli.site_folder import open_site, site_option
 
 if TYPE_CHECKING:
     from securefl.node.owner.folder import Site
     from securefl.node.owner.requests import InboxRow, RequestReview
+
+
+request_argument = click.argument(
+    "request_id",
+    metavar="ID",
+    shell_complete=complete_request,
+)
 
 
 @click.command()
@@ -51,21 +60,36 @@ def inbox(json_file: str | None, folder: str | None) -> None:
 
 
 @click.command()
-@click.argument("request_id", metavar="ID")
+@request_argument
 @html_option
+@json_option
 @site_option
-def review(request_id: str, html_file: str | None, folder: str | None) -> None:
+def review(
+    request_id: str,
+    html_file: str | None,
+    json_file: str | None,
+    folder: str | None,
+) -> None:
     """Show a request as a page: who asks, for what, what leaves, what it costs, what cannot be
     undone.
     """
-    from securefl.node.owner import requests
+    from securefl.cli.request_json import review_json
+    from securefl.node.owner import pages, requests
 
     here = open_site(folder)
-    _show(here, requests.review(here, request_id, datetime.now(UTC)), html_file)
+    reviewed = requests.review(here, request_id, datetime.now(UTC))
+    own = requests.own_view(here, reviewed)
+    if json_file:
+        write_json(review_json(reviewed, own), json_file)
+    page = pages.review_page(here.name, reviewed, own)
+    if json_file != "-":
+        show_page(page, html_file)
+    elif html_file:
+        write_page(page, html_file)
 
 
 @click.command()
-@click.argument("request_id", metavar="ID")
+@request_argument
 @click.option("--yes", is_flag=True, help="You have read the page.")
 @site_option
 def approve(request_id: str, yes: bool, folder: str | None) -> None:
@@ -100,7 +124,7 @@ def approve(request_id: str, yes: bool, folder: str | None) -> None:
 
 
 @click.command()
-@click.argument("request_id", metavar="ID")
+@request_argument
 @click.option(
     "--reason",
     required=True,
@@ -119,7 +143,7 @@ def refuse(request_id: str, reason: str, folder: str | None) -> None:
 
 
 @click.command()
-@click.argument("request_id", metavar="ID")
+@request_argument
 @click.option("--reason", default="", help="For your own ledger.")
 @click.option("--yes", is_flag=True, help="You know that the study ends for all.")
 @site_option
@@ -158,9 +182,9 @@ def _row(found: InboxRow) -> dict[str, Any]:
     }
 
 
-def _show(here: Site, reviewed: RequestReview, html_file: str | None = None) -> None:
+def _show(here: Site, reviewed: RequestReview) -> None:
     """Print the request's page."""
     from securefl.node.owner import pages, requests
 
     own = requests.own_view(here, reviewed)
-    show_page(pages.review_page(here.name, reviewed, own), html_file)
+    show_page(pages.review_page(here.name, reviewed, own))

@@ -65,10 +65,12 @@ def init(
 @card_options
 @researcher_option
 def trust(
+    *,
     cards: tuple[Path, ...],
     fingerprint: str | None,
     yes: bool,
     remove: str | None,
+    json_file: str | None,
     folder: str | None,
 ) -> None:
     """Add identity cards of hospitals and aggregators to your own signed list; without a card, show
@@ -82,6 +84,7 @@ def trust(
         fingerprint=fingerprint,
         yes=yes,
         remove=remove,
+        json_file=json_file,
     )
 
 

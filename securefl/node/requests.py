@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from securefl.errors import UnreadableError, UsageError
@@ -64,8 +66,17 @@ def keep_request(
 
 def kept_requests(site: Site) -> tuple[KeptRequest, ...]:
     """All requests, oldest first."""
-    files = [folder / "request.json" for folder in entries(site.path / "studies")]
-    found = [_read(file) for file in files if file.exists()]
+    return requests_in(site.path)
+
+
+def requests_in(folder: Path) -> tuple[KeptRequest, ...]:
+    """All requests in a hospital's folder, oldest first."""
+    found = []
+    for study in entries(folder / "studies"):
+        file = study / "request.json"
+        with suppress(FileNotFoundError):
+            now = file.stat()
+            found.append(_read_once(file, now.st_ino, now.st_mtime_ns, now.st_size))
     return tuple(sorted(found, key=lambda r: (r.received, r.digest)))
 
 
@@ -134,6 +145,12 @@ def kept_study(site: Site, digest: str) -> SealedStudy:
             next_step="Do not run it; ask the researcher to send the request again.",
         )
     return sealed
+
+
+@lru_cache(maxsize=32_768)
+def _read_once(file: Path, *_: int) -> KeptRequest:
+    """As :func:`_read`, once for each state of the file: a console asks at every page."""
+    return _read(file)
 
 
 def _read(file: Path) -> KeptRequest:

@@ -199,6 +199,11 @@ class LedgerState:
         """
         return any(r.study == digest and r.reason != BUDGET for r in self.refusals)
 
+    @property
+    def declined_studies(self) -> frozenset[str]:
+        """All digests that are :meth:`declined`, for whoever asks for many."""
+        return frozenset(r.study for r in self.refusals if r.reason != BUDGET)
+
 
 #: The reason code of a refusal by the filter.
 BUDGET = "budget"

@@ -89,6 +89,7 @@ GIVEN = {
     "audit": "audit --site {here} --checkpoint {file}",
 }
 ELSEWHERE = {
+    "completion": "takes no file",
     "demo": "makes its own folder",
     "bench round": "takes no file",
     "bench secagg": "takes no file",

@@ -508,3 +508,29 @@ def test_settings_show_no_password(here):
     kept = here.settings.model_copy(update={"store": "sftp://me:secret@host/place"})
     shown = settings.read_settings(here.save(kept))
     assert shown.store == "sftp://me:***@host/place"
+
+
+def test_of_studies_that_are_over_only_the_last_are_told_where_so_many_are_asked_for(c, here):
+    for name in ("first", "second", "third"):
+        study_of(c, name)
+        approve(here, name)
+    for name in ("first", "third"):
+        withdraw(here, name)
+
+    def told(over):
+        return {
+            study.name.partition("-")[0] for study in status.read_status(here, over=over).studies
+        }
+
+    assert told(None) == {"first", "second", "third"}
+    assert len(told(1)) == 2
+    assert told(0) == {"second"}
+
+
+def test_a_request_that_changed_on_the_disk_is_read_anew(c, here):
+    study = study_of(c, "first")
+    file = here.study_folder(study.digest) / "request.json"
+    (kept,) = requests.waiting_requests(here)
+    file.write_text(file.read_text().replace("A small study", "Another title"))
+    (again,) = requests.waiting_requests(here)
+    assert (kept.title, again.title) == ("A small study", "Another title")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from securefl.console.view import Act, View
 from securefl.node.owner import agent
@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from securefl.console.view import Asked
     from securefl.node.owner.folder import Site
 
+#: Studies that are over and still listed.
+OVER: Final = 20
+
 
 def _read(site: Site, _: Asked) -> Mapping[str, Any]:
-    found = read_status(site)
+    found = read_status(site, over=OVER)
     return {"page": status_page(found), "found": found}
 
 

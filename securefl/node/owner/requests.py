@@ -12,20 +12,22 @@ from securefl.node.agent import agent_state
 from securefl.node.isolation import isolation
 from securefl.node.other_studies import look_around
 from securefl.node.public_side import registered
-from securefl.node.requests import find_kept, find_request, kept_requests, kept_study
+from securefl.node.requests import find_kept, find_request, kept_requests, kept_study, requests_in
 from securefl.node.tables import count_rows
 from securefl.report.request import decided_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
     from decimal import Decimal
+    from pathlib import Path
 
     from securefl.errors import SecureFLError
     from securefl.node.other_studies import Others
     from securefl.node.policy import Review
     from securefl.node.requests import KeptRequest
     from securefl.node.site import Site
+    from securefl.privacy.ledger_state import LedgerState
     from securefl.report.isolation import Isolation
     from securefl.report.rows import RowCount
 
@@ -170,7 +172,7 @@ def inbox_part(site: Site, first: int, count: int) -> InboxPart:
         first: how many come before the first that is listed, 0 or more.
         count: how many are listed at most.
     """
-    known = [(request_state(site, r.digest), r) for r in reversed(kept_requests(site))]
+    known = _with_states(site, reversed(kept_requests(site)))
     waiting = [pair for pair in known if pair[0] is RequestState.WAITING]
     decided = [pair for pair in known if pair[0] is not RequestState.WAITING]
     listed = [*waiting, *decided][first : first + count]
@@ -178,23 +180,39 @@ def inbox_part(site: Site, first: int, count: int) -> InboxPart:
     return InboxPart(rows, first, len(known), len(waiting))
 
 
+def request_names(folder: Path) -> tuple[str, ...]:
+    """Names of the requests in a hospital's folder, the newest first; no key is opened."""
+    return tuple(request.short for request in reversed(requests_in(folder)))
+
+
 def request_state(site: Site, digest: str) -> RequestState:
     """State of a request, by the ledger."""
     state = site.ledger.state
-    if digest in state.studies:
-        return RequestState(state.studies[digest].status)
-    if state.declined(digest):
-        return RequestState.REFUSED
-    return RequestState.WAITING
+    return _state_in(state, state.declined_studies, digest)
 
 
 def waiting_requests(site: Site) -> tuple[KeptRequest, ...]:
     """Requests on which nothing was decided yet."""
-    return tuple(
-        request
-        for request in kept_requests(site)
-        if request_state(site, request.digest) is RequestState.WAITING
-    )
+    known = _with_states(site, kept_requests(site))
+    return tuple(request for state, request in known if state is RequestState.WAITING)
+
+
+def _with_states(
+    site: Site,
+    listed: Iterable[KeptRequest],
+) -> list[tuple[RequestState, KeptRequest]]:
+    """Requests with their states, all by the ledger as it is at one moment."""
+    state = site.ledger.state
+    declined = state.declined_studies
+    return [(_state_in(state, declined, r.digest), r) for r in listed]
+
+
+def _state_in(state: LedgerState, declined: Collection[str], digest: str) -> RequestState:
+    if digest in state.studies:
+        return RequestState(state.studies[digest].status)
+    if digest in declined:
+        return RequestState.REFUSED
+    return RequestState.WAITING
 
 
 def review(site: Site, name: str, now: datetime) -> RequestReview:

@@ -109,8 +109,12 @@ class SiteStatus:
         return sum(study.rows.get("late", 0) for study in self.studies)
 
 
-def read_status(site: Site) -> SiteStatus:
+def read_status(site: Site, *, over: int | None = None) -> SiteStatus:
     """Read how the hospital stands.
+
+    Args:
+        site: the hospital.
+        over: how many studies that are over are told of, the last ones; None for all.
 
     Raises:
         UnreadableError: a file of a request or study is broken.
@@ -119,6 +123,7 @@ def read_status(site: Site) -> SiteStatus:
     state = site.ledger.state
     agent = agent_state(site)
     approved = [request for request in kept_requests(site) if request.digest in state.studies]
+    told = _last(approved, state, over)
     return SiteStatus(
         name=site.name,
         running=agent is not None,
@@ -127,10 +132,23 @@ def read_status(site: Site) -> SiteStatus:
         ended=agent_end(site),
         datasets=site.settings.datasets,
         budgets=budget_statuses(site),
-        studies=tuple(_study(site, request) for request in approved),
+        studies=tuple(_study(site, request) for request in told),
         waiting=len(waiting_requests(site)),
         quarantined=int(_read(site.path / "desk.json").get("quarantined", 0)),
     )
+
+
+def _last(
+    approved: list[KeptRequest],
+    state: LedgerState,
+    over: int | None,
+) -> list[KeptRequest]:
+    """All that are not over, and the last of those that are."""
+    if over is None:
+        return approved
+    ended = [request for request in approved if state.studies[request.digest].ended]
+    left_out = {request.digest for request in ended[: max(0, len(ended) - over)]}
+    return [request for request in approved if request.digest not in left_out]
 
 
 def agent_runs(site: Site) -> bool:
