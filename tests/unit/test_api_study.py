@@ -554,9 +554,8 @@ def test_a_run_that_stops_for_any_reason_tells_the_others(c, approved, monkeypat
 
 
 def test_a_store_that_is_away_does_not_hide_why_the_run_failed(c, approved, monkeypatch):
-    monkeypatch.setattr(
-        "securefl.researcher.run_study.persist", lambda work, _seconds: work()
-    )  # it need not be waited for here
+    for waits in ("run_study", "delivery"):  # it need not be waited for here
+        monkeypatch.setattr(f"securefl.researcher.{waits}.persist", lambda work, _seconds: work())
 
     def lost(_):
         def away(*_):
@@ -777,9 +776,8 @@ def test_a_quality_rule_that_is_not_met_is_told_everywhere(
 
 
 def test_a_result_is_not_lost_when_the_store_does_not_take_the_end(c, approved, monkeypatch):
-    monkeypatch.setattr(
-        "securefl.researcher.run_study.persist", lambda work, _seconds: work()
-    )  # it need not be waited for here
+    for waits in ("run_study", "delivery"):  # it need not be waited for here
+        monkeypatch.setattr(f"securefl.researcher.{waits}.persist", lambda work, _seconds: work())
 
     def away(*_):
         raise StoreError("away")
