@@ -2,7 +2,7 @@
 for them.
 
 ``requirements.lock``       what securefl runs on; a study's digest covers this file.
-``requirements-dev.lock``   what the demonstration and the tests need beside it.
+``requirements-dev.lock``   what the demonstration, the extras and the tests need beside it.
 ``requirements-cpu.lock``   the build of torch without CUDA, which only some indexes have.
 ``requirements-cuda.lock``  what the index's own build of torch brings beside it, on Linux x86_64;
 the CPU build brings none.
@@ -111,7 +111,11 @@ def main() -> int:
             known |= read_lock((ROOT / name).read_text("utf-8"))
     upgrade = "--upgrade" in sys.argv[1:]
     needed = resolve((), known, upgrade=upgrade)
-    everything = resolve(("demo", "dev"), needed if upgrade else known | needed, upgrade=False)
+    everything = resolve(
+        ("demo", "dev", "excel", "parquet", "sql"),
+        needed if upgrade else known | needed,
+        upgrade=False,
+    )
     moved = {p for p in needed if everything[p] != needed[p]}
     if moved:
         print(f"the development extras change what securefl runs on: {', '.join(sorted(moved))}")

@@ -192,6 +192,34 @@ def read_secret(path: Path, size: int) -> bytes:
     Raises:
         UnreadableError: missing, readable by others, or of another size.
     """
+    data = _read_closed(path, size)
+    if len(data) != size:
+        raise UnreadableError(
+            f"{path} is not a key of {size} bytes.", next_step="Restore it from your backup."
+        )
+    return data
+
+
+def read_password(path: Path) -> str:
+    """Read the first line of a file that only its owner may read.
+
+    Raises:
+        UnreadableError: missing, readable by others, empty or no text.
+    """
+    line = _read_closed(path, 4096).split(b"\n")[0].rstrip(b"\r")
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if not text:
+        raise UnreadableError(
+            f"{path} holds no password.", next_step="Write the password into its first line."
+        )
+    return text
+
+
+def _read_closed(path: Path, size: int) -> bytes:
+    """At most ``size + 1`` bytes of a file that only its owner may read. Raises as the callers."""
     make_undumpable()
     try:
         mode = kept_mode(path)
@@ -203,10 +231,6 @@ def read_secret(path: Path, size: int) -> bytes:
     if mode & 0o077:
         raise UnreadableError(
             f"{path} is readable by others (mode {mode:o}).", next_step=_close_it(path)
-        )
-    if len(data) != size:
-        raise UnreadableError(
-            f"{path} is not a key of {size} bytes.", next_step="Restore it from your backup."
         )
     return data
 

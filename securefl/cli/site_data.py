@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,12 @@ from securefl.cli.screen import confirm, json_option, say, write_json
 from securefl.cli.site_folder import open_site, site_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from securefl.learning.reading import DecimalSign, Separator
     from securefl.node.owner.data import OwnCount, TableCheck, TableFile, TablePlan
+    from securefl.node.owner.folder import Site
+    from securefl.node.owner.origins import Taken
 
 
 @click.group()
@@ -49,6 +52,11 @@ def _how_to_read(command: Callable[..., None]) -> Callable[..., None]:
             default="utf-8",
             show_default=True,
             help="How the text is stored: cp1252 is that of Windows in western Europe.",
+        ),
+        click.option(
+            "--sheet",
+            default="",
+            help="Of a workbook with several sheets: the one that is meant.",
         ),
         click.option(
             "--columns",
@@ -95,12 +103,16 @@ def data_add(
     encoding: str,
     separator: str | None,
     decimal: str,
+    sheet: str,
     mock_rows: int,
     yes: bool,
     folder: str | None,
 ) -> None:
-    """Register a table (CSV). It is not copied and not opened by anything but your own commands and
-    approved studies.
+    """Register a table. A text table (CSV) is not copied and not opened by anything but your own
+    commands and approved studies.
+
+    An Excel workbook, a Parquet file, a database's answer or a FHIR export is taken out into your
+    folder as text, which studies read. To take it out again later, repeat the command.
 
     How it is read is kept with it: studies read it in the same way. How many of its rows studies
     could use is counted for your screen alone; `securefl site data check` counts it without
@@ -109,17 +121,15 @@ def data_add(
     from securefl.node.owner import data as owner
 
     here = open_site(folder)
-    given = _table_file(table, columns, encoding, separator, decimal)
-    plan = owner.plan_registration(here, name, given, population, mock_rows)
-    if plan.other_file is not None:
-        say(
-            f"'{name}' is registered already, for the file {plan.other_file}. From now on it would"
-            f" stand for {table}."
-        )
-        confirm(f"Let '{name}' stand for {table}?", yes=yes, read="the line above")
-    _ask_patients(plan, yes=yes)
-    here = owner.register(here, plan)
+    with _taken_out(here, table, sheet) as taken:
+        given = _table_file(taken, columns, encoding, separator, decimal)
+        plan = owner.plan_registration(here, name, given, population, mock_rows)
+        _ask_file(plan, name, table, yes=yes)
+        _ask_patients(plan, yes=yes)
+        here = owner.register(here, plan)
     say(f"'{name}' is registered for the patients of '{population}'. The table stays at {table}.")
+    if taken.words:
+        say("Studies read what was taken out of it, as it is now.")
     _say_reading(plan)
     say(
         f"Others will see its columns and {mock_rows} invented rows. Next: securefl site budget set"
@@ -127,6 +137,16 @@ def data_add(
     )
     # after all that others can see: how long it takes tells nobody how many rows there are
     _say_rows(owner.registered_count(here, plan))
+
+
+def _ask_file(plan: TablePlan, name: str, table: Path, *, yes: bool) -> None:
+    """Ask before a name stands for another file than it did."""
+    if plan.other_file is not None:
+        say(
+            f"'{name}' is registered already, for the file {plan.other_file}. From now on it would"
+            f" stand for {table}."
+        )
+        confirm(f"Let '{name}' stand for {table}?", yes=yes, read="the line above")
 
 
 @data.command("check")
@@ -141,6 +161,7 @@ def data_check(
     encoding: str,
     separator: str | None,
     decimal: str,
+    sheet: str,
     json_file: str | None,
     folder: str | None,
 ) -> None:
@@ -152,8 +173,9 @@ def data_check(
     from securefl.node.owner import data as owner
 
     here = open_site(folder)
-    given = _table_file(table, columns, encoding, separator, decimal)
-    found = owner.check_table(here, given)
+    with _taken_out(here, table, sheet) as taken:
+        given = _table_file(taken, columns, encoding, separator, decimal)
+        found = owner.check_table(here, given)
     if json_file:
         write_json(_check_json(found), json_file)
     if json_file != "-":
@@ -176,8 +198,35 @@ def _check_json(found: TableCheck) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def _taken_out(here: Site, table: Path, sheet: str) -> Iterator[Taken]:
+    """The table as text; what is taken out of something else is counted on the screen meanwhile."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from securefl.node.owner.origins import taken_out
+
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}: {task.completed:,.0f} records"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    bar.disable = not bar.console.is_terminal
+    task = bar.add_task(f"Taken out of {table.name}", total=None)
+    with ExitStack() as stack:
+        with bar:
+            taken = stack.enter_context(
+                taken_out(here, table, sheet, tick=lambda: bar.advance(task))
+            )
+        if taken.words:
+            click.echo(f"{taken.records:,} records were taken out of {taken.words}.", err=True)
+        yield taken
+
+
 def _table_file(
-    table: Path,
+    taken: Taken,
     columns: Path,
     encoding: str,
     separator: str | None,
@@ -188,11 +237,19 @@ def _table_file(
 
     declared = read_given(columns)
     speak_as_file(declared)
+    if taken.words:  # its text is ours: how it is read need not be said
+        return TableFile(
+            taken.text,
+            declared,
+            separator=",",
+            origin=taken.origin,
+            sheet=taken.sheet,
+        )
     between = None
     if separator is not None:
         between = _SEPARATOR_NAMES[separator]
     return TableFile(
-        table,
+        taken.text,
         declared,
         encoding,
         between,
@@ -264,6 +321,8 @@ def data_list(json_file: str | None, folder: str | None) -> None:
             "file": str(table.file),
             "there": table.there,
             "read_as": table.read_as,
+            "origin": table.origin,
+            "sheet": table.sheet,
         }
         for table in registered_tables(open_site(folder))
     ]
@@ -279,6 +338,8 @@ def data_list(json_file: str | None, folder: str | None) -> None:
     for row in rows:
         say(
             f"{row['name']}  patients of {row['population']} "
-            f" {row['file']}{'' if row['there'] else '  (the file is not there now)'}"
+            f" {row['origin'] or row['file']}{'' if row['there'] else '  (the file is not there now)'}"
         )
+        if row["origin"]:
+            say(f"  taken out into {row['file']}")
         say(f"  {row['read_as']}")

@@ -156,9 +156,12 @@ class Site(PartyFolder):
         name: str,
         source: Source,
         population: str,
+        *,
+        origin: str = "",
+        sheet: str = "",
     ) -> Self:
         """Register a table for a population, in the settings and in the ledger. Studies will read
-        it as ``source`` says.
+        it as ``source`` says. Where that was taken out of another file, ``origin`` names it.
 
         Raises:
             UsageError: the name stands for another population already, or one of the two is no
@@ -181,6 +184,8 @@ class Site(PartyFolder):
                 population=population,
                 source=source.kind,
                 path=str(table.relative_to(self.path) if inside else table),
+                origin=origin,
+                sheet=sheet,
                 **vars(source.reading),
             )
         except ValidationError as error:
@@ -216,7 +221,7 @@ class Site(PartyFolder):
         )
         if known is None:
             return None
-        file = self.path / known.path
+        file = self.path / (known.origin or known.path)
         if file == table.expanduser().absolute():
             return None
         return file

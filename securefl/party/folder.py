@@ -84,13 +84,16 @@ class DatasetEntry(Section):
     the folder, or absolute), and how it is read.
 
     The last is what the owner said or saw when the table was registered: each study's worker reads
-    it in this way.
+    it in this way. A table that was taken out has an ``origin``: the file (and its ``sheet``) that it was taken out
+    of.
     """
 
     name: Name
     population: Name
     source: Annotated[str, Field(pattern=NAME.pattern)] = USUAL_KIND
     path: Annotated[str, Field(min_length=1, max_length=4096)]
+    origin: Annotated[str, Field(max_length=4096)] = ""
+    sheet: Annotated[str, Field(max_length=400)] = ""
     encoding: Annotated[str, Field(min_length=1, max_length=40)] = "utf-8"
     separator: Literal[",", ";", "\t", "|"] = ","
     decimal: Literal[".", ","] = "."

@@ -16,8 +16,8 @@ MODULES = sorted({path.stem for path in PACKAGE.rglob("*.py") if not path.stem.s
 PLAIN = frozenset(
     """
     address advice api background bar_chart blocks cached_hashes capped channel characters charts client clock csv dates
-    environment errors estimates exact explain files fsspec html limits linear lines machine main markdown
-    markup memory parse paths run screen shown signed spreadsheet streaming streams svg tempfiles terminal texts
+    environment errors estimates exact excel explain fhir files fsspec html limits linear lines machine main markdown
+    markup memory parquet parse paths run screen shown signed spreadsheet sql streaming streams svg tempfiles terminal texts
     timeouts types undumpable url version1 words
     adaptive curve25519 dp_fedexp dpsgd fedavg fedavgm fednova fedprox fedsgd opacus_hooks scaffold shamir thyroid
     answered asking bare baselines bench claims consortium delivery demo discrimination doctor empirical
@@ -27,7 +27,7 @@ PLAIN = frozenset(
     leaving meanings other_studies outcome own_figures own_place planning plausible play predict
     programme public public_side public_times registration registries results roles rows scoring
     amending cadence checking participation parties places privacy purposes
-    sealed steady stopping summing told train verifying visits waiting whole_vectors wording
+    sealed steady stopping summing told train verifying visits waiting whole_vectors wording writing
     """.split()  # noqa: SIM905 - a list of words reads as words
 )
 

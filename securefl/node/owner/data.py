@@ -49,6 +49,8 @@ class TableFile:
         encoding: how its text is stored.
         separator: between values; None where the first line shows it.
         decimal: sign in decimal numbers; never guessed.
+        origin: the file that the table was taken out of; None where it is the table itself.
+        sheet: the part of it that was meant.
     """
 
     path: Path
@@ -56,6 +58,13 @@ class TableFile:
     encoding: str = "utf-8"
     separator: Separator | None = None
     decimal: DecimalSign = "."
+    origin: Path | None = None
+    sheet: str = ""
+
+    @property
+    def named(self) -> Path:
+        """The file that the owner named."""
+        return self.path if self.origin is None else self.origin
 
     def look(self, spec: DataSpec) -> Looked:
         """Read its columns. Raises as :func:`securefl.node.tables.look`."""
@@ -101,6 +110,7 @@ class TablePlan:
         mock_rows: invented rows that others will see.
         snapshot: keyed hash of the table's bytes, taken before its patients were read.
         patients: keyed hashes of the table's patients.
+        table: the file as its owner named it.
         other_file: the file for which the name stands now; None where it is new or the same.
         overlaps: other populations that have some of these patients, largest share first.
         never_compared: populations whose patients are not known here.
@@ -112,6 +122,7 @@ class TablePlan:
     mock_rows: int
     snapshot: str
     patients: Patients
+    table: TableFile
     other_file: Path | None
     overlaps: tuple[Overlap, ...]
     never_compared: tuple[str, ...]
@@ -124,13 +135,25 @@ class TablePlan:
 
 @dataclass(frozen=True)
 class RegisteredTable:
-    """A line of the list of data sets."""
+    """A line of the list of data sets.
+
+    Attributes:
+        name: of the data set.
+        population: whose patients.
+        file: that studies read.
+        there: whether it is.
+        read_as: how it is read.
+        origin: what the file was taken out of; empty where it is the table itself.
+        sheet: the part of it.
+    """
 
     name: str
     population: str
     file: Path
     there: bool
     read_as: str
+    origin: str = ""
+    sheet: str = ""
 
 
 def check_table(site: Site, table: TableFile) -> TableCheck:
@@ -178,7 +201,8 @@ def plan_registration(
         mock_rows=mock_rows,
         snapshot=snapshot,
         patients=patients,
-        other_file=site.other_file(name, table.path, population),
+        table=table,
+        other_file=site.other_file(name, table.named, population),
         overlaps=shared,
         never_compared=tuple(never_compared(site, population)),
     )
@@ -198,7 +222,14 @@ def register(site: Site, plan: TablePlan) -> Site:
     spec = plan.spec
     _check_unchanged(site, plan)
     check_same_patients(spec.population, overlaps(site, spec.population, plan.patients))
-    site = site.with_dataset(spec.dataset, plan.looked.source, spec.population)
+    origin = plan.table.origin
+    site = site.with_dataset(
+        spec.dataset,
+        plan.looked.source,
+        spec.population,
+        origin="" if origin is None else str(origin),
+        sheet=plan.table.sheet,
+    )
     keep_patients(site, spec.population, plan.patients)
     keep_public(site, spec, mock_table(spec, plan.mock_rows, seed=1))
     return site
@@ -226,6 +257,8 @@ def _registered(site: Site, entry: DatasetEntry) -> RegisteredTable:
         source.path,
         there,
         source.words,
+        entry.origin,
+        entry.sheet,
     )
 
 
