@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
+from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -179,11 +180,15 @@ def trial_study() -> SealedStudy:
     """
     coordinator, aggregator = _party("coordinator", "researcher"), _party("sums", "aggregator")
     hospitals = [_party(name, "hospital") for name in (_SITE, "there")]
+    template = (files("securefl.node") / "trial.toml").read_text("utf-8")
     return seal_study(
         UnsealedStudy.read(
-            _PROTOCOL.format(
-                levels=_listed(["none", *(f"k{i}" for i in range(PATIENTS))]),
-                edges=_listed([str(i / 64) for i in range(1, 64)]),
+            template.replace(
+                "{levels}",
+                _listed(["none", *(f"k{i}" for i in range(PATIENTS))]),
+            ).replace(
+                "{edges}",
+                _listed([str(i / 64) for i in range(1, 64)]),
             )
         ),
         coordinator=coordinator,
@@ -191,89 +196,3 @@ def trial_study() -> SealedStudy:
         participants=[h | {"weight": "1/2", "weight_source": "invented"} for h in hospitals],
         software={"securefl": "0", "lock_sha256": "0" * 64},
     )
-
-
-_PROTOCOL = """schema = "securefl-protocol/2"
-[study]
-id = "trial"
-title = "Trial of the worker"
-purpose = "Is its noise fresh?"
-lead = "nobody"
-lay_summary = "Invented patients."
-ethics_ref = "none"
-legal_basis = "invented values"
-duo = []
-[code]
-entrypoint = "declarative"
-[data]
-dataset = "trial"
-population = "nobody"
-patient = "patient"
-max_rows_per_patient = 1
-holdout = "1/20"
-columns = [{{ name = "kind", kind = "category", levels = [{levels}] }}]
-[data.label]
-column = "outcome"
-kind = "equals"
-positive = ["yes"]
-negative = ["no"]
-[privacy]
-unit = "patient"
-neighbouring = "add-remove"
-delta = "1e-5"
-noise = "local"
-[[stages]]
-kind = "count"
-noise_multiplier = "20"
-epsilon = "1"
-bound = 1000000
-minimum = 0
-[[stages]]
-kind = "train"
-strategy = "fedavg"
-rounds = 1
-local_steps = 4
-local_learning_rate = "1e-12"
-server_learning_rate = "1"
-server_momentum = "0"
-epsilon = "100"
-noise_multiplier = "1"
-clip_norm = "0.1"
-sample_rate = "1/4"
-steps = 4
-normaliser = "100"
-normaliser_source = "invented"
-bits = 24
-[stages.model]
-kind = "logistic-regression"
-initial_seed = "trial"
-[[stages]]
-kind = "evaluate"
-metric = "auc"
-edges = [{edges}]
-noise_multiplier = "20"
-epsilon = "1"
-bound = 1000000
-[secagg]
-min_contributors = 2
-colluders = 0
-[schedule]
-opens = 2026-01-01T00:00:00Z
-closes = 2100-01-01T00:00:00Z
-round_deadline = 60
-reply_after = "0"
-on_dropout = "fail"
-[quality]
-minimum = "0"
-stop_rule = "none"
-[outputs]
-artefacts = ["none"]
-owner = "nobody"
-licence = "none"
-recipients = []
-intended_use = "none"
-[exit]
-notice = "none"
-on_withdrawal = "study-ends"
-spent_budget = "never-returned"
-"""

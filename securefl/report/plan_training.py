@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from securefl.learning.stages.evaluate import FIGURES
 from securefl.learning.stages.programme import Programme
 from securefl.learning.stages.roles import trained
 from securefl.learning.tasks import task_of
@@ -63,7 +64,7 @@ class TrainedPlan(StudyPlan):
                 for r in self.longer
             ],
             "curve": [{"rounds": n, "epsilon": float(e)} for n, e in self.curve],
-            "evaluation": None if self.evaluation is None else asdict(self.evaluation),
+            FIGURES: None if self.evaluation is None else asdict(self.evaluation),
         }
 
 

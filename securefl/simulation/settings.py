@@ -86,7 +86,7 @@ def changed(template: UnsealedStudy, changes: Mapping[str, str]) -> UnsealedStud
             "The study trains no model, so nothing can be swept.", next_step="Leave out --sweep."
         )
     raw = deepcopy(template.raw)
-    table = next(stage for stage in raw["stages"] if stage["kind"] == "train")
+    table = raw["stages"][template.study.stages.index(section)]
     for name, value in changes.items():
         field = _field(section, name)
         table[field] = _value(section, field, value)

@@ -270,8 +270,8 @@ def only(prepared: Prepared, outcome) -> Prepared:
             lambda t, h: (t, only(h, 1)),
             r"patients that are kept aside here have the same outcome \(pos",
         ),
-        (lambda t, h: (t.select(t.y > 5), h), "None of the patients .* here train"),
-        (lambda t, h: (t, h.select(h.y > 5)), "None of the patients .* here are kept aside"),
+        (lambda t, h: (t.select(t.y > 5), h), "None of the patients .* train here"),
+        (lambda t, h: (t, h.select(h.y > 5)), "None of the patients .* are kept aside here"),
     ],
 )
 def test_rows_of_one_outcome_or_none_are_refused_with_what_to_do(change, words):

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +153,13 @@ def test_no_file_draws_from_numpys_or_pythons_repeatable_generators():
         "demo/fraud.py",
         "demo/visits.py",
     }
+
+
+def test_few_modules_name_the_kinds_of_stages_and_releases():
+    """The stages themselves, their registry, labels, and the words of version 1: all others ask."""
+    kinds = re.compile(r'"(update|evaluation|preparation|count|train|evaluate)"')
+    naming = [file for file in TREES if kinds.search((PACKAGE / file).read_text("utf-8"))]
+    assert len(naming) <= 8, naming
 
 
 def test_a_module_is_one_idea():

@@ -1,75 +1,92 @@
+"""Where a checked body is kept: in memory up to a limit, else in a private file."""
+
 import io
 
 import numpy as np
 import pytest
 
 from securefl.errors import UnreadableError
-from securefl.secagg import sections
-from securefl.secagg.residues import keep_residues, kept_residues
-from securefl.secagg.ring import CHUNK_BYTES, DEGREE, MODULUS
-from securefl.secagg.sections import Section, ciphertext_section
+from securefl.secagg.residues import keep, kept_residues
+from securefl.secagg.ring import MODULUS, SPECIAL_MODULUS
+from securefl.secagg.sections import Section
 
-BLOCKS = [
-    np.random.default_rng(n).integers(0, MODULUS, (n, 2, DEGREE), dtype=np.uint64) for n in (2, 3)
-]
+SECTIONS = (
+    Section(3, 64, (MODULUS, SPECIAL_MODULUS), masked=True),
+    Section(2, 192, (MODULUS,), masked=False),
+)
+#: Bytes of its residues: (3 x 2 x 64 + 2 x 1 x 192) x 8.
+SIZE = 6144
 
 
-FIVE = (ciphertext_section(5),)
-
-
-@pytest.fixture(autouse=True)
-def _blocks_of_two(monkeypatch):
-    monkeypatch.setattr(sections, "_BLOCK_BYTES", 2 * CHUNK_BYTES)
+def body():
+    """Blocks of numbers that are all different."""
+    ciphertexts = np.arange(384, dtype=np.uint64).reshape(3, 2, 64)
+    return [ciphertexts, np.arange(384, 768, dtype=np.uint64).reshape(2, 1, 192)]
 
 
 @pytest.fixture
-def file():
-    made = io.BytesIO()
-    keep_residues(iter(BLOCKS), made)
-    return made
+def spools():
+    return []
 
 
-@pytest.mark.parametrize("size", [1, 2, 5, 99])
-def test_ciphertexts_come_back_in_blocks_of_any_size(file, size, monkeypatch):
-    monkeypatch.setattr(sections, "_BLOCK_BYTES", size * CHUNK_BYTES)
-    blocks = list(kept_residues(file, FIVE))
-    assert all(len(b) <= size for b in blocks)
-    assert np.array_equal(np.concatenate(blocks), np.concatenate(BLOCKS))
+@pytest.fixture
+def kept(spools):
+    """Keeps the body where so many bytes may stay in memory."""
+
+    def spool():
+        spools.append(io.BytesIO())
+        return spools[-1]
+
+    return lambda most: keep(iter(body()), SECTIONS, spool, most)
 
 
-def test_two_read_one_file_at_the_same_time(file):
-    assert all(
-        np.array_equal(a, b)
-        for a, b in zip(kept_residues(file, FIVE), kept_residues(file, FIVE), strict=True)
-    )
+@pytest.mark.parametrize(("most", "files"), [(SIZE, 0), (SIZE - 1, 1)])
+def test_a_body_up_to_the_limit_needs_no_file_and_a_byte_more_does(kept, spools, most, files):
+    found = kept(most)
+    assert len(spools) == files
+    for block, expected in zip(found.blocks(), body(), strict=True):
+        np.testing.assert_array_equal(block, expected)
 
 
-def test_what_is_read_can_be_written_on_and_changes_nothing(file):
-    first = next(kept_residues(file, FIVE))
-    first[:] = 0
-    assert np.array_equal(next(kept_residues(file, FIVE)), BLOCKS[0])
+@pytest.mark.parametrize("most", [SIZE, 0])
+def test_what_is_read_may_be_written_on_and_is_read_again_as_it_was(kept, most):
+    found = kept(most)
+    for block in found.blocks():
+        block[:] = 0
+    for block, expected in zip(found.blocks(), body(), strict=True):
+        np.testing.assert_array_equal(block, expected)
 
 
-def test_a_file_that_is_cut_off_is_no_sum_of_fewer(file):
-    file.truncate(5 * 2 * DEGREE * 8 - 1)
-    with pytest.raises(UnreadableError, match="cut off"):
-        list(kept_residues(file, FIVE))
+def test_a_closed_body_in_memory_is_let_go_of(kept):
+    found = kept(SIZE)
+    for _ in range(2):
+        found.close()
+    assert list(found.blocks()) == []
 
 
-def test_sections_of_several_shapes_come_back_one_after_the_other():
-    plan = (
-        ciphertext_section(3),
-        Section(2, 128, (MODULUS,), masked=False),
-        Section(1, 64, (MODULUS,), masked=False),
-    )
-    rng = np.random.default_rng(1)
-    blocks = [
-        rng.integers(0, MODULUS, (n, *section.item_shape), dtype=np.uint64)
-        for section, n in zip(plan, (3, 2, 1), strict=True)
-    ]
-    file = io.BytesIO()
-    keep_residues(blocks, file)
-    back = list(kept_residues(file, plan))
-    assert [b.shape for b in back] == [(2, 2, 4096), (1, 2, 4096), (2, 1, 128), (1, 1, 64)]
-    assert np.array_equal(np.concatenate(back[:2]), blocks[0])
-    assert all(np.array_equal(a, b) for a, b in zip(back[2:], blocks[1:], strict=True))
+def test_a_closed_file_is_closed(kept, spools):
+    found = kept(0)
+    for _ in range(2):
+        found.close()
+    assert spools[0].closed
+
+
+def test_where_the_blocks_fail_the_file_is_closed(spools):
+    def failing():
+        yield body()[0]
+        raise UnreadableError("the disk is full")
+
+    def spool():
+        spools.append(io.BytesIO())
+        return spools[-1]
+
+    with pytest.raises(UnreadableError):
+        keep(failing(), SECTIONS, spool, 0)
+    assert spools[0].closed
+
+
+def test_a_file_that_is_too_short_is_refused():
+    whole = b"".join(block.tobytes() for block in body())
+    assert len(whole) == SIZE
+    with pytest.raises(UnreadableError):
+        list(kept_residues(io.BytesIO(whole[:-8]), SECTIONS))

@@ -53,7 +53,7 @@ def test_uniform_polynomials_are_not_degenerate_and_empty_or_constant_ones_are()
     assert ring.looks_degenerate(monomial)
 
 
-@pytest.mark.parametrize("width", [1, 3, 22, 57, 58, 64])
+@pytest.mark.parametrize("width", [1, 3, 8, 16, 22, 24, 57, 58, 60, 64])
 def test_bit_packing_is_the_plain_little_endian_bit_string(width):
     rng = np.random.default_rng(width)
     values = (

@@ -58,8 +58,8 @@ def personalize(
     training, task = training_of(study), task_of(study.data)
     family = family_of(training.model, study.data)
     train, held_out = (LocalRows(family, task, rows, study.privacy.unit) for rows in halves)
-    learnt = _told_apart(train, "train")
-    judging = _told_apart(held_out, "are kept aside")
+    learnt = _told_apart(train, "train here")
+    judging = _told_apart(held_out, "are kept aside here")
     tried = candidates(cross_validated(train, common, METHODS, secret))
     best = chosen(tried)
     personal = fitted(train, common, best)
@@ -105,14 +105,14 @@ def _told_apart(local: LocalRows, side: str) -> Rows:
     total, units = len(one.y), "rows" if local.unit == "record" else "patients"
     if not strata:
         raise DataError(
-            f"None of the {units} that this study can use here {side}: a personal model needs both"
+            f"None of the {units} that this study can use {side}: a personal model needs both"
             " some that train and some that judge.",
             next_step="Use the study's model as it is: `securefl site model predict`.",
         )
     if len(set(one.y.tolist())) == 1:
         alike = " and ".join(strata)
         raise DataError(
-            f"All {total:,} {units} that {side} here have the same outcome ({alike}): what tells"
+            f"All {total:,} {units} that {side} have the same outcome ({alike}): what tells"
             " outcomes apart cannot be learnt from them, nor judged on them.",
             next_step=(
                 "Use the study's model as it is: `securefl site model predict`. With more patients"
