@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from simulated_evaluations import Setting
 
+from securefl.learning.noised_ratios import share_interval
 from securefl.learning.tasks.binary.calibration import (
     CalibrationRow,
     calibration_rows,
     calibration_verdict,
-    share_interval,
 )
 from securefl.study.edges import default_edges
 

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from simulated_evaluations import SETTINGS, Setting, mended_auc, simulate
 
+from securefl.learning.noised_ratios import fieller, unbiased_inverse
 from securefl.learning.tasks.binary.discrimination import (
     auc_interval,
     expected_interval,
-    fieller,
     histogram_auc,
     unbiased_auc,
-    unbiased_inverse,
 )
 
 #: A smaller form of `benchmarks/evaluation/run.py`, which takes 1,000 runs and pairs of opposite

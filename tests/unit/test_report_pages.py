@@ -11,6 +11,7 @@ from every_page import NAMES, built
 
 import securefl.report
 from securefl.report.html import html_page
+from securefl.report.page import Page
 from securefl.report.terminal import plain_text
 
 #: What a terminal draws around words, and what both draw where there is no word.
@@ -69,7 +70,7 @@ def test_no_page_is_missing_here():
             f"{module.name}.{name}"
             for name, function in inspect.getmembers(room, inspect.isfunction)
             if function.__module__ == room.__name__
-            and inspect.signature(function).return_annotation == "Page"
+            and inspect.signature(function).return_annotation in ("Page", Page)
         }
     called = set(re.findall(r"(\w+)\(", inspect.getsource(importlib.import_module("every_page"))))
     builders = {"page.page", "page.joined"}

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from securefl.learning.tasks.binary.calibration import share_interval
-from securefl.learning.tasks.binary.discrimination import NORMAL_95, fieller
+from securefl.learning.noised_ratios import NORMAL_95, fieller, share_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

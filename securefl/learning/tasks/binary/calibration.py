@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from securefl.learning.tasks.binary.discrimination import NORMAL_95, fieller
+from securefl.learning.noised_ratios import fieller
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,20 +118,6 @@ def calibration_verdict(rows: Sequence[CalibrationRow]) -> CalibrationVerdict:
     if shown:
         return "supported"
     return "cannot-be-told"
-
-
-def share_interval(
-    part: float,
-    whole: float,
-    noise_of_part: float,
-    noise_of_whole: float,
-) -> tuple[float, float]:
-    """95 % interval of a share of noised counts; (0, 1) where nothing can be said."""
-    if whole <= NORMAL_95 * math.sqrt(noise_of_whole):
-        return 0.0, 1.0
-    return fieller(
-        part, whole, (max(part, 0.0) + noise_of_part, part + noise_of_part, whole + noise_of_whole)
-    )
 
 
 def _groups(patients: FloatArray, noise_variance: float) -> list[tuple[int, int]]:

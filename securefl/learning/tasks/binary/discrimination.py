@@ -4,13 +4,8 @@ is lost in the noise.
 Every count is its true size plus independent noise of a known variance, so a sum of products of a
 positive's and a negative's count is unbiased. The AUC is such a sum over the product of the two
 class sizes, and one over a noised size is not: the noise makes it too large, and the figure with
-it. Two results mend that without any assumption on the model:
-
-- Voinov (1985): for x ~ N(m, s²) with m > 0, Mills' ratio (1 - Phi(x/s)) / phi(x/s) over s has the
-  mean 1/m;
-- Fieller (1954): {a : (t - a s)² <= z² var(t - a s)} covers t/s with its stated chance however
-  noisy s is. Where a size cannot be told from nothing the set has no ends, and the interval is all
-  of [0, 1].
+it. Voinov's inverse and Fieller's interval (:mod:`securefl.learning.noised_ratios`) mend that without
+any assumption on the model. Where a size cannot be told from nothing the interval is all of [0, 1].
 
 What is estimated is the AUC of the score in its bands: two patients of one band count half. It is
 the AUC of the exact score less what ranking within the bands adds (:mod:`securefl.study.edges`
@@ -20,21 +15,18 @@ keeps that below .005 by default).
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from securefl.learning.noised_ratios import fieller, unbiased_inverse
+
 if TYPE_CHECKING:
     from securefl.types import FloatArray
 
-NORMAL_95 = NormalDist().inv_cdf(0.975)
 #: Deviations of its noise that the larger class must hold: a product of two sizes that are both
 #: mostly noise is not nearly normal, and the interval would cover too seldom.
 _ONE_SIZE_KNOWN = 4.0
-#: From here on Mills' ratio is its own series to nine digits, and exp(x²/2) still far from
-#: overflow.
-_SERIES = 25.0
 
 
 def histogram_auc(negatives: FloatArray, positives: FloatArray) -> float:
@@ -112,58 +104,6 @@ def expected_interval(
     )
 
 
-def fieller(
-    above: float,
-    below: float,
-    variance: tuple[float, float, float],
-    z: float = NORMAL_95,
-) -> tuple[float, float]:
-    """The values within [0, 1] that above/below may have (Fieller 1954), as an interval; (0, 1)
-    where nothing can be said.
-
-    Args:
-        above: noised numerator.
-        below: noised denominator, above 0.
-        variance: var(above), cov(above, below), var(below).
-        z: how many standard deviations.
-
-    >>> [round(end, 3) for end in fieller(50.0, 100.0, (25.0, 0.0, 25.0))]
-    [0.395, 0.615]
-    >>> fieller(5.0, 10.0, (25.0, 0.0, 64.0))
-    (0.0, 1.0)
-    """
-    of_above, both, of_below = (z * z * v for v in variance)
-    square, half, rest = below * below - of_below, above * below - both, above * above - of_above
-    inside = half * half - square * rest
-    if square == 0 or inside < 0:
-        return 0.0, 1.0
-    root = math.sqrt(inside)
-    first, last = sorted(((half - root) / square, (half + root) / square))
-    if square > 0:
-        return _within_range(first, last)
-    # the set is all but what lies between the two; an interval of [0, 1] only where one of them
-    # lies outside
-    if first < 0 <= last <= 1:
-        return last, 1.0
-    if 0 <= first <= 1 < last:
-        return 0.0, first
-    return 0.0, 1.0
-
-
-def _within_range(low: float, high: float) -> tuple[float, float]:
-    """The part within [0, 1].
-
-    Noise can move the whole interval beyond an end. It is then moved back until its middle lies on
-    that end (Mandelkern and Schultz 2000): no interval is a single point only because it would say
-    something impossible.
-    """
-    back = 0.0
-    if low > 1.0 or high < 0.0:
-        middle = (low + high) / 2
-        back = middle - min(1.0, max(0.0, middle))
-    return max(0.0, low - back), min(1.0, high - back)
-
-
 def _kernel(bins: int) -> FloatArray:
     """float64[bins, bins]: what a pair of a positive in the row's bin and a negative in the
     column's counts.
@@ -212,15 +152,3 @@ def _within(negatives: FloatArray, positives: FloatArray) -> float:
     """
     turned = positives[1:] * negatives[:-1] - positives[:-1] * negatives[1:]
     return float(2 * turned.sum() / (12 * positives.sum() * negatives.sum()))
-
-
-def unbiased_inverse(size: float, deviation: float) -> float:
-    """Voinov's unbiased estimate of one over a class size, from the noised size; NaN where it
-    overflows.
-    """
-    x = size / deviation
-    if x > _SERIES:
-        return (1 - 1 / x**2 + 3 / x**4 - 15 / x**6) / x / deviation
-    if x < -_SERIES:
-        return math.nan
-    return math.sqrt(math.pi / 2) * math.exp(x * x / 2) * math.erfc(x / math.sqrt(2)) / deviation

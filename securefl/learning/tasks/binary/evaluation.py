@@ -19,12 +19,12 @@ import numpy.typing as npt
 
 from securefl.errors import RoundError
 from securefl.learning.counts import row_counts
+from securefl.learning.noised_ratios import share_interval
 from securefl.learning.tasks.binary.calibration import (
     CalibrationRow,
     CalibrationVerdict,
     calibration_rows,
     calibration_verdict,
-    share_interval,
 )
 from securefl.learning.tasks.binary.discrimination import auc_interval, unbiased_auc
 from securefl.shown import Shown
