@@ -304,7 +304,7 @@ def _exchange(module: str, mutant: Mutant) -> tuple[types.FunctionType, types.Co
     """The live function around the fault, and its code with the fault; None where they cannot be
     told or do not fit.
     """
-    found: object = sys.modules[_dotted(module)]
+    found: object = importlib.import_module(_dotted(module))
     code = compile(mutant.text, str(ROOT / module), "exec", dont_inherit=True)
     for name in mutant.where.split("."):
         found = vars(found).get(name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.study.fields import HEX32, LINE, NAME, TEXT, Fault
 from securefl.study.refusals import refusal, refused_value
+from securefl.study.registries import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,7 +125,11 @@ def _kinds_of(item: Mapping[str, Any], loc: Path) -> str:
     if item.get("ctx", {}).get("tag") == "threshold":
         return _THRESHOLD
     place = next((str(part) for part in reversed(loc) if part in _KINDS), "columns")
-    return _KINDS[place]
+    if place != "label":
+        return _KINDS[place]
+    # Labels of other tasks than yes or no are registered, some by tests alone.
+    others = " or ".join(f'"{name}"' for name in LABELS.names())
+    return f"{_KINDS[place]}; for an outcome that is not yes or no, {others}"
 
 
 def _told(item: Mapping[str, Any]) -> str | None:

@@ -380,7 +380,7 @@ BROKEN = [
         "[data.label]",
         (
             r'data\.label: needs kind = "equals", "any-of-letters", "at-least", .* "any-of" or'
-            r' "all-of"'
+            r' "all-of" .*; for an outcome that is not yes or no, "classes" or "count" or "number"'
         ),
     ),
     (
