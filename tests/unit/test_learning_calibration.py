@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from simulated_evaluations import Setting
 
-from securefl.learning.noised_ratios import share_interval
+from securefl.learning.intervals import share_interval
 from securefl.learning.tasks.binary.calibration import (
     CalibrationRow,
     calibration_rows,

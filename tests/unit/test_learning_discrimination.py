@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from simulated_evaluations import SETTINGS, Setting, mended_auc, simulate
 
-from securefl.learning.noised_ratios import fieller, unbiased_inverse
+from securefl.learning.intervals import fieller, unbiased_inverse
 from securefl.learning.tasks.binary.discrimination import (
     auc_interval,
     expected_interval,

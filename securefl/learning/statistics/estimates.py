@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from securefl.learning.noised_ratios import NORMAL_95, fieller, share_interval
+from securefl.learning.intervals import NORMAL_95, fieller, share_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

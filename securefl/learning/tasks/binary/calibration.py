@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from securefl.learning.noised_ratios import fieller
+from securefl.learning.intervals import fieller
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ is lost in the noise.
 Every count is its true size plus independent noise of a known variance, so a sum of products of a
 positive's and a negative's count is unbiased. The AUC is such a sum over the product of the two
 class sizes, and one over a noised size is not: the noise makes it too large, and the figure with
-it. Voinov's inverse and Fieller's interval (:mod:`securefl.learning.noised_ratios`) mend that without
+it. Voinov's inverse and Fieller's interval (:mod:`securefl.learning.intervals`) mend that without
 any assumption on the model. Where a size cannot be told from nothing the interval is all of [0, 1].
 
 What is estimated is the AUC of the score in its bands: two patients of one band count half. It is
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from securefl.learning.noised_ratios import fieller, unbiased_inverse
+from securefl.learning.intervals import fieller, unbiased_inverse
 
 if TYPE_CHECKING:
     from securefl.types import FloatArray

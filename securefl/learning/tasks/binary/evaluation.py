@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from securefl.errors import RoundError
 from securefl.learning.counts import row_counts
-from securefl.learning.noised_ratios import share_interval
+from securefl.learning.intervals import share_interval
 from securefl.learning.tasks.binary.calibration import (
     CalibrationRow,
     CalibrationVerdict,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from securefl.learning.noised_ratios import NORMAL_95
+from securefl.learning.intervals import NORMAL_95
 
 #: Halvings of the interval in which an end is sought: more than a float64 can tell apart.
 _HALVINGS = 60

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from securefl.errors import RoundError
-from securefl.learning.noised_ratios import share_interval
+from securefl.learning.intervals import share_interval
 from securefl.learning.tasks.binary.discrimination import auc_interval, unbiased_auc
 from securefl.learning.tasks.binary.evaluation import CHANCE, exact_auc, score_places
 from securefl.learning.tasks.binary.exact_interval import area_interval

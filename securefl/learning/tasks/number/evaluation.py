@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from securefl.errors import RoundError
-from securefl.learning.noised_ratios import fieller, unbiased_inverse
+from securefl.learning.intervals import fieller, unbiased_inverse
 from securefl.learning.tasks.number.moments import ITEMS, Moments, read_moments, row_numbers
 from securefl.learning.whole_vectors import padded
 from securefl.shown import Shown

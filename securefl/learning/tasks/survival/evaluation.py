@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from securefl.errors import RoundError
-from securefl.learning.noised_ratios import fieller
+from securefl.learning.intervals import fieller
 from securefl.learning.tasks.binary.evaluation import CHANCE
 from securefl.learning.tasks.survival.curve import band_middles
 from securefl.learning.tasks.survival.pairs import concordance

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from securefl.learning.noised_ratios import fieller
+from securefl.learning.intervals import fieller
 
 if TYPE_CHECKING:
     from securefl.types import FloatArray
