@@ -25,6 +25,7 @@ from securefl.cli.site_folder import open_site, site_option
 if TYPE_CHECKING:
     from securefl.node.owner.folder import Site
     from securefl.node.owner.requests import InboxRow, RequestReview
+    from securefl.node.owner.stopping import StopCost
 
 
 request_argument = click.argument(
@@ -159,12 +160,28 @@ def withdraw(
     ID is the whole id of the request, or six digits or more of its digest.
     """
     from securefl.node.owner import requests
+    from securefl.node.owner.stopping import stop_cost
 
     here = open_site(folder)
     request = requests.plan_withdrawal(here, request_id)
-    confirm(f"Withdraw from {request.short}? The study ends for all hospitals.", yes=yes)
+    if not yes:
+        _say_cost(stop_cost(here, request))
+    confirm(
+        f"Withdraw from {request.short}? The study ends for all hospitals.",
+        yes=yes,
+        read="the lines above",
+    )
     requests.withdraw(here, request, reason)
     say(f"{here.name} has left {request.short}. What was sent before cannot be called back.")
+
+
+def _say_cost(cost: StopCost | None) -> None:
+    """Say what leaving a study costs; None for one that cannot be left, which is refused later."""
+    from securefl.node.owner.pages import leaving_words
+
+    if cost is not None:
+        for line in leaving_words(cost):
+            say(f"- {line}")
 
 
 def _row(found: InboxRow) -> dict[str, Any]:

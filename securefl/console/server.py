@@ -9,6 +9,8 @@ import asyncio
 import socket
 import time
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -17,6 +19,7 @@ from securefl.console.application import Console, make_application
 from securefl.console.desk import Desk
 from securefl.console.guard import OPEN
 from securefl.console.session import Sessions
+from securefl.console.views.requests import read_ahead
 from securefl.errors import UsageError
 from securefl.undumpable import make_undumpable
 
@@ -90,6 +93,9 @@ class ConsoleServer:
                 ws="none",
             )
             self._server = uvicorn.Server(settings)
+            reading = partial(read_ahead, now=datetime.now(UTC))
+            ahead = asyncio.create_task(console.reading.ask(reading))
+            ahead.add_done_callback(_forget)
             await self._server.serve([self._socket])
 
     @asynccontextmanager
@@ -107,6 +113,12 @@ class ConsoleServer:
         finally:
             reading.close()
             deciding.close()
+
+
+def _forget(ahead: asyncio.Task[None]) -> None:
+    """Let an error of reading ahead go: the page that meets it tells it."""
+    if not ahead.cancelled():
+        ahead.exception()
 
 
 def _listening(port: int) -> socket.socket:

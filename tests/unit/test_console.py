@@ -168,7 +168,10 @@ def test_a_study_that_was_approved_can_be_left(client, c):
     study = study_of(c)
     c.approve(ME, study)
     place = f"requests/{study.digest}"
-    assert "Leave this study" in client.get(place).words
+    words = client.get(place).words
+    assert "Leave this study" in words
+    assert "No round has begun, so nothing is charged" in words
+    assert f"The study ends for 2 other hospitals too ({', '.join(NAMES[1:])})." in words
     assert client.post(f"{place}/withdraw", typed="first").status == 409
     assert client.post(f"{place}/withdraw", typed=short(study), reason="enough").status == 303
     assert c.status(ME, study) == "withdrawn"
@@ -210,6 +213,23 @@ def test_rows_are_never_counted_where_decisions_are_made(client, c, monkeypatch)
     client.post(f"requests/{study.digest}/approve", typed=short(study))
     assert threads
     assert all(name.startswith("reading") for name in threads)
+
+
+def test_what_runs_stands_with_its_rounds_and_what_a_pause_would_cost(client, c):
+    study = study_of(c)
+    c.approve(ME, study)
+    name = short(study)
+    page = client.get("running")
+    assert f'href="/{client.room}/requests/{name}"' in page.text
+    assert client.get(f"requests/{name}").status == 200
+    assert f"{name} does not start while you pause." in page.words
+    site = c.site(ME)
+    site.ledger.start(study.digest)
+    site.ledger.close()
+    page = client.get("running")
+    assert f'aria-label="Rounds of {name}"' in page.text
+    assert f"{name} fails at its next deadline" in page.words
+    assert "of the budget of clinic stays spent" in client.get(f"requests/{name}").words
 
 
 # --- what goes wrong

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from securefl.console.view import Act, View
-from securefl.errors import UsageError
+from securefl.errors import SecureFLError, UsageError
 from securefl.node.owner import requests
-from securefl.node.owner.pages import review_page
+from securefl.node.owner.pages import leaving_words, review_page
 from securefl.node.owner.requests import RequestState
+from securefl.node.owner.stopping import stop_cost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from securefl.console.view import Asked
     from securefl.node.owner.folder import Site
@@ -19,17 +22,17 @@ if TYPE_CHECKING:
     from securefl.report.page import Page
 
 _PLACE = "requests/{digest}"
-#: States of a study that can be left.
-_CAN_LEAVE = frozenset({RequestState.APPROVED, RequestState.RUNNING})
 
 
 def _read(site: Site, asked: Asked) -> Mapping[str, Any]:
     reviewed = requests.review(site, asked.parts["digest"], asked.now)
+    cost = stop_cost(site, reviewed.request)
     return {
+        "costs": [] if cost is None else leaving_words(cost),
+        "can_leave": cost is not None,
         "page": _page(site, reviewed),
         "reviewed": reviewed,
         "waiting": reviewed.state is RequestState.WAITING,
-        "can_leave": reviewed.state in _CAN_LEAVE,
     }
 
 
@@ -39,6 +42,16 @@ def _read_alone(site: Site, asked: Asked) -> Mapping[str, Any]:
 
 def _page(site: Site, reviewed: RequestReview) -> Page:
     return review_page(site.name, reviewed, requests.own_view(site, reviewed), commands=False)
+
+
+def read_ahead(site: Site, now: datetime) -> None:
+    """Read the newest request that waits: what its page needs is in memory when it is asked for.
+
+    A fault of it is for its page to tell.
+    """
+    with suppress(SecureFLError):
+        for request in requests.inbox_part(site, 0, 1).rows:
+            _page(site, requests.review(site, request.request.digest, now))
 
 
 def _approve(site: Site, asked: Asked) -> str:

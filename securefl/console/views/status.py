@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from securefl.console.view import Act, View
 from securefl.node.owner import agent
-from securefl.node.owner.pages import status_page
+from securefl.node.owner.pages import pausing_words, status_page
+from securefl.node.owner.requests import RequestState
 from securefl.node.owner.status import read_status
+from securefl.node.owner.stopping import stop_costs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,11 +19,18 @@ if TYPE_CHECKING:
 
 #: Studies that are over and still listed.
 OVER: Final = 20
+_UNDER_WAY: Final = frozenset({RequestState.APPROVED, RequestState.RUNNING})
 
 
 def _read(site: Site, _: Asked) -> Mapping[str, Any]:
     found = read_status(site, over=OVER)
-    return {"page": status_page(found), "found": found}
+    costs = stop_costs(site)
+    return {
+        "page": status_page(found),
+        "found": found,
+        "under_way": [study for study in found.studies if study.state in _UNDER_WAY],
+        "costs": pausing_words(costs),
+    }
 
 
 def _pause(site: Site, asked: Asked) -> str:

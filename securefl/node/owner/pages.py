@@ -13,6 +13,7 @@ from securefl.report.codes import UNSEEN, cannot_run_sentence, others_sentence
 from securefl.report.quality import quality_words
 from securefl.report.request import request_page
 from securefl.report.status import BudgetLine, StudyLine, site_status
+from securefl.report.stopping import leaving_sentences, pausing_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from securefl.node.owner.requests import Elsewhere, OwnView, RequestReview
     from securefl.node.owner.settings import OwnSettings
     from securefl.node.owner.status import BudgetStatus, SiteStatus, StudyStatus
+    from securefl.node.owner.stopping import StopCost
     from securefl.report.page import Page
 
 
@@ -69,6 +71,23 @@ def others_words(elsewhere: Elsewhere) -> str:
     if others.ended:
         return cannot_run_sentence(others.ended)
     return others_sentence(others.approved, others.waiting)
+
+
+def leaving_words(cost: StopCost) -> list[str]:
+    """What leaving a study costs, a sentence each."""
+    return leaving_sentences(
+        begun=cost.begun,
+        sent=cost.sent,
+        rounds=cost.rounds,
+        population=cost.population,
+        share=cost.share,
+        others=cost.others,
+    )
+
+
+def pausing_words(costs: Sequence[StopCost]) -> list[str]:
+    """What a pause means for each study under way, a sentence each."""
+    return [pausing_sentence(c.name, begun=c.begun, goes_on=c.goes_on) for c in costs]
 
 
 def status_page(found: SiteStatus) -> Page:
