@@ -3,8 +3,9 @@
 
 A step: draw patients by Poisson sampling; each patient's gradient (the sum over that patient's
 rows), clipped and put on the fine integer grid (:mod:`securefl.learning.clipping`); the sum;
-Gaussian noise on the integers. Whatever happens in a batch, an empty one included, the noise is
-added. A round's steps are added up, made into what the strategy sends, and then, once, rounded by lot to the
+Gaussian noise on the integers: all of it, or this hospital's share
+(:mod:`securefl.study.noise_shares`), in front of which the sum is limited number by number. Whatever
+happens in a batch, an empty one included, the noise is added. A round's steps are added up, made into what the strategy sends, and then, once, rounded by lot to the
 steps of the wire and cut to its fields (:mod:`securefl.study.wire`): all after the noise, so that
 none of it costs privacy.
 
@@ -36,8 +37,9 @@ from securefl.learning.clipping import Factors, clipped_sum, clipped_sum_of_fact
 from securefl.learning.strategies import strategy_of
 from securefl.learning.strategies.strategy import NoisedSum, OwnRound
 from securefl.privacy.noise import IntegerGaussian, RandomBytes, poisson_sample, stochastic_quotient
+from securefl.study.noise_shares import noise_shares
 from securefl.study.training import training_of
-from securefl.study.wire import GRID, wire_of
+from securefl.study.wire import GRID, limit_of, wire_of
 from securefl.types import FloatArray
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ class StepRule:
 
     Attributes:
         clip_norm: L2 bound of one patient's gradient.
-        noise_multiplier: standard deviation of the noise, in clip norms.
+        noise_multiplier: standard deviation of the noise that the hospital adds, in clip norms.
         wire_step: grid units to one step of the wire.
         wire_largest: the largest value of a field of the wire, in steps.
         sample_rate: chance of each patient to be in a batch.
@@ -109,6 +111,8 @@ class StepRule:
         strategy: how a noised step moves the hospital's weights.
         share: expected number of this hospital's patients in a batch (normaliser · weight).
         grid: integer units per clip norm: :data:`securefl.study.wire.GRID`, except in tests.
+        limit: largest value of a step's sum before noise, in grid units; None where nothing limits
+            it.
     """
 
     clip_norm: float
@@ -120,6 +124,7 @@ class StepRule:
     strategy: Strategy
     share: float
     grid: int = GRID
+    limit: int | None = None
 
     @classmethod
     def from_study(
@@ -134,13 +139,14 @@ class StepRule:
         wire, train = wire_of(study), training_of(study)
         return cls(
             clip_norm=float(train.clip_norm),
-            noise_multiplier=train.noise_multiplier,
+            noise_multiplier=noise_shares(study).each(train.noise_multiplier),
             wire_step=wire.step,
             wire_largest=wire.largest,
             sample_rate=train.sample_rate,
             local_steps=train.local_steps if steps is None else steps,
             strategy=strategy_of(train),
             share=float(Fraction(train.normaliser) * weight),
+            limit=limit_of(study),
         )
 
     @property
@@ -196,7 +202,8 @@ class PrivateSteps:
         self._x = x.astype(np.float64)
         self._y = y.astype(np.float64)
         self._draws = draws
-        #: How many values of the last update were cut to the largest of a field.
+        #: How many values of the last update were cut: to the largest of a field, or to the limit
+        #: before the noise.
         self.clamped = 0
         self._before: OwnRound | None = None
 
@@ -212,6 +219,7 @@ class PrivateSteps:
             RoundError: what was broadcast is not a finite vector.
         """
         rule = self._rule
+        self.clamped = 0
         own = NoisedSum(
             self.noised_steps(given),
             rule.grid * rule.share,
@@ -221,7 +229,7 @@ class PrivateSteps:
         steps = self._draws.quotient(rule.strategy.contribution(own), rule.wire_step)
         most = rule.wire_largest
         cut: IntArray = np.clip(steps, -most, most)
-        self.clamped = int(np.count_nonzero(cut != steps))
+        self.clamped += int(np.count_nonzero(cut != steps))
         return cut
 
     def noised_steps(self, given: FloatArray) -> IntArray:
@@ -245,12 +253,22 @@ class PrivateSteps:
         local = rule.strategy.weights(given.astype(np.float64))
         total = np.zeros(local.shape, dtype=np.int64)
         for _ in range(rule.local_steps):
-            step = self._batch_sum(local) + self._draws.gaussian(rule.sigma, local.size)
+            step = self._limited(self._batch_sum(local))
+            step += self._draws.gaussian(rule.sigma, local.size)
             total += step
             local = rule.strategy.local_step(local, step, unit, given, self._before)
         if rule.strategy.remembers:
             self._before = OwnRound(given, total, unit)
         return total
+
+    def _limited(self, total: IntArray) -> IntArray:
+        """A step's sum with each number cut to the limit, where the rule has one."""
+        limit = self._rule.limit
+        if limit is None:
+            return total
+        within: IntArray = np.clip(total, -limit, limit)
+        self.clamped += int(np.count_nonzero(within != total))
+        return within
 
     def _batch_sum(self, theta: FloatArray) -> IntArray:
         """The un-noised sum of one batch; never leaves this object."""

@@ -18,7 +18,7 @@ from securefl.party.clock import utc_now
 from securefl.party.outbox import post
 from securefl.privacy.charges import ChargeTerms
 from securefl.privacy.mechanisms import decimal_text
-from securefl.privacy.planning import study_epsilon
+from securefl.privacy.planning import epsilon_if_masks_fail, study_epsilon
 from securefl.study.approval import Approval, open_approval
 from securefl.study.training import training_if_any
 
@@ -57,14 +57,16 @@ def approve(site: Site, request: Review) -> Quote:
     digest = request.digest
     if request.faults_beside_budget:
         raise request.faults_beside_budget[0]
-    epsilon = _study_epsilon(request)  # takes seconds: before the lock
+    # both take seconds: before the lock
+    epsilon = _study_epsilon(request)
+    terms = _terms(request.study)
     with site.deciding():
-        quote = _decide(site, request, epsilon)
+        quote = _decide(site, request, epsilon, terms)
     publish_approval(site, digest)
     return quote
 
 
-def _decide(site: Site, request: Review, epsilon: Decimal) -> Quote:
+def _decide(site: Site, request: Review, epsilon: Decimal, terms: ChargeTerms) -> Quote:
     study, digest = request.study, request.digest
     state = site.ledger.state
     if digest in state.studies or state.declined(digest):
@@ -95,7 +97,7 @@ def _decide(site: Site, request: Review, epsilon: Decimal) -> Quote:
             attempts=study.privacy.max_attempts,
             epsilon=epsilon,
             delta=study.privacy.delta,
-            terms=_terms(study),
+            terms=terms,
         )
     except SecureFLError:
         site.erase_study_key(digest)
@@ -109,6 +111,10 @@ def _terms(study: Study) -> ChargeTerms:
     clip_norm = normaliser = _NOT_TRAINED
     if train is not None:
         clip_norm, normaliser = decimal_text(train.clip_norm), decimal_text(train.normaliser)
+    privacy = study.privacy
+    share = epsilon_if_masks_fail(
+        charges_of(study), privacy.max_attempts, privacy.delta, disjoint=True
+    )
     return ChargeTerms(
         unit=study.privacy.unit,
         rows_per_patient=study.data.max_rows_per_patient,
@@ -116,6 +122,7 @@ def _terms(study: Study) -> ChargeTerms:
         normaliser=normaliser,
         noise_source=_NOISE_SOURCE,
         code=study.software.lock_sha256,
+        epsilon_if_masks_fail=None if share is None else decimal_text(share),
     )
 
 

@@ -31,6 +31,7 @@ from securefl.learning.stages.roles import judged
 from securefl.learning.tasks import task_of
 from securefl.report.outcome import model_facts
 from securefl.secagg.total_check import total_sha256
+from securefl.study.noise_shares import noise_shares
 from securefl.study.training import training_of
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ def _check_figures(
     if not whole or histogram.shape != (task.histogram_size(section),):
         raise _refused("its histogram has another shape than the study's")
     contributors = len(_evaluation_round(plan, rounds).contributions)
-    result = EvaluateResult(histogram, contributors, section, task)
+    noises = noise_shares(study).in_sum(contributors)
+    result = EvaluateResult(histogram, noises, section, task)
     evaluation = result.evaluation
     if not _alike(told, _as_json(result.record())):
         raise _refused("its figures do not follow from the released histogram")

@@ -19,6 +19,12 @@ has 1.9931. A PLD figure of counts is therefore the larger of the two. One patie
 by 1, so that figure is exact. The integers of a training step are 2^20 to the clip norm
 (:data:`securefl.study.wire.GRID`), and the noise is 3 * 10^5 of them or more: from 64 on the two
 differ by at most 1e-5, and by the square of that less here.
+
+Noise that hospitals share (``shares`` above 1) is not exactly the integer Gaussian that is charged:
+the sum of shares is within a factor of exp(±tau) of it for each number
+(:mod:`securefl.study.noise_shares`). That adds at most 3 tau to a Rényi divergence of order 2 or
+more, and 2 tau to an epsilon. A study whose shares are so small that 3 tau, for all numbers of a
+release together, is more than a nano unit is refused; that unit is charged, and :data:`SHARED`.
 """
 
 from __future__ import annotations
@@ -61,6 +67,9 @@ FAINT_METHOD = (
     "rdp at the best of the orders 1.1 to 256 (Canonne, Kamath, Steinke 2020, proposition 12),"
     " rounded up to 1e-4"
 )
+#: What noise that hospitals share adds to an epsilon before it is rounded up: more than 16 stages
+#: lack.
+SHARED = 1e-7
 #: Discretisation of the privacy loss; the reference figures use the same.
 PLD_INTERVAL = 1e-4
 
@@ -135,9 +144,10 @@ def rdp_cost(mechanism: Mechanism, order: int) -> int:
     Raises:
         UsageError: ``order`` is not one of :data:`ORDERS`.
     """
+    lacking = int(mechanism.shares > 1)
     if mechanism.sample_rate == 1:
         # count * order / 2 sigma^2 is a ratio of integers, so it is worked out exactly.
-        return math.ceil(
+        return lacking + math.ceil(
             Fraction(mechanism.count * _order(order) * NANO, 2)
             / Fraction(mechanism.noise_multiplier) ** 2
         )
@@ -146,7 +156,7 @@ def rdp_cost(mechanism: Mechanism, order: int) -> int:
         # The 50-digit sum errs by less than 1e-40 of itself; the margin keeps that on the costly
         # side.
         exact = step * mechanism.count * NANO * (1 + Decimal("1e-40"))
-        return int(exact.to_integral_value(rounding=ROUND_CEILING))
+        return lacking + int(exact.to_integral_value(rounding=ROUND_CEILING))
 
 
 @lru_cache(maxsize=1024, typed=True)
@@ -190,12 +200,12 @@ def _grouped(mechanisms: Iterable[Mechanism]) -> tuple[Mechanism, ...]:
 
     Composing a distribution with itself is one power, not n convolutions.
     """
-    counts: Counter[tuple[Decimal, Fraction, bool]] = Counter()
+    counts: Counter[tuple[Decimal, Fraction, bool, int]] = Counter()
     for m in mechanisms:
-        counts[m.noise_multiplier, m.sample_rate, isinstance(m, Gaussian)] += m.count
+        counts[m.noise_multiplier, m.sample_rate, isinstance(m, Gaussian), m.shares] += m.count
     return tuple(
-        Gaussian(noise, count) if whole else SubsampledGaussian(noise, rate, count)
-        for (noise, rate, whole), count in sorted(counts.items())
+        Gaussian(noise, count, shares) if whole else SubsampledGaussian(noise, rate, count, shares)
+        for (noise, rate, whole, shares), count in sorted(counts.items())
     )
 
 
@@ -241,8 +251,15 @@ def _computed_epsilon(grouped: tuple[Mechanism, ...], delta: Decimal, interval: 
         figures.append(_pld(grouped, delta, interval, tuple(whole)))
     largest = max(figures)
     if math.isfinite(largest):
-        return _rounded_up(largest)
+        return _rounded_up(largest + _lacking(grouped))
     return rdp_epsilon(grouped, delta)
+
+
+def _lacking(mechanisms: Iterable[Mechanism]) -> float:
+    """What shared noise adds to an epsilon; nothing where each hospital adds all of it."""
+    if any(m.shares > 1 for m in mechanisms):
+        return SHARED
+    return 0.0
 
 
 def _integer_sensitivity(mechanism: Mechanism) -> int | None:
@@ -348,7 +365,7 @@ def rdp_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:
         # Canonne, Kamath, Steinke 2020, proposition 12: from a divergence to an epsilon.
         implied = total + math.log1p(-1 / order) - (log_delta + math.log(order)) / (order - 1)
         best = min(best, implied)
-    return max(Decimal(0), _rounded_up(best))
+    return max(Decimal(0), _rounded_up(best + _lacking(grouped)))
 
 
 def _exact_divergence(mechanism: Mechanism, order: float) -> float:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
+    from securefl.privacy.charges import ChargeTerms
     from securefl.privacy.ledger_events import Event, Part, Refuse, Sent
     from securefl.privacy.ledger_reading import Reading
     from securefl.privacy.ledger_state import LedgerState, StudyState
@@ -168,7 +169,7 @@ def extract(events: Iterable[Event], digest: str) -> Json:
         "delta": _number(held.delta),
         "attempts": held.attempts,
         "charges": [_charge(p) for p in held.parts],
-        "terms": held.terms.model_dump(mode="json"),
+        "terms": _terms(held.terms),
         "releases": [{**_release(r), "sha256": r.sha256} for r in study.sent.values()],
     }
 
@@ -246,7 +247,7 @@ def _dataset(
                 "answers": len(s.answers),
                 "snapshot": s.reservation.snapshot,
                 "accountants": list(s.reservation.accountants),
-                "terms": s.reservation.terms.model_dump(mode="json"),
+                "terms": _terms(s.reservation.terms),
             }
             for s in studies
             if max(s.approval.at, s.ended_at or "", *(r.at for r in s.sent.values())) >= after
@@ -285,12 +286,18 @@ def _mechanisms(study: StudyState) -> tuple[Mechanism, ...]:
     return all_attempts(study.reservation.parts, study.reservation.attempts)
 
 
+def _terms(terms: ChargeTerms) -> Json:
+    """What the figures rest on; a report says of each study whether its noise is shared."""
+    return {**terms.model_dump(mode="json"), "epsilon_if_masks_fail": terms.epsilon_if_masks_fail}
+
+
 def _plain(mechanism: Mechanism) -> Json:
     return {
         "mechanism": str(mechanism.to_json()["kind"]),
         "noise_multiplier": decimal_text(mechanism.noise_multiplier),
         "sample_rate": ratio_text(mechanism.sample_rate),
         "steps": mechanism.count,
+        "noise_parts": mechanism.shares,
     }
 
 

@@ -100,6 +100,8 @@ class ChargeTerms(BaseModel):
     all public.
 
     ``noise_source`` names sampler and generator; ``code`` is the hash of the code that runs.
+    ``epsilon_if_masks_fail`` is the study's own figure against whoever sees this hospital's numbers
+    alone, where its noise is a share; it stands in no other reservation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -115,3 +117,4 @@ class ChargeTerms(BaseModel):
     normaliser: str
     noise_source: str
     code: str
+    epsilon_if_masks_fail: Annotated[str | None, Field(exclude_if=lambda v: v is None)] = None

@@ -82,6 +82,15 @@ def explain_epsilon(epsilon: Decimal, delta: Decimal, of: str = "the result") ->
     )
 
 
+def shared_sentence(epsilon: Decimal | str) -> str:
+    """The other figure of a study whose noise hospitals share.
+
+    >>> shared_sentence("1.7")[:44]
+    'Its noise is shared: epsilon 1.7 if the mask'
+    """
+    return f"Its noise is shared: epsilon {epsilon} if the masks failed, with one share alone."
+
+
 def explain_share(used: Decimal, room: int) -> str:
     """Say in a sentence how far a budget has gone.
 

@@ -144,23 +144,24 @@ def noise_effect(
     *,
     noise_multiplier: Decimal,
     normaliser: Decimal,
-    hospitals: int,
+    noises: float,
     parameters: int,
     local_steps: int,
     rounds: int,
 ) -> NoiseEffect:
     """Size of the noise that the model gets to see.
 
-    Every hospital adds its own, and variances add up.
+    A sum carries as many full ``noises`` as hospitals add, or fewer where they share it; variances
+    add up.
 
     >>> effect = noise_effect(
-    ...     noise_multiplier=Decimal(5), normaliser=Decimal(500), hospitals=4, parameters=100, local_steps=1, rounds=25)
+    ...     noise_multiplier=Decimal(5), normaliser=Decimal(500), noises=4, parameters=100, local_steps=1, rounds=25)
     >>> effect.in_one_direction, effect.in_all, effect.after_all_rounds
     (0.02, 0.2, 0.04)
     """
     # Each hospital sums local_steps independent draws, so the noise grows with their root; the
     # longest update is local_steps mean gradients. The ratio falls with the root.
-    summed = float(noise_multiplier) * math.sqrt(hospitals)
+    summed = float(noise_multiplier) * math.sqrt(noises)
     one = summed / float(normaliser) / math.sqrt(local_steps)
     # Independent in each of the parameters: lengths add as squares.
     whole = one * math.sqrt(parameters)

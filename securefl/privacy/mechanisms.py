@@ -5,16 +5,19 @@ decimals, sampling rates are ratios, counts are integers; a float can state none
 (1 / n)) != n`` for 141 of n = 1..2000, which is how a study ends up with one step more than it was
 charged for).
 
+The noise is that of one hospital, or of ``shares`` hospitals together, of which each adds its part
+(:mod:`securefl.study.noise_shares`). :func:`alone` is then what one part by itself would promise.
+
 >>> SubsampledGaussian(Decimal("4.98"), Fraction(1, 5), 40).to_json()
 {'kind': 'subsampled-gaussian', 'noise_multiplier': '4.98', 'sample_rate': '1/5', 'steps': 40}
 >>> mechanism_from_json({"kind": "gaussian", "noise_multiplier": "5", "releases": 1})
-Gaussian(noise_multiplier=Decimal('5'), releases=1)
+Gaussian(noise_multiplier=Decimal('5'), releases=1, shares=1)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, replace
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 #: A mechanism on paper: strings and integers only, ready for canonical JSON (RFC 8785).
 MechanismJson: TypeAlias = "dict[str, str | int]"
+
+#: More hospitals than this share no noise (:data:`securefl.study.noise_shares.MOST_HOSPITALS`).
+MAX_SHARES = 10_000
 
 #: More steps than this are a typing error, and would let cost integers outgrow what JSON carries
 #: exactly.
@@ -70,6 +76,21 @@ def _positive_count(value: int, name: str) -> None:
         )
 
 
+def _whole_shares(value: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_SHARES:
+        raise UsageError(
+            f"Noise is shared by 1 to {MAX_SHARES:,} hospitals, not {value!r}.",
+            next_step="Lower secagg.min_contributors, or let each hospital add all of it.",
+        )
+
+
+def _shares_json(shares: int) -> MechanismJson:
+    """Shares as files say them: nothing where one hospital adds all, as before there were any."""
+    if shares == 1:
+        return {}
+    return {"shares": shares}
+
+
 @dataclass(frozen=True)
 class SubsampledGaussian:
     """``steps`` Gaussian releases, each over a fresh Poisson sample of the patients.
@@ -79,6 +100,7 @@ class SubsampledGaussian:
         sample_rate: probability with which each patient enters a step, 0 < rate <= 1. A public
             constant of the study, never derived from the number of rows.
         steps: how many releases.
+        shares: hospitals of which each adds its part of that noise; 1 where one adds all.
 
     Raises:
         UsageError: a parameter is out of range or not exact.
@@ -87,10 +109,12 @@ class SubsampledGaussian:
     noise_multiplier: Decimal
     sample_rate: Fraction
     steps: int
+    shares: int = 1
 
     def __post_init__(self) -> None:
         _positive_noise(self.noise_multiplier)
         _positive_count(self.steps, "steps")
+        _whole_shares(self.shares)
         if not isinstance(self.sample_rate, Fraction) or not 0 < self.sample_rate <= 1:
             raise UsageError(
                 f"A sampling rate must be a ratio above 0 and at most 1, not {self.sample_rate!r}.",
@@ -104,11 +128,11 @@ class SubsampledGaussian:
 
     def with_count(self, count: int) -> SubsampledGaussian:
         """The same release, ``count`` times."""
-        return SubsampledGaussian(self.noise_multiplier, self.sample_rate, count)
+        return replace(self, steps=count)
 
     def with_noise(self, noise_multiplier: Decimal) -> SubsampledGaussian:
         """The same releases with other noise."""
-        return SubsampledGaussian(noise_multiplier, self.sample_rate, self.steps)
+        return replace(self, noise_multiplier=noise_multiplier)
 
     def to_json(self) -> MechanismJson:
         """Strings and integers for canonical JSON."""
@@ -117,6 +141,7 @@ class SubsampledGaussian:
             "noise_multiplier": decimal_text(self.noise_multiplier),
             "sample_rate": ratio_text(self.sample_rate),
             "steps": self.steps,
+            **_shares_json(self.shares),
         }
 
 
@@ -128,6 +153,7 @@ class Gaussian:
         noise_multiplier: standard deviation of the noise over the L2 sensitivity. For a histogram
             in which a patient counts once the sensitivity is 1, so this is the noise in counts.
         releases: how many such releases.
+        shares: hospitals of which each adds its part of that noise; 1 where one adds all.
 
     Raises:
         UsageError: a parameter is out of range or not exact.
@@ -135,10 +161,12 @@ class Gaussian:
 
     noise_multiplier: Decimal
     releases: int = 1
+    shares: int = 1
 
     def __post_init__(self) -> None:
         _positive_noise(self.noise_multiplier)
         _positive_count(self.releases, "releases")
+        _whole_shares(self.shares)
 
     @property
     def sample_rate(self) -> Fraction:
@@ -152,11 +180,11 @@ class Gaussian:
 
     def with_count(self, count: int) -> Gaussian:
         """The same release, ``count`` times."""
-        return Gaussian(self.noise_multiplier, count)
+        return replace(self, releases=count)
 
     def with_noise(self, noise_multiplier: Decimal) -> Gaussian:
         """The same releases with other noise."""
-        return Gaussian(noise_multiplier, self.releases)
+        return replace(self, noise_multiplier=noise_multiplier)
 
     def to_json(self) -> MechanismJson:
         """Strings and integers for canonical JSON."""
@@ -164,10 +192,27 @@ class Gaussian:
             "kind": "gaussian",
             "noise_multiplier": decimal_text(self.noise_multiplier),
             "releases": self.releases,
+            **_shares_json(self.shares),
         }
 
 
 Mechanism: TypeAlias = SubsampledGaussian | Gaussian
+
+
+def alone(mechanism: Mechanism) -> Mechanism:
+    """The mechanism with the noise of one share only: what holds if masks and sum hide nothing.
+
+    Rounded down to a millionth, so that its figures are never too good.
+
+    >>> alone(Gaussian(Decimal(6), shares=3))
+    Gaussian(noise_multiplier=Decimal('3.464101'), releases=1, shares=1)
+    """
+    if mechanism.shares == 1:
+        return mechanism
+    exact = (mechanism.noise_multiplier**2 / mechanism.shares).sqrt()
+    noise = exact.quantize(Decimal("0.000001"), rounding=ROUND_FLOOR)
+    return replace(mechanism, noise_multiplier=noise, shares=1)
+
 
 _KEYS = {
     "subsampled-gaussian": {"kind", "noise_multiplier", "sample_rate", "steps"},
@@ -195,6 +240,17 @@ def _whole(data: Mapping[str, object], key: str) -> int:
     return value
 
 
+def _several(data: Mapping[str, object]) -> int:
+    """Shares of a mechanism that names them. One share is never written: one spelling for each."""
+    shares = _whole(data, "shares")
+    if shares == 1:
+        raise UsageError(
+            "A mechanism whose noise is not shared names no shares.",
+            next_step='Leave out "shares".',
+        )
+    return shares
+
+
 def mechanism_from_json(data: Mapping[str, object]) -> Mechanism:
     """Read a mechanism that :meth:`to_json` wrote.
 
@@ -206,18 +262,20 @@ def mechanism_from_json(data: Mapping[str, object]) -> Mechanism:
         raise UsageError(
             f"Unknown mechanism {kind!r}.", next_step=f"Known are: {', '.join(sorted(_KEYS))}."
         )
-    if set(data) != _KEYS[kind]:
+    if set(data) - {"shares"} != _KEYS[kind]:
         raise UsageError(
             f"A {kind} mechanism has the keys {sorted(_KEYS[kind])}, not {sorted(data)}.",
             next_step="Write every key, and no other.",
         )
+    shares = 1
+    if "shares" in data:
+        shares = _several(data)
     try:
         noise = Decimal(_text(data, "noise_multiplier"))
         if kind == "gaussian":
-            return Gaussian(noise, _whole(data, "releases"))
-        return SubsampledGaussian(
-            noise, Fraction(_text(data, "sample_rate")), _whole(data, "steps")
-        )
+            return Gaussian(noise, _whole(data, "releases"), shares)
+        rate = Fraction(_text(data, "sample_rate"))
+        return SubsampledGaussian(noise, rate, _whole(data, "steps"), shares)
     except (InvalidOperation, ValueError, ZeroDivisionError) as error:
         raise UsageError(
             f"A parameter of a {kind} mechanism is not a number: {dict(data)!r}.",

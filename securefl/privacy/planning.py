@@ -12,10 +12,18 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
 from securefl.errors import BudgetError, UsageError
-from securefl.privacy.accounting import NANO, ORDERS, pld_epsilon, rdp_cap, rdp_cost, rdp_epsilon
+from securefl.privacy.accounting import (
+    MOST_EPSILON,
+    NANO,
+    ORDERS,
+    pld_epsilon,
+    rdp_cap,
+    rdp_cost,
+    rdp_epsilon,
+)
 from securefl.privacy.charges import all_attempts, total_cost
 from securefl.privacy.explain import percent
-from securefl.privacy.mechanisms import Mechanism, SubsampledGaussian
+from securefl.privacy.mechanisms import Mechanism, SubsampledGaussian, alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,9 +132,38 @@ def study_epsilon(
             counts (parallel composition, McSherry 2009). The ledger's filter charges the sum all
             the same, because the next study may split otherwise.
     """
+    return max(
+        pld_epsilon(all_attempts(group, attempts), delta) for group in _groups(charges, disjoint)
+    )
+
+
+def epsilon_if_masks_fail(
+    charges: Sequence[Charge],
+    attempts: int,
+    delta: Decimal,
+    *,
+    disjoint: bool,
+) -> Decimal | None:
+    """A study's own epsilon at ``delta`` against whoever sees one hospital's numbers by themselves.
+
+    Where hospitals share the noise, one share is in these. None where each adds all of it: then the
+    figure is :func:`study_epsilon`. Arguments as there.
+    """
+    if all(c.mechanism.shares == 1 for c in charges):
+        return None
+    found = []
+    for group in _groups(charges, disjoint):
+        single = [alone(m) for m in all_attempts(group, attempts)]
+        # a bound that is quick: above it the distributions would take gigabytes to say little
+        quick = rdp_epsilon(single, delta)
+        found.append(quick if quick > MOST_EPSILON else pld_epsilon(single, delta))
+    return max(found)
+
+
+def _groups(charges: Sequence[Charge], disjoint: bool) -> tuple[list[Charge], list[Charge]]:
+    """Charges about patients kept aside, and all others; all in one where they are the same."""
     aside = [c for c in charges if disjoint and c.aside]
-    groups = (aside, [c for c in charges if c not in aside])
-    return max(pld_epsilon(all_attempts(g, attempts), delta) for g in groups)
+    return aside, [c for c in charges if c not in aside]
 
 
 def _first(lowest: int, highest: int, holds: Callable[[int], bool]) -> int | None:

@@ -9,10 +9,11 @@ from decimal import ROUND_FLOOR, Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from securefl.privacy.explain import explain_epsilon, explain_share, percent
+from securefl.privacy.explain import explain_epsilon, explain_share, percent, shared_sentence
 from securefl.report.audit_words import (
     PERSONAL,
     figure,
+    noise_words,
     nouns,
     reason_words,
     revoked_words,
@@ -143,6 +144,7 @@ def extract_page(extract: Json) -> Page:
                 ("data set", f"{held['name']}, patients of {held['population']}"),
                 ("charged", bullets(map(_charge_words, extract["charges"]))),
                 ("privacy", privacy),
+                ("if masks fail", _alone(extract["terms"])),
                 ("what left", left),
             ]
         ),
@@ -318,6 +320,14 @@ def _refusal(refusal: Json) -> tuple[str | Span, ...]:
     )
 
 
+def _alone(terms: Json) -> str | None:
+    """The figure of one share of the noise, where it is shared."""
+    alone = terms.get("epsilon_if_masks_fail")
+    if alone is None:
+        return None
+    return shared_sentence(alone)
+
+
 def _personalized(entry: Json) -> str:
     return f"{day(entry['at'])}, of {study_name(entry['id'], entry['study'])}"
 
@@ -357,7 +367,4 @@ def _charge_words(charge: Json) -> str:
     rate = ""
     if charge["sample_rate"] not in {"1", "1/1"}:
         rate = f", each on {charge['sample_rate']} of the patients at random"
-    return (
-        f"{plural(steps, *nouns(charge['kind']))}{rate}, noise multiplier"
-        f" {charge['noise_multiplier']}"
-    )
+    return f"{plural(steps, *nouns(charge['kind']))}{rate}, noise multiplier {noise_words(charge)}"

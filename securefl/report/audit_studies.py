@@ -5,11 +5,12 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
-from securefl.privacy.explain import percent
+from securefl.privacy.explain import percent, shared_sentence
 from securefl.report.audit_words import (
     Numbered,
     cost_of,
     figure,
+    noise_words,
     nouns,
     part_words,
     reason_words,
@@ -77,6 +78,8 @@ def _study_row(s: Numbered) -> Row:
         lines.append(("Note: ", Outside(study["note"])))
     if not study["share"]:
         lines.append("It never started: nothing is charged.")
+    if (alone := study["terms"].get("epsilon_if_masks_fail")) is not None:
+        lines.append(shared_sentence(alone))
     return (
         str(s.number),
         _study(s.name, s.dataset, study["researcher"]),
@@ -246,7 +249,7 @@ def _run_row(run: Sequence[Json], s: Numbered, cap: float | None) -> Row:
 
 def _mechanism(entry: Json) -> tuple[str, str]:
     rate = entry["sample_rate"]
-    return (entry["noise_multiplier"], "all" if rate in {"1", "1/1"} else rate)
+    return (noise_words(entry), "all" if rate in {"1", "1/1"} else rate)
 
 
 def _every(s: Numbered, cap: float | None, *, detail: bool) -> Details:

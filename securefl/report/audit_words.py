@@ -192,7 +192,19 @@ def mechanism_words(entry: Json) -> str:
     drawn = f"{rate} of the patients at random"
     if rate in {"1", "1/1"}:
         drawn = "all patients"
-    return f"noise {entry['noise_multiplier']} × the most one patient can add; {drawn}"
+    return f"noise {noise_words(entry)} × the most one patient can add; {drawn}"
+
+
+def noise_words(entry: Json) -> str:
+    """Noise multiplier of a charge or release, and of how many hospitals together it is.
+
+    >>> noise_words({"noise_multiplier": "6"}), noise_words({"noise_multiplier": "6", "noise_parts": 3})
+    ('6', '6 in the sum, of 3 shares')
+    """
+    parts = entry.get("noise_parts", 1)
+    if parts == 1:
+        return str(entry["noise_multiplier"])
+    return f"{entry['noise_multiplier']} in the sum, of {parts} shares"
 
 
 @dataclass(frozen=True)

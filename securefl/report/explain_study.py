@@ -17,9 +17,11 @@ from securefl.learning.stages.programme import Programme
 from securefl.learning.tasks import task_of
 from securefl.privacy.accounting import gated_epsilon
 from securefl.privacy.explain import explain_epsilon, guess_percent, one_in
+from securefl.privacy.planning import epsilon_if_masks_fail
 from securefl.report.words import bytes_words, decimal_words, plural
 from securefl.secagg.layouts import body_bytes, layout_for
 from securefl.study import meanings
+from securefl.study.noise_shares import noise_shares
 from securefl.study.stages import makes_model
 from securefl.study.training import training_of
 
@@ -271,6 +273,7 @@ def privacy_sentences(study: Template) -> list[str]:
         explain_epsilon(worst, p.delta),
         *_unit_sentences(study),
         "This holds even against somebody who knows everything about all other patients.",
+        *_share_sentences(study),
         *_model_sentences(study),
         *_use_sentences(study),
         (
@@ -278,6 +281,45 @@ def privacy_sentences(study: Template) -> list[str]:
             f" {guess_percent(2 * worst)}, but for a chance of {one_in(twice)}."
         ),
     ]
+
+
+def share_alone(study: Template) -> Decimal | None:
+    """Epsilon of one hospital's share of the noise; None where each hospital adds all of it."""
+    charges = [release.charge for _, release in Programme(study).releases]
+    p = study.privacy
+    return epsilon_if_masks_fail(charges, p.max_attempts, p.delta, disjoint=True)
+
+
+def _share_sentences(study: Template) -> list[str]:
+    """What the figures rest on where hospitals share the noise."""
+    alone = share_alone(study)
+    if alone is None:
+        return []
+    return [
+        shared_rest_sentence(plural(study.secagg.colluders, "other hospital")),
+        masks_fail_sentence(alone),
+    ]
+
+
+def shared_rest_sentence(colluders: str) -> str:
+    """Against whom the figures of shared noise hold.
+
+    Args:
+        colluders: how many may, like "1 other hospital".
+    """
+    return (
+        "The hospitals share the noise, and only their total holds all of it. So the figures also"
+        f" rest on the masks: they hold against the researcher, the aggregator and {colluders}"
+        " together, and no more. A hospital that leaves out its share counts as one of these."
+    )
+
+
+def masks_fail_sentence(alone: Decimal) -> str:
+    """The figure with one share of the noise."""
+    return (
+        "If the masks failed, your own share alone would hide your patients: the guess could then"
+        f" rise to {guess_percent(alone)} (epsilon {decimal_words(alone)})."
+    )
 
 
 def _model_sentences(study: Template) -> list[str]:
@@ -326,9 +368,18 @@ def figure_words(study: Template) -> str:
     each = ", ".join(f"{s.short} epsilon {decimal_words(s.epsilon)}" for s in stages)
     return (
         f"{each}, together for one patient {decimal_words(worst_epsilon(study))}, at delta"
-        f" {decimal_words(p.delta)}; unit {p.unit}, add or remove one;"
+        f" {decimal_words(p.delta)};{_shared_words(study)} unit {p.unit}, add or remove one;"
         f" {'; '.join(stage.figures() for stage in stages)}."
     )
+
+
+def _shared_words(study: Template) -> str:
+    """Behind the figures, where hospitals share the noise."""
+    alone = share_alone(study)
+    if alone is None:
+        return ""
+    count = noise_shares(study).count
+    return f" noise of {count} shares, with one alone epsilon {decimal_words(alone)};"
 
 
 def sum_sentences(study: Template) -> list[str]:
@@ -338,7 +389,7 @@ def sum_sentences(study: Template) -> list[str]:
     if c != 0:
         together = plural(c, "other hospital")
     return [
-        "Each hospital adds the full noise for its own patients before anything leaves.",
+        added_noise_sentence(noise_shares(study).count),
         (
             "Then it encrypts and masks the numbers. The aggregator adds what comes from"
             f" {_adds(study)} and holds no key."
@@ -348,11 +399,31 @@ def sum_sentences(study: Template) -> list[str]:
             f"Should researcher, aggregator and {together} work together, they see no more than the"
             " noised total of the rest."
         ),
-        (
-            "Should all others work together against one hospital, they see its noised numbers; its"
-            " own noise is in them, so the privacy figures still hold."
-        ),
+        alone_sentence(shared=noise_shares(study).count > 1),
     ]
+
+
+def added_noise_sentence(shares: int) -> str:
+    """What a hospital adds before anything leaves."""
+    if shares == 1:
+        return "Each hospital adds the full noise for its own patients before anything leaves."
+    return (
+        "Each hospital adds a share of the noise before anything leaves; the shares of any"
+        f" {shares} hospitals together are all of it."
+    )
+
+
+def alone_sentence(*, shared: bool) -> str:
+    """What all others together see of one hospital."""
+    if shared:
+        return (
+            "Should all others work together against one hospital, they see its noised numbers, with"
+            " its own share of the noise alone: the privacy figures do not hold then."
+        )
+    return (
+        "Should all others work together against one hospital, they see its noised numbers; its"
+        " own noise is in them, so the privacy figures still hold."
+    )
 
 
 def _adds(study: Template) -> str:

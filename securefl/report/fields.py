@@ -14,6 +14,7 @@ from securefl.report.explain_study import hospitals
 from securefl.report.page import Table
 from securefl.report.words import plural
 from securefl.secagg.layouts import body_bytes, layout_for
+from securefl.study.noise_shares import noise_shares
 from securefl.study.training import training_of
 from securefl.study.wire import SHOWN, bound_of, planned_patients, usual_bound, wire_of
 
@@ -99,12 +100,8 @@ def fields_words(study: Template, fields: Fields) -> list[str]:
         f"After the noise each hospital rounds its sum by lot to fields of {own.bits} bits. That"
         f" costs no privacy; it adds {variance_words(own.added_variance)} to the noise's variance."
     )
-    cutting = (
-        f"A field shows {plural(bound, 'patient')} who pull one way in a step ({said}) and {SHOWN}"
-        " standard deviations of noise on either side; what is larger is cut to that. A value at"
-        f" that bound is cut with a chance of {chance_words(fields.saturation)}."
-    )
-    lines = [rounding, cutting]
+    shown = f"{plural(bound, 'patient')} who pull one way in a step ({said})"
+    lines = [rounding, _cutting(study, shown, fields.saturation)]
     planned = (
         f"A step is planned to draw {plural(fields.planned, 'patient')} at the largest hospital"
     )
@@ -120,6 +117,20 @@ def fields_words(study: Template, fields: Fields) -> list[str]:
             "That is much: more bits, or a smaller bound, would learn more from the same budget."
         )
     return lines
+
+
+def _cutting(study: Template, shown: str, saturation: float) -> str:
+    """What happens to a sum that is larger than a field shows."""
+    if noise_shares(study).count > 1:
+        return (
+            f"Before the noise each number of a sum is limited to {shown}. A field holds every draw"
+            " of the noise beside that, so nothing is cut after it."
+        )
+    return (
+        f"A field shows {shown} and {SHOWN} standard deviations of noise on either side; what is"
+        " larger is cut to that. A value at that bound is cut with a chance of"
+        f" {chance_words(saturation)}."
+    )
 
 
 def variance_words(part: float) -> str:

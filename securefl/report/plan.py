@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from securefl.privacy.accounting import pld_epsilon
 from securefl.privacy.charges import all_attempts
 from securefl.privacy.forecast import budget_shares
-from securefl.privacy.planning import study_epsilon
+from securefl.privacy.planning import epsilon_if_masks_fail, study_epsilon
 from securefl.report.page import Page, page
 from securefl.report.plan_cost import SitePlan, StudyPlan, cost_sections
 from securefl.report.plan_training import TrainedPlan, plan_training, training_sections
+from securefl.study.noise_shares import noise_shares
 from securefl.study.training import training_if_any
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ def plan_study(study: Template, charges: Sequence[Charge], faults: Sequence[str]
         epsilon=study_epsilon(charges, p.max_attempts, p.delta, disjoint=True),
         sites=_sites(study),
         budgets=budget_shares(charges, p.max_attempts, p.delta),
+        shares=noise_shares(study).count,
+        epsilon_if_masks_fail=epsilon_if_masks_fail(
+            charges, p.max_attempts, p.delta, disjoint=True
+        ),
         faults=tuple(faults),
     )
     if training_if_any(study) is None:

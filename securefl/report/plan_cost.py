@@ -41,6 +41,8 @@ class StudyPlan:
     epsilon: Decimal
     sites: tuple[SitePlan, ...]
     budgets: tuple[BudgetShare, ...]
+    shares: int
+    epsilon_if_masks_fail: Decimal | None
     faults: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -51,6 +53,10 @@ class StudyPlan:
             "unit": self.unit,
             "delta": float(self.delta),
             "epsilon": float(self.epsilon),
+            "noise_shares": self.shares,
+            "epsilon_if_masks_fail": (
+                None if self.epsilon_if_masks_fail is None else float(self.epsilon_if_masks_fail)
+            ),
             "charges": [
                 {"kind": kind, "releases": count, "epsilon": float(epsilon)}
                 for kind, _, count, epsilon in self.parts
@@ -115,11 +121,22 @@ def _cost(plan: StudyPlan) -> list[Block | str]:
         for _, label, count, epsilon in plan.parts
     ]
     return [
-        facts([*rows, ("for one patient", f"epsilon {decimal_words(plan.epsilon)}")]),
+        facts(
+            [*rows, ("for one patient", f"epsilon {decimal_words(plan.epsilon)}"), *_alone(plan)]
+        ),
         Gap(),
         explain_epsilon(plan.epsilon, plan.delta),
         "The same at every hospital. A patient known to two of them pays twice.",
     ]
+
+
+def _alone(plan: StudyPlan) -> list[tuple[str, str]]:
+    """The figure of one share of the noise, where hospitals share it."""
+    if plan.epsilon_if_masks_fail is None:
+        return []
+    alone = decimal_words(plan.epsilon_if_masks_fail)
+    words = f"epsilon {alone}: each hospital adds one of {plan.shares} shares of the noise"
+    return [("if masks fail", words)]
 
 
 def _hospitals(plan: StudyPlan) -> Section:

@@ -19,6 +19,7 @@ from securefl.report.plan_cost import StudyPlan
 from securefl.report.plan_picture import plan_picture
 from securefl.report.told import plan_section
 from securefl.report.words import decimal_words
+from securefl.study.noise_shares import noise_shares
 from securefl.study.training import training_of
 
 if TYPE_CHECKING:
@@ -87,13 +88,14 @@ def plan_training(study: Template, cost: StudyPlan) -> TrainedPlan:
         p.max_attempts,
     )
     fields, task = plan_fields(study), task_of(study.data)
-    evaluation = task.plan(study, count)
+    noises = noise_shares(study).in_sum(count)
+    evaluation = task.plan(study, noises)
     return TrainedPlan(
         **vars(cost),
         effect=noise_effect(
             noise_multiplier=t.noise_multiplier,
             normaliser=t.normaliser,
-            hospitals=count,
+            noises=noises,
             parameters=parameters,
             local_steps=t.local_steps,
             rounds=t.rounds,

@@ -23,6 +23,7 @@ from securefl.simulation.draws import SeededDraws, key_of
 from securefl.simulation.facts import Advice
 from securefl.study.binary_evaluation import AucSection
 from securefl.study.edges import LEAST_PREVALENCE, MOST_PREVALENCE, default_edges
+from securefl.study.noise_shares import noise_shares
 from securefl.study.training import training_if_any
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def edges_advice(
         return []
     written = sections[-1]
     task = task_of(study.data)
-    hospitals = len(study.participants)
+    noises = noise_shares(study).in_sum(len(study.participants))
     draws = SeededDraws(key_of("edges", seed, 0), samplers)
     widths = {}
     for words, other in _candidates(task, written, scored).items():
@@ -146,7 +147,7 @@ def edges_advice(
             task,
             other,
             scored,
-            hospitals,
+            noises,
             draws,
         )
     if not widths:
@@ -155,7 +156,7 @@ def edges_advice(
         task,
         written,
         scored,
-        hospitals,
+        noises,
         draws,
     )
     best = min(widths, key=lambda words: widths[words])
@@ -242,7 +243,7 @@ def _width(
     task: Task,
     section: AucSection,
     scored: Sequence[tuple[FloatArray, IntArray]],
-    hospitals: int,
+    noises: float,
     draws: SeededDraws,
 ) -> float:
     """Mean width of the released interval, over repeats and draws of the noise."""
@@ -252,7 +253,7 @@ def _width(
         counts = task.tally(scores, y, section)
         for _ in range(_DRAWS):
             # A sum of independent Gaussians is one Gaussian; for integers nearly so.
-            noise = draws.gaussian(section.sigma * Decimal(hospitals).sqrt(), size)
-            found = task.evaluate(counts + noise, section, hospitals)
+            noise = draws.gaussian(section.sigma * Decimal(noises).sqrt(), size)
+            found = task.evaluate(counts + noise, section, noises)
             widths.append(found.high - found.low)
     return statistics.fmean(widths)

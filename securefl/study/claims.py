@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import SecureFLError
 from securefl.study.limits import MOST_EPSILON
+from securefl.study.noise_shares import NoiseShares, least_share
 from securefl.study.wire import count_bits
 
 if TYPE_CHECKING:
@@ -37,8 +38,23 @@ def claim_faults(
         yield ("epsilon",), fault
 
 
-def width_faults(section: Counting) -> Iterator[Finding]:
-    """A bound and a noise that no field of a sum holds."""
+def width_faults(section: Counting, shares: NoiseShares, numbers: int) -> Iterator[Finding]:
+    """A bound and a noise that no field of a sum holds, or a noise too small to be shared.
+
+    Args:
+        section: what is counted.
+        shares: hospitals that add the noise together.
+        numbers: length of the list.
+    """
+    share, least = shares.each(section.sigma), least_share(numbers)
+    if shares.count > 1 and share < least:
+        yield (
+            ("noise_multiplier",),
+            (
+                f"leaves {share:.3g} counts of noise to each of {shares.count} hospitals that share"
+                f" it; {least:g} are the least. Raise it, or lower secagg.min_contributors"
+            ),
+        )
     bits = count_bits(section)
     if bits > MAX_BITS:
         yield (

@@ -11,6 +11,7 @@ from securefl.errors import StudyError
 from securefl.study.claims import epsilon_fault
 from securefl.study.faults import at, place
 from securefl.study.lines import line_index
+from securefl.study.noise_shares import DISTRIBUTED
 from securefl.study.parse import parse_any
 from securefl.study.stages import checks_of
 
@@ -91,6 +92,7 @@ def contradictions(study: schema.Template, accountant: Accountant, text: str = "
         *_stages(study, accountant),
         *_whole(study, accountant),
         *_contributors(study),
+        *_shared_noise(study),
         *_dropouts(study),
     ]
     if not text:
@@ -168,6 +170,17 @@ def _contributors(study: schema.Template) -> list[Finding]:
         )
         faults.append((where, fault))
     return faults
+
+
+def _shared_noise(study: schema.Template) -> list[Finding]:
+    """Shared noise of which somebody knows a part: each hospital knows its own share."""
+    if study.privacy.noise != DISTRIBUTED or study.secagg.colluders > 0:
+        return []
+    fault = (
+        'must be 1 or more with noise = "distributed": each hospital knows its own share of the'
+        " noise, so the others' must be all of it"
+    )
+    return [(("secagg", "colluders"), fault)]
 
 
 #: Everybody deals to everybody, so work grows with the square of the hospitals: at 60 the dealings

@@ -11,6 +11,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
+from securefl.study.noise_shares import noise_shares
 from securefl.study.registries import STRATEGIES
 from securefl.study.training import training_of
 from securefl.study.wire import least_bound, planned_patients
@@ -62,7 +63,7 @@ def _drowned(study: schema.Template) -> list[Finding]:
     """Noise above all that a study could teach even if all patients pulled one way in all rounds."""
     p = training_of(study)
     hospitals = len(getattr(study, "participants", ())) or study.secagg.min_contributors
-    noise = float(p.noise_multiplier) * math.sqrt(hospitals)
+    noise = float(p.noise_multiplier) * math.sqrt(noise_shares(study).in_sum(hospitals))
     signal = float(p.normaliser) * math.sqrt(p.steps)
     if noise <= signal:
         return []

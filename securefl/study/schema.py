@@ -109,13 +109,16 @@ class PrivacySpec(Section):
     (row) of the table. Each stage states its own noise and its own epsilon. ``epsilon`` is that of
     the whole study for one unit, which may be stated too: of those who train or of those kept
     aside, the larger. It is checked against all stages together.
+
+    ``noise`` says where that noise is whole: ``local``, at each hospital, or ``distributed``, in
+    the sum that opens, where each hospital adds a share (:mod:`securefl.study.noise_shares`).
     """
 
     unit: Literal["patient", "record"]
     neighbouring: Literal["add-remove"]
     epsilon: DecimalText | None = None
     delta: DecimalText
-    noise: Literal["local"]
+    noise: Literal["local", "distributed"]
     max_attempts: Annotated[int, Field(ge=1, le=1)] = 1
 
     @model_validator(mode="after")

@@ -7,6 +7,11 @@ public width, up or down by lot so that the mean is right, and what would not fi
 the encrypted sum is cut to the field's largest value. The coordinator multiplies the opened sum by
 the width.
 
+Where hospitals share the noise, rounding is no post-processing of the sum. It costs nothing all the
+same, as :mod:`securefl.study.noise_shares` proves, but cutting would. So there each hospital limits
+its sum to ``bound`` before the noise, which moves nobody's part by more, and a field shows every
+draw of the noise beside it.
+
 The width follows from the study's figures alone. A field shows the largest sum before noise that is
 planned for (``bound``, in clip norms) and :data:`SHOWN` standard deviations of the noise on
 either side.
@@ -23,6 +28,7 @@ from fractions import Fraction
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final, Protocol
 
+from securefl.study.noise_shares import noise_shares
 from securefl.study.registries import FAMILIES, TASKS
 from securefl.study.training import training_of
 
@@ -40,6 +46,8 @@ GRID: Final = 1 << 20
 SHOWN: Final = 6.5
 #: Largest draw of the noise, in standard deviations (:data:`securefl.privacy.noise.TAIL`).
 _LARGEST_DRAW: Final = 14
+#: The same where nothing may be cut: the largest draw, and the width of a block in which it is drawn.
+_SHOWN_WHOLE: Final = _LARGEST_DRAW + 1 / 128
 #: ``bound``, where a study states none, lets rounding add this part of the noise's variance ...
 _FREE: Final = 0.001
 #: ... but shows at least 1 / sqrt(weights) of a step's patients pulling one way, and one in 32.
@@ -158,8 +166,8 @@ def usual_bound(study: schema.Template, bits: int) -> int:
     :func:`least_bound`.
     """
     train = training_of(study)
-    noise = float(train.noise_multiplier) * train.spread / train.local_steps
-    free = math.floor((largest_value(bits) * math.sqrt(6 * _FREE) - SHOWN) * noise)
+    noise = _noise_of_one(study) * train.spread / train.local_steps
+    free = math.floor((largest_value(bits) * math.sqrt(6 * _FREE) - _shown(study)) * noise)
     most = max(1, math.ceil(planned_patients(study)))
     return min(most, max(free, least_bound(study)))
 
@@ -182,8 +190,30 @@ def wire_of(study: schema.Template, bits: int | None = None, bound: int | None =
     if bound is None:
         bound = usual_bound(study, bits) if train.bound is None else train.bound
     steps = train.local_steps
-    sigma = float(train.noise_multiplier) * GRID * train.spread
+    sigma = _noise_of_one(study) * GRID * train.spread
     total = bound * steps * GRID
-    return Wire(
-        bits, max(1, math.ceil((total + SHOWN * sigma) / largest_value(bits))), total, sigma
-    )
+    step = math.ceil((total + _shown(study) * sigma) / largest_value(bits))
+    return Wire(bits, max(1, step), total, sigma)
+
+
+def limit_of(study: schema.Template) -> int | None:
+    """Largest value of a step's sum before noise, in grid units; None where nothing limits it.
+
+    A sum of clipped gradients is cut to it number by number, so that one patient still moves it by
+    at most a clip norm.
+    """
+    if noise_shares(study).count == 1:
+        return None
+    return bound_of(study) * GRID
+
+
+def _noise_of_one(study: schema.Template) -> float:
+    """Standard deviation of the noise that a hospital adds in a step, in clip norms."""
+    return float(noise_shares(study).each(training_of(study).noise_multiplier))
+
+
+def _shown(study: schema.Template) -> float:
+    """Standard deviations of a hospital's noise that a field shows."""
+    if noise_shares(study).count == 1:
+        return SHOWN
+    return _SHOWN_WHOLE

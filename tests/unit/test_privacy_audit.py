@@ -45,7 +45,17 @@ def test_the_keys_that_others_rely_on_are_there(report):
     assert {"name", "population", "spent", "studies", "releases", "refusals"} <= set(visits)
     assert set(visits["spent"]) == {"epsilon_rdp", "epsilon_pld"}
     assert {"id", "digest", "status", "epsilon"} <= set(visits["studies"][0])
-    keys = {"study", "round", "kind", "mechanism", "noise_multiplier", "sample_rate", "steps", "at"}
+    keys = {
+        "study",
+        "round",
+        "kind",
+        "mechanism",
+        "noise_multiplier",
+        "sample_rate",
+        "steps",
+        "noise_parts",
+        "at",
+    }
     assert set(visits["releases"][0]) == keys
     assert {"study", "reason", "asked", "left", "at"} <= set(visits["refusals"][0])
 

@@ -83,7 +83,7 @@ def test_the_noise_is_as_large_as_the_plan_says():
     effect = noise_effect(
         noise_multiplier=noise,
         normaliser=Decimal(normaliser),
-        hospitals=hospitals,
+        noises=hospitals,
         parameters=parameters,
         local_steps=steps,
         rounds=9,
@@ -188,6 +188,8 @@ def test_the_command_writes_page_picture_and_json(tmp_path):
         "unit",
         "delta",
         "epsilon",
+        "noise_shares",
+        "epsilon_if_masks_fail",
         "charges",
         "hospitals",
         "budgets",

@@ -58,6 +58,7 @@ def test_the_keys_that_others_rely_on_are_described():
         "noise_multiplier",
         "sample_rate",
         "steps",
+        "noise_parts",
         "at",
     }
     assert {"study", "reason", "asked", "left", "at"} <= inside["refusals"]

@@ -243,9 +243,9 @@ BROKEN = [
     ),
     (
         'noise = "local"',
-        'noise = "distributed"',
+        'noise = "central"',
         "noise =",
-        r"privacy\.noise: Input should be 'local'",
+        r"privacy\.noise: Input should be 'local' or 'distributed'",
     ),
     (
         "max_rows_per_patient = 1",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from securefl.learning.steps import Draws
     from securefl.learning.tasks.task import Task
     from securefl.study.consistency import Accountant
+    from securefl.study.counts import NoisedNumbers
     from securefl.study.schema import Study
     from securefl.study.stages import Finding
     from securefl.types import FloatArray, IntArray
@@ -86,7 +87,7 @@ class Count(Stage):
             Release(
                 kind="preparation",
                 rounds=1,
-                mechanism=Gaussian(s.noise_multiplier),
+                mechanism=Gaussian(s.noise_multiplier, shares=self.shares.count),
                 length=len(self._task.strata),
                 bound=s.bound,
                 bits=count_bits(s),
@@ -110,7 +111,7 @@ class Count(Stage):
         yield from claim_faults(
             s.epsilon, lambda: accountant.evaluation_epsilon(s.noise_multiplier, delta), delta
         )
-        yield from width_faults(s)
+        yield from width_faults(s, self.shares, len(self._task.strata))
 
     def start(self, earlier: Sequence[Result]) -> Counted | None:  # noqa: ARG002
         """See :class:`Stage`."""
@@ -119,11 +120,13 @@ class Count(Stage):
     def local(self, study: Study, site: str, rows: Rows, draws: Draws) -> _Local:  # noqa: ARG002
         """See :class:`Stage`."""
         units = rows.train.one_row_each(study.privacy.unit)
-        return _Local(self.section, stratum_counts(units.y, self._task), draws)
+        numbers = self.shares.numbers(self.section)
+        return _Local(numbers, stratum_counts(units.y, self._task), draws)
 
     def absorb(self, state: Counted | None, total: IntArray, contributors: int) -> Counted:  # noqa: ARG002
         """See :class:`Stage`; raises where fewer than ``minimum`` were counted."""
-        found = counted(total, self.section, contributors, self._task)
+        noises = self.shares.in_sum(contributors)
+        found = counted(total, self.section, noises, self._task)
         require_enough(found, self.section)
         return found
 
@@ -154,10 +157,10 @@ class Count(Stage):
 
 @dataclass(frozen=True)
 class _Local:
-    section: CountSection
+    numbers: NoisedNumbers
     counts: IntArray
     draws: Draws
     clamped: int = 0
 
     def answer(self, release: Release, public: FloatArray) -> IntArray:  # noqa: ARG002
-        return release_counts(self.counts, self.section, self.draws)
+        return release_counts(self.counts, self.numbers, self.draws)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from securefl.learning.tasks.task import Task
     from securefl.learning.tasks.told import Told
     from securefl.study.consistency import Accountant
+    from securefl.study.counts import NoisedNumbers
     from securefl.study.schema import Study
     from securefl.study.stages import Finding
     from securefl.types import FloatArray, IntArray
@@ -46,7 +47,7 @@ class EvaluateState:
 
     model: FloatArray
     histogram: IntArray | None = None
-    contributors: int = 0
+    noises: float = 0
 
 
 @dataclass(frozen=True)
@@ -55,20 +56,20 @@ class EvaluateResult(Result):
 
     Attributes:
         histogram: int64[h], counts or sums of all hospitals, noised.
-        contributors: hospitals in it.
+        noises: full noises that it carries.
         section: the study's section.
         task: the study's task.
     """
 
     histogram: IntArray
-    contributors: int
+    noises: float
     section: EvaluateSection
     task: Task
 
     @cached_property
     def evaluation(self) -> Any:  # noqa: ANN401 - each task has figures of its own
         """What is read off it."""
-        return self.task.evaluate(self.histogram, self.section, self.contributors)
+        return self.task.evaluate(self.histogram, self.section, self.noises)
 
     @property
     def told(self) -> Told:
@@ -108,7 +109,7 @@ class Evaluate(Stage):
             Release(
                 kind="evaluation",
                 rounds=1,
-                mechanism=Gaussian(s.noise_multiplier),
+                mechanism=Gaussian(s.noise_multiplier, shares=self.shares.count),
                 length=self._task.histogram_size(s),
                 bound=numbers.bound,
                 bits=count_bits(numbers),
@@ -138,10 +139,10 @@ class Evaluate(Stage):
             yield ("metric",), f'"{s.metric}" does not judge what the label asks for'
         else:
             yield from self._task.evaluation_faults(s)
+            yield from width_faults(s.numbers, self.shares, self._task.histogram_size(s))
         yield from claim_faults(
             s.epsilon, lambda: accountant.evaluation_epsilon(s.noise_multiplier, delta), delta
         )
-        yield from width_faults(s.numbers)
 
     def sealed(self) -> Mapping[str, Any]:
         """Keys of the metric that a template may leave open."""
@@ -163,17 +164,18 @@ class Evaluate(Stage):
     def local(self, study: Study, site: str, rows: Rows, draws: Draws) -> _Local:  # noqa: ARG002
         """See :class:`Stage`."""
         held_out = rows.held_out.one_row_each(study.privacy.unit)
-        return _Local(self.section, self._family, self._task, held_out, draws)
+        numbers = self.shares.numbers(self.section.numbers)
+        return _Local(self.section, numbers, self._family, self._task, held_out, draws)
 
     def absorb(self, state: EvaluateState, total: IntArray, contributors: int) -> EvaluateState:
         """See :class:`Stage`."""
-        return EvaluateState(state.model, total, contributors)
+        return EvaluateState(state.model, total, self.shares.in_sum(contributors))
 
     def result(self, state: EvaluateState) -> EvaluateResult:
         """See :class:`Stage`."""
         if state.histogram is None:
             raise LookupError("the evaluation was not released yet")
-        return EvaluateResult(state.histogram, state.contributors, self.section, self._task)
+        return EvaluateResult(state.histogram, state.noises, self.section, self._task)
 
     @property
     def _family(self) -> Family:
@@ -187,6 +189,7 @@ class Evaluate(Stage):
 @dataclass(frozen=True)
 class _Local:
     section: EvaluateSection
+    numbers: NoisedNumbers
     family: Family
     task: Task
     held_out: Prepared
@@ -196,4 +199,4 @@ class _Local:
     def answer(self, release: Release, public: FloatArray) -> IntArray:  # noqa: ARG002
         predictions = predict(public, self.family, self.task, self.held_out.X)
         sums = self.task.tally(predictions, self.held_out.y, self.section)
-        return release_counts(sums, self.section.numbers, self.draws)
+        return release_counts(sums, self.numbers, self.draws)

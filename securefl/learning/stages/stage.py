@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
+from securefl.study.noise_shares import noise_shares
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from securefl.learning.steps import Draws
     from securefl.learning.tasks.told import Told
     from securefl.study.consistency import Accountant
+    from securefl.study.noise_shares import NoiseShares
     from securefl.study.schema import Study, Template
     from securefl.study.stages import Finding, StageSection
     from securefl.types import FloatArray, IntArray
@@ -129,6 +132,11 @@ class Stage(ABC):
     def __init__(self, study: Template, place: int) -> None:
         self.study, self.place = study, place
         self.section: Any = study.stages[place]
+
+    @property
+    def shares(self) -> NoiseShares:
+        """Hospitals whose noise together is the one that its releases are charged for."""
+        return noise_shares(self.study)
 
     def faults(self, accountant: Accountant) -> Iterable[Finding]:  # noqa: ARG002 - of those that claim something
         """Figures of its table that contradict each other or the rest of the study: the place below

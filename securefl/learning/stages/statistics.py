@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from securefl.learning.steps import Draws
     from securefl.learning.tasks.told import Told
     from securefl.study.consistency import Accountant
+    from securefl.study.counts import NoisedNumbers
     from securefl.study.schema import Study
     from securefl.study.stages import Finding
     from securefl.types import FloatArray, IntArray
@@ -50,17 +51,19 @@ class StatisticsResult(Result):
         contributors: hospitals in it.
         blocks: its parts.
         section: the stage's table of the study file.
+        noises: full noises that it carries.
     """
 
     total: IntArray
     contributors: int
     blocks: tuple[Block, ...]
     section: StatisticsSection
+    noises: float
 
     @cached_property
     def figures(self) -> tuple[BlockFigures, ...]:
         """What is read off it, for each column and cross table."""
-        noise = self.contributors * float(self.section.sigma) ** 2
+        noise = self.noises * float(self.section.sigma) ** 2
         return estimates(self.blocks, self.total, noise)
 
     def record(self) -> dict[str, Any]:
@@ -98,7 +101,7 @@ class Statistics(Stage):
             Release(
                 kind="statistics",
                 rounds=1,
-                mechanism=Gaussian(s.noise_multiplier),
+                mechanism=Gaussian(s.noise_multiplier, shares=self.shares.count),
                 length=self._length,
                 bound=s.bound,
                 bits=count_bits(s),
@@ -127,10 +130,10 @@ class Statistics(Stage):
         yield from wrong
         if not wrong:
             yield from s.size_fault(self._length)
+            yield from width_faults(s, self.shares, self._length)
         yield from claim_faults(
             s.epsilon, lambda: accountant.evaluation_epsilon(s.noise_multiplier, delta), delta
         )
-        yield from width_faults(s)
 
     def start(self, earlier: Sequence[Result]) -> StatisticsResult | None:  # noqa: ARG002
         """See :class:`Stage`."""
@@ -140,7 +143,7 @@ class Statistics(Stage):
         """See :class:`Stage`."""
         units = rows.train.one_row_each(study.privacy.unit)
         counts = row_counts(places(self.section, study.data, units), self._length)
-        return _Local(self.section, counts, draws)
+        return _Local(self.shares.numbers(self.section), counts, draws)
 
     def absorb(
         self,
@@ -160,7 +163,8 @@ class Statistics(Stage):
                 whose="the coordinator",
                 next_step="Do not release this round; check the packing that the study names.",
             )
-        return StatisticsResult(total, contributors, self._blocks, self.section)
+        noises = self.shares.in_sum(contributors)
+        return StatisticsResult(total, contributors, self._blocks, self.section, noises)
 
     def result(self, state: StatisticsResult) -> StatisticsResult:
         """See :class:`Stage`."""
@@ -198,10 +202,10 @@ class Statistics(Stage):
 
 @dataclass(frozen=True)
 class _Local:
-    section: StatisticsSection
+    numbers: NoisedNumbers
     counts: IntArray
     draws: Draws
     clamped: int = 0
 
     def answer(self, release: Release, public: FloatArray) -> IntArray:  # noqa: ARG002
-        return release_counts(self.counts, self.section, self.draws)
+        return release_counts(self.counts, self.numbers, self.draws)

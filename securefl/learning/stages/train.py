@@ -18,6 +18,7 @@ from securefl.learning.strategies import strategy_of
 from securefl.learning.training import training_steps
 from securefl.privacy.mechanisms import SubsampledGaussian, decimal_text
 from securefl.study.claims import claim_faults
+from securefl.study.noise_shares import least_share
 from securefl.study.plausible import learning_faults
 from securefl.study.training import TrainSection
 from securefl.study.wire import sum_unit, wire_of
@@ -65,13 +66,20 @@ class Train(Stage):
             Release(
                 kind="update",
                 rounds=t.rounds,
-                mechanism=SubsampledGaussian(t.noise_multiplier, t.sample_rate, t.local_steps),
+                mechanism=self._mechanism,
                 length=self._strategy.sent_size(self.parameters),
                 bound=-(-wire.bound // wire.step),
                 bits=t.bits,
                 aside=False,
                 words=Words("training", self._leaves(), "to train the model"),
             ),
+        )
+
+    @property
+    def _mechanism(self) -> SubsampledGaussian:
+        t = self.section
+        return SubsampledGaussian(
+            t.noise_multiplier, t.sample_rate, t.local_steps, self.shares.count
         )
 
     @property
@@ -101,6 +109,40 @@ class Train(Stage):
             delta,
         )
         yield from learning_faults(self.study)
+        yield from self._shared_faults()
+
+    def _shared_faults(self) -> Iterator[Finding]:
+        """What does not go with noise that hospitals share."""
+        if self.shares.count == 1:
+            return
+        s = self.section
+        if s.local_steps != 1:
+            yield (
+                ("local_steps",),
+                (
+                    f'says {s.local_steps}, and with noise = "distributed" it must be 1: a second'
+                    " step would read what the first left of one hospital's patients under its own"
+                    " share of the noise"
+                ),
+            )
+        if not self._strategy.sends_its_sum:
+            yield (
+                ("strategy",),
+                (
+                    f'"{s.strategy}" sends what it makes of each hospital\'s noised sum, and shares'
+                    ' of noise add up in the sums alone; write "fedavg", or noise = "local"'
+                ),
+            )
+        wire = wire_of(self.study)
+        least = least_share(self.parameters * s.rounds)
+        if wire.sigma < least * wire.step:
+            yield (
+                ("bits",),
+                (
+                    f"of {s.bits} make steps of {wire.step / wire.sigma:.2g} of a hospital's share"
+                    f" of the noise; at most {1 / least:.2g} keeps the promise. Write more bits"
+                ),
+            )
 
     def sealed(self) -> Mapping[str, Any]:
         """The hash of the initial weights."""

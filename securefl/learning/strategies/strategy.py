@@ -119,6 +119,11 @@ class Strategy(ABC):
         """
         return own.values
 
+    @property
+    def sends_its_sum(self) -> bool:
+        """Whether hospitals send their noised sums as they are, so that shares of noise add up."""
+        return type(self).contribution is Strategy.contribution
+
     def sent_size(self, parameters: int) -> int:
         """Length s of :meth:`contribution` for p parameters."""
         return parameters

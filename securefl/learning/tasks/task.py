@@ -165,10 +165,16 @@ class Task(ABC):
         self,
         total: IntArray,
         evaluation: Any,  # noqa: ANN401 - as above
-        contributors: int,
+        noises: float,
     ) -> Any:  # noqa: ANN401 - each task has figures of its own
-        """The figures from the opened sum of the contributors' noised lists: a frozen dataclass of
-        plain values, ``low`` and ``high`` among them, the interval of the :attr:`metric`.
+        """The figures from the opened sum of noised lists: a frozen dataclass of plain values,
+        ``low`` and ``high`` among them, the interval of the :attr:`metric`.
+
+        Args:
+            total: int64[:meth:`histogram_size`].
+            evaluation: the study's section.
+            noises: full noises, of the section's ``sigma``, that the sum carries: as many as
+                hospitals, or fewer where they share the noise.
 
         Raises:
             RoundError: the sum has another length.
@@ -234,11 +240,11 @@ class Task(ABC):
             units: what is counted, "patients" or "rows".
         """
 
-    def plan(self, study: Template, hospitals: int) -> Any | None:  # noqa: ANN401 - as above
+    def plan(self, study: Template, noises: float) -> Any | None:  # noqa: ANN401 - as above
         """Figures to expect of an evaluation, from a study's public ones; None where those do
         not tell.
         """
-        del study, hospitals
+        del study, noises
         return None
 
     def told_plan(self, plan: Any | None) -> Told:  # noqa: ANN401 - as above

@@ -112,15 +112,15 @@ def score_histogram(
     return row_counts(score_places(scores, y, edges), 2 * (len(edges) + 1))
 
 
-def evaluate(total: IntArray, spec: AucSection, contributors: int) -> Evaluation:
-    """The figures from the opened sum of ``contributors`` noised histograms. The same sum gives the
+def evaluate(total: IntArray, spec: AucSection, noises: float) -> Evaluation:
+    """The figures from the opened sum, which carries so many full ``noises``. The same sum gives the
     same figures.
 
     Raises:
         RoundError: the sum does not have 2 · bins values.
     """
     negatives, positives = _classes(total, spec)
-    noise = _noise_variance(spec, contributors)
+    noise = _noise_variance(spec, noises)
     low, high = auc_interval(negatives, positives, noise)
     told = low > CHANCE or high < CHANCE
     edges = [float(edge) for edge in spec.edges]
@@ -146,13 +146,13 @@ def evaluate(total: IntArray, spec: AucSection, contributors: int) -> Evaluation
     )
 
 
-def raw_auc(total: IntArray, spec: AucSection, contributors: int) -> float:
+def raw_auc(total: IntArray, spec: AucSection, noises: float) -> float:
     """The unbiased AUC behind :func:`evaluate`, for studies of the estimate: without an interval it
     says nothing.
 
     It may lie outside [0, 1], and is NaN where a class has no size.
     """
-    return unbiased_auc(*_classes(total, spec), _noise_variance(spec, contributors))
+    return unbiased_auc(*_classes(total, spec), _noise_variance(spec, noises))
 
 
 def judge(evaluation: Evaluation, quality: Quality) -> Verdict:
@@ -194,9 +194,9 @@ def _classes(total: IntArray, spec: AucSection) -> tuple[FloatArray, FloatArray]
     return counts[: spec.bins], counts[spec.bins :]
 
 
-def _noise_variance(spec: AucSection, contributors: int) -> float:
+def _noise_variance(spec: AucSection, noises: float) -> float:
     """Variance of the noise on each count of the sum: every contributor adds its own."""
-    return contributors * float(spec.noise_multiplier) ** 2
+    return noises * float(spec.noise_multiplier) ** 2
 
 
 def _within(value: float, low: float, high: float) -> float:

@@ -75,7 +75,7 @@ class EvaluationPlan:
     least_met: float | None
 
 
-def plan_evaluation(study: Template, hospitals: int) -> EvaluationPlan | None:
+def plan_evaluation(study: Template, noises: float) -> EvaluationPlan | None:
     """The plan of a study's evaluation; None where it names no prevalence.
 
     Held-out patients are those that ``data.holdout`` leaves of the published size, which normaliser
@@ -89,7 +89,7 @@ def plan_evaluation(study: Template, hospitals: int) -> EvaluationPlan | None:
     trained = Fraction(train.normaliser) / train.sample_rate
     held_out = float(trained * study.data.holdout / (1 - study.data.holdout))
     positives = held_out * prevalence
-    noise = hospitals * float(spec.noise_multiplier) ** 2
+    noise = noises * float(spec.noise_multiplier) ** 2
 
     def expect(auc: float) -> ExpectedInterval:
         negative, positive = band_shares(auc, prevalence, edges)

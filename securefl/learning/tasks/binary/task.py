@@ -99,9 +99,9 @@ class Binary(CountedTask):
         """The bands of the negatives first, then those of the positives."""
         return score_places(predictions, y, evaluation.edges)
 
-    def evaluate(self, total: IntArray, evaluation: AucSection, contributors: int) -> Evaluation:
+    def evaluate(self, total: IntArray, evaluation: AucSection, noises: float) -> Evaluation:
         """AUC, accuracy and calibration, intervals first."""
-        return evaluate(total, evaluation, contributors)
+        return evaluate(total, evaluation, noises)
 
     def own_figures(
         self, predictions: FloatArray, y: npt.NDArray[np.integer], evaluation: AucSection
@@ -138,9 +138,9 @@ class Binary(CountedTask):
         """AUC, and bands as a table."""
         return told_own(figures, units)
 
-    def plan(self, study: Template, hospitals: int) -> EvaluationPlan | None:
+    def plan(self, study: Template, noises: float) -> EvaluationPlan | None:
         """The interval to expect for each true AUC, where the study names a prevalence."""
-        return plan_evaluation(study, hospitals)
+        return plan_evaluation(study, noises)
 
     def told_plan(self, plan: EvaluationPlan | None) -> Told:
         """Sentences, and a row for each true AUC."""

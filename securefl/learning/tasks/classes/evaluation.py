@@ -121,9 +121,9 @@ def places(
 
 
 def evaluate(
-    total: IntArray, names: tuple[str, ...], section: MacroAucSection, contributors: int
+    total: IntArray, names: tuple[str, ...], section: MacroAucSection, noises: float
 ) -> ClassesEvaluation:
-    """The figures from the opened sum of ``contributors`` noised histograms.
+    """The figures from the opened sum of histograms, which carries so many full ``noises``.
 
     Raises:
         RoundError: the sum has another length.
@@ -135,7 +135,7 @@ def evaluate(
             whose="the coordinator",
             next_step="Do not release this round; check the packing that the study names.",
         )
-    count, noise = len(names), contributors * float(section.sigma) ** 2
+    count, noise = len(names), noises * float(section.sigma) ** 2
     counts = total.astype(np.float64)
     table = counts[-count * count :].reshape(count, count)
     sides = [_sides(place, counts, section) for place in range(count)]

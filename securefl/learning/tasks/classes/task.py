@@ -115,10 +115,10 @@ class Classes(CountedTask):
         return figures.places(predictions, y, evaluation)
 
     def evaluate(
-        self, total: IntArray, evaluation: MacroAucSection, contributors: int
+        self, total: IntArray, evaluation: MacroAucSection, noises: float
     ) -> ClassesEvaluation:
         """Mean area, share told rightly and each class against the rest, intervals first."""
-        return figures.evaluate(total, self.strata, evaluation, contributors)
+        return figures.evaluate(total, self.strata, evaluation, noises)
 
     def own_figures(
         self,

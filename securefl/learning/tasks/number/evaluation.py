@@ -129,9 +129,9 @@ def evaluate(
     total: IntArray,
     frame: Frame,
     section: R2Section,
-    contributors: int,
+    noises: float,
 ) -> NumberEvaluation:
-    """The figures from the opened sum of ``contributors`` noised lists.
+    """The figures from the opened sum of lists, which carries so many full ``noises``.
 
     Raises:
         RoundError: the sum has another length.
@@ -142,7 +142,7 @@ def evaluate(
             whose="the coordinator",
             next_step="Do not release this round; check the packing that the study names.",
         )
-    moments = read_moments(total, section.units, contributors * float(section.sigma) ** 2)
+    moments = read_moments(total, section.units, noises * float(section.sigma) ** 2)
     squares = _squares(moments, frame)
     low, high = squares.interval()
     told = low > 0 or high < 0

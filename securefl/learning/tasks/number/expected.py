@@ -62,7 +62,7 @@ class NumberPlan:
 
 def plan_evaluation(
     study: Template,
-    hospitals: int,
+    noises: float,
     scale: Scale,
     typical: float,
 ) -> NumberPlan | None:
@@ -70,7 +70,7 @@ def plan_evaluation(
 
     Args:
         study: with this evaluation.
-        hospitals: that take part.
+        noises: full noises that the sum will carry.
         scale: of the number.
         typical: place from which values are counted.
     """
@@ -81,7 +81,7 @@ def plan_evaluation(
     patients = float(trained * study.data.holdout / (1 - study.data.holdout))
     frame = frame_of(scale, typical, spec)
     spread = scale.apart(spec.deviation)
-    noise = noise_of_items(spec.units, hospitals * float(spec.sigma) ** 2)
+    noise = noise_of_items(spec.units, noises * float(spec.sigma) ** 2)
 
     def expect(r2: float) -> ExpectedR2:
         low, high = _squares(r2, spread**2, patients, frame, noise).interval()

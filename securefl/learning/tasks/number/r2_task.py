@@ -97,10 +97,10 @@ class R2Task(SummedTask):
         self,
         total: IntArray,
         evaluation: R2Section,
-        contributors: int,
+        noises: float,
     ) -> NumberEvaluation:
         """R2 and mean errors, intervals first."""
-        return figures.evaluate(total, self._frame(evaluation), evaluation, contributors)
+        return figures.evaluate(total, self._frame(evaluation), evaluation, noises)
 
     def own_figures(
         self,
@@ -143,10 +143,10 @@ class R2Task(SummedTask):
     def plan(
         self,
         study: Template,
-        hospitals: int,
+        noises: float,
     ) -> NumberPlan | None:
         """The interval to expect for each true R2, where the study names a deviation."""
-        return plan_evaluation(study, hospitals, self.scale, self.typical)
+        return plan_evaluation(study, noises, self.scale, self.typical)
 
     def told_plan(self, plan: NumberPlan | None) -> Told:
         """Sentences, and a row for each true R2."""

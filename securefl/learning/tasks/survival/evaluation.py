@@ -82,9 +82,9 @@ def evaluate(
     total: IntArray,
     curve: Curve,
     section: CIndexSection,
-    contributors: int,
+    noises: float,
 ) -> SurvivalEvaluation:
-    """The figures from the opened sum of ``contributors`` noised histograms.
+    """The figures from the opened sum of histograms, which carries so many full ``noises``.
 
     Raises:
         RoundError: the sum has another length.
@@ -98,7 +98,7 @@ def evaluate(
             next_step="Do not release this round; check the packing that the study names.",
         )
     counts = total.astype(np.float64).reshape(section.bins, codes)
-    noise = contributors * float(section.sigma) ** 2
+    noise = noises * float(section.sigma) ** 2
     found = concordance(counts, noise)
     index = None
     if found.low > CHANCE or found.high < CHANCE:

@@ -146,10 +146,10 @@ class TimeToEvent(CountedTask):
         self,
         total: IntArray,
         evaluation: CIndexSection,
-        contributors: int,
+        noises: float,
     ) -> SurvivalEvaluation:
         """C-index and Brier scores, intervals first."""
-        return figures.evaluate(total, self._curve, evaluation, contributors)
+        return figures.evaluate(total, self._curve, evaluation, noises)
 
     def own_figures(
         self,
