@@ -10,6 +10,7 @@ from securefl.learning.families.family import Family
 from securefl.learning.stages.stage import Stage
 from securefl.learning.strategies.strategy import Strategy
 from securefl.learning.tasks.task import Task
+from securefl.origins.origin import Origin
 from securefl.sources.source import Source
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,11 @@ def test_a_recipe_names_every_method_that_must_be_written(name):
     text = (ROOT / f"docs/extending/{name}.md").read_text()
     named = set(re.findall(r"`(\w+)[^`]*`", text))
     assert RECIPES[name].__abstractmethods__ - {"__init__"} - named == set()
+
+
+def test_the_recipe_of_a_source_names_what_an_origin_must_have():
+    text = (ROOT / "docs/extending/source.md").read_text().partition("## A new origin")[2]
+    assert Origin.__abstractmethods__ - set(re.findall(r"`(\w+)[^`]*`", text)) == set()
 
 
 @pytest.mark.parametrize("name", RECIPES)
