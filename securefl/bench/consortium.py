@@ -42,6 +42,7 @@ class _Folders:
     study: str = "study.toml"
     values: str = "values"
     theta: str = "theta"
+    run: str = "run"
 
 
 FOLDERS = _Folders()

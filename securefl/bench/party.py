@@ -34,7 +34,6 @@ from securefl.federation.messages import Call, Ready
 from securefl.federation.participant import Participant
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
-from securefl.federation.run_memory import NoMemory
 from securefl.federation.store_exchange import StoreExchange
 from securefl.federation.study_board import StudyBoard
 from securefl.federation.verified_totals import VerifiedTotals
@@ -42,6 +41,7 @@ from securefl.files import read_secret, replace_file, write_file
 from securefl.identity import IdentityCard, verify
 from securefl.learning.stages.roles import trained
 from securefl.partners import AddressBook
+from securefl.researcher.durable_run import DurableRun
 from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.survivor_contribution import head_limit
 from securefl.study.approval import open_approval
@@ -299,7 +299,7 @@ def _coordinator(
         identity,
         StoreExchange(board, plan),
         CkksIntegers(),
-        NoMemory(),
+        DurableRun(root / FOLDERS.run),
     )
     watch.start()
     outcome = coordinator.run(completed)
