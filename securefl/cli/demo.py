@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="NAME",
     help=(
-        "Which study: thyroid, thyroid-classes, thyroid-number, thyroid-table, visits-count, fraud,"
-        " heart or survival."
+        "Which study: thyroid, thyroid-classes, thyroid-number, thyroid-table, visits-count,"
+        " recurrence-curve, fraud, heart or survival."
     ),
 )
 @click.option(

@@ -35,7 +35,12 @@ def tables() -> dict[str, bytes]:
     return {site: _table(generator, site, *about) for site, about in BANKS.items()}
 
 
-def _table(generator: np.random.Generator, site: str, count: int, added: float) -> bytes:
+def _table(
+    generator: np.random.Generator,
+    site: str,
+    count: int,
+    added: float,
+) -> bytes:
     age = np.minimum(generator.gamma(2.0, 4.0, count), 40).round(1)
     channel = generator.choice(3, count, p=[0.6, 0.3, 0.1])
     payments = np.minimum(generator.poisson(25 * generator.gamma(2.0, 0.5, count)), 200)

@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from securefl.demo import chains, fraud, visits
+from securefl.demo import chains, fraud, recurrence, visits
 from securefl.errors import UsageError
 from securefl.public_tables import heart_tables, thyroid_tables
 from securefl.study.parse import parse_protocol
@@ -124,6 +124,13 @@ DEMONSTRATIONS: Final[dict[str, Demonstration]] = {
         _thyroid("thyroid-number"),
         _thyroid("thyroid-table"),
         Demonstration("visits-count", "visits", visits.tables, _INVENTED, shown="island"),
+        Demonstration(
+            "recurrence-curve",
+            "follow-up",
+            recurrence.tables,
+            _INVENTED,
+            shown="island",
+        ),
         Demonstration("fraud", "payments", fraud.tables, _BANKS, shown="village"),
         Demonstration(
             "heart",

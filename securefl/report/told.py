@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.report.bar_chart import bar_chart
+from securefl.report.curve_chart import curve_chart
 from securefl.report.page import Paragraph, Section, Span, Table, Tone, bullets, page, section
 from securefl.report.quality import quality_words
 
@@ -26,7 +27,8 @@ def told_table(told: Told) -> Table:
 
 def told_section(told: Told) -> Section:
     """A table of figures in a section of its own, with its pictures."""
-    parts: list[Block] = [told_table(told), *(bar_chart(bars) for bars in told.bars)]
+    parts: list[Block] = [told_table(told), *map(bar_chart, told.bars)]
+    parts += map(curve_chart, told.curves)
     if told.note:
         parts.append(Paragraph(told.note, Tone.QUIET))
     return section(told.metric, *told.sentences, *parts)

@@ -20,7 +20,10 @@ T = TypeVar("T")
 _NAMES = frozenset({"anchor", "role", "fill", "command"})
 
 
-def in_words(part: T, words: Words) -> T:
+def in_words(
+    part: T,
+    words: Words,
+) -> T:
     """A page, or a part of one, in these nouns."""
     if words.usual:
         return part
@@ -42,7 +45,10 @@ def words_rows(words: Words) -> list[tuple[str, pages.Value]]:
 
 
 @singledispatch
-def _said(part: Any, words: Words) -> Any:  # noqa: ANN401 - parts of every kind
+def _said(
+    part: Any,  # noqa: ANN401 - parts of every kind
+    words: Words,
+) -> Any:  # noqa: ANN401 - as above
     """A part that is made of others; numbers and the like are as they were."""
     if not is_dataclass(part) or isinstance(part, type):
         return part
@@ -55,12 +61,18 @@ def _said(part: Any, words: Words) -> Any:  # noqa: ANN401 - parts of every kind
 
 
 @_said.register
-def _(part: str, words: Words) -> str:
+def _(
+    part: str,
+    words: Words,
+) -> str:
     return words.say(part)
 
 
 @_said.register
-def _(part: Markup, words: Words) -> Markup:
+def _(
+    part: Markup,
+    words: Words,
+) -> Markup:
     # nouns are plain letters, so markup stays what it was
     return Markup(words.say(str(part)))  # noqa: S704 - it was markup before
 
@@ -70,7 +82,10 @@ def _(part: Markup, words: Words) -> Markup:
 @_said.register(pages.Code)
 @_said.register(pages.Moment)
 @_said.register(pages.Tone)
-def _(part: T, _words: Words) -> T:
+def _(
+    part: T,
+    _words: Words,
+) -> T:
     return part
 
 

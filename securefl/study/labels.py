@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from securefl.study.fields import Section
+from securefl.study.fields import Fault, Section
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from securefl.study.columns import NumericColumn
 
 
@@ -24,6 +26,10 @@ class LabelSection(Section, ABC):
     @abstractmethod
     def columns(self) -> tuple[str, ...]:
         """The columns that the label is read from."""
+
+    def model_faults(self) -> Iterable[Fault]:
+        """Keys that a model of it needs and a study without one may leave out."""
+        return ()
 
     @property
     def ranges(self) -> tuple[NumericColumn, ...]:

@@ -253,6 +253,8 @@ class Template(Section):
         if makes_model(self):
             if self.quality is None:
                 raise Fault("is missing (add the table [quality]): a model is judged", "quality")
+            for fault in self.data.label.model_faults():
+                raise Fault(str(fault), "data", "label", *fault.path)
             return self
         if self.quality is not None:
             raise Fault("asks something of a model, and no stage makes one; delete it", "quality")

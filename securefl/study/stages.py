@@ -88,6 +88,7 @@ STAGES: Final[Registry[StageMaker]] = Registry(
         "train": "securefl.learning.stages.train:Train",
         "evaluate": "securefl.learning.stages.evaluate:Evaluate",
         "statistics": "securefl.learning.stages.statistics:Statistics",
+        "survival-curve": "securefl.learning.stages.survival_curve:SurvivalCurve",
     },
 )
 

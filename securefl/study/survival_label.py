@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from itertools import pairwise
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,9 @@ from securefl.study.fields import DecimalText, Fault, Line
 from securefl.study.labels import LabelSection
 from securefl.study.number_label import ShortLine
 from securefl.study.texts import CellText, ColumnName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MOST_INTERVALS = 24
 Times = Annotated[tuple[DecimalText, ...], Field(min_length=2, max_length=_MOST_INTERVALS)]
@@ -31,7 +34,7 @@ class TimeToEventLabel(LabelSection):
     ``edges`` are the ends of the intervals, each belonging to the interval before it. Whoever is
     observed beyond the last one counts as without the event there. A time below 0 or above
     ``longest`` sets its row aside. ``survival`` is the published share without the event at each
-    edge.
+    edge; a study without a model may leave it out.
     """
 
     task: ClassVar[str] = "time-to-event"
@@ -43,8 +46,8 @@ class TimeToEventLabel(LabelSection):
     censored: Texts
     edges: Times
     longest: DecimalText
-    survival: Times
-    survival_source: Line
+    survival: Times | None = None
+    survival_source: Line | None = None
     unit: ShortLine
     missing_codes: tuple[CellText, ...] = ()
     event_missing_codes: tuple[CellText, ...] = ()
@@ -69,6 +72,8 @@ class TimeToEventLabel(LabelSection):
             raise Fault("must rise strictly from above 0", "edges")
         if self.longest < self.edges[-1]:
             raise Fault(f"must be at least the last edge, {self.edges[-1]}", "longest")
+        if self.survival is None:
+            return self
         if len(self.survival) != len(self.edges):
             raise Fault(
                 f"has {len(self.survival)} shares for {len(self.edges)} edges; give one for each",
@@ -78,3 +83,9 @@ class TimeToEventLabel(LabelSection):
         if any(after >= before for before, after in pairwise(ends)):
             raise Fault("must fall strictly between 1 and 0", "survival")
         return self
+
+    def model_faults(self) -> Iterator[Fault]:
+        """The published curve, where a model begins, and its source."""
+        for name in ("survival", "survival_source"):
+            if getattr(self, name) is None:
+                yield Fault("is missing: a model begins at the published curve", name)

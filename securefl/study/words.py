@@ -72,7 +72,10 @@ class Words(Section):
         """True for hospitals and patients."""
         return self == Words()
 
-    def say(self, text: str) -> str:
+    def say(
+        self,
+        text: str,
+    ) -> str:
         """The text in these nouns; its capitals, articles and names are kept.
 
         >>> words = Words(participant="insurer", subject="person", subjects="people")
@@ -83,7 +86,10 @@ class Words(Section):
             return text
         return _FOUND.sub(self._said, text)
 
-    def _said(self, found: re.Match[str]) -> str:
+    def _said(
+        self,
+        found: re.Match[str],
+    ) -> str:
         article, blank, ours, many = found.groups()
         noun = self._noun(ours.lower(), many=bool(many))
         if article and _VOWEL.match(noun):
@@ -92,7 +98,12 @@ class Words(Section):
             noun = noun[0].upper() + noun[1:]
         return f"{article or ''}{blank or ''}{noun}"
 
-    def _noun(self, ours: str, *, many: bool) -> str:
+    def _noun(
+        self,
+        ours: str,
+        *,
+        many: bool,
+    ) -> str:
         one, more = self.participant, self.participants
         if ours == "patient":
             one, more = self.subject, self.subjects

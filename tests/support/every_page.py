@@ -12,6 +12,7 @@ from ledger_after_a_year import sha, year
 from simulated_tables import tables_of
 from small_study import row_count
 from statistics_study import statistics_protocol
+from survival_curve_study import curve_protocol
 
 from securefl.errors import DataError, StudyError, UntrustedError
 from securefl.identity import EarlierKey
@@ -335,6 +336,12 @@ def statistics():
     return told_page(Programme(study).stages[0].absorb(None, total, 3).tables("patients"))
 
 
+def survival_curves():
+    stage = Programme(curve_protocol()).stages[0]
+    total = np.array([40, 60, 70, 80, 300, 90, 80, 60, 40] * 2 + [0] * 9, dtype=np.int64)
+    return told_page(stage.absorb(None, total, 3).tables("patients"))
+
+
 _BUILDERS = {
     "request": request,
     "request-with-faults": lambda: request(
@@ -374,6 +381,7 @@ _BUILDERS = {
     "settings": settings,
     "error": lambda: error_page(FAULTS[0]),
     "statistics": statistics,
+    "survival-curves": survival_curves,
 }
 NAMES = tuple(_BUILDERS)
 

@@ -16,7 +16,7 @@ MODULES = sorted({path.stem for path in PACKAGE.rglob("*.py") if not path.stem.s
 PLAIN = frozenset(
     """
     address advice api background bar_chart blocks cached_hashes capped channel characters charts client clock csv dates
-    environment errors estimates exact excel explain fhir files fsspec html limits linear lines machine main markdown
+    environment errors estimates exact excel explain fhir figures files fsspec html limits linear lines machine main markdown
     markup memory parquet parse paths run screen shown signed spreadsheet sql streaming streams svg tempfiles terminal texts
     timeouts types undumpable url version1 words
     adaptive curve25519 dp_fedexp dpsgd fedavg fedavgm fednova fedprox fedsgd opacus_hooks scaffold shamir thyroid
@@ -25,7 +25,7 @@ PLAIN = frozenset(
     entering entry evaluate expected failure_note faults fields forecast import_guard integer_fields
     application completion drawing link_file server
     leaving meanings other_studies outcome own_figures own_place planning plausible play predict
-    programme public public_side public_times registration registries results roles rows scoring
+    programme public public_side public_times recurrence registration registries results roles rows scoring
     amending cadence checking participation parties places privacy purposes
     sealed steady stopping summing told train verifying visits waiting whole_vectors wording writing
     """.split()  # noqa: SIM905 - a list of words reads as words

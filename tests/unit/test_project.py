@@ -151,6 +151,7 @@ def test_no_file_draws_from_numpys_or_pythons_repeatable_generators():
     assert {str(file) for file in offences(draws)} == {
         "demo/chains.py",
         "demo/fraud.py",
+        "demo/recurrence.py",
         "demo/visits.py",
     }
 

@@ -82,7 +82,7 @@ def blocks_of(section: StatisticsSection, data: DataSpec) -> tuple[Block, ...]:
     for name in section.columns:
         column = column_of(data, name)
         scale, logarithmic = _scale(column, section.bins)
-        cells = _bin_names(column, scale)
+        cells = bin_names(column, scale)
         block = Block(
             name=name,
             start=start,
@@ -100,8 +100,8 @@ def blocks_of(section: StatisticsSection, data: DataSpec) -> tuple[Block, ...]:
         block = Block(
             name=f"{first} and {second}",
             start=start,
-            groups=_bin_names(rows, ()),
-            cells=_bin_names(columns, ()),
+            groups=bin_names(rows, ()),
+            cells=bin_names(columns, ()),
             missing=columns.missing == "flag",
             table=True,
         )
@@ -121,11 +121,11 @@ def places(section: StatisticsSection, data: DataSpec, rows: Prepared) -> IntArr
     blocks = blocks_of(section, data)
     groups = _groups(section, data, rows)
     columns = [
-        block.start + groups * len(block.cells) + _bins(data, name, section.bins, rows)
+        block.start + groups * len(block.cells) + bins_of(data, name, section.bins, rows)
         for block, name in zip(blocks, section.columns, strict=False)
     ]
     for block, (first, second) in zip(blocks[len(columns) :], section.tables, strict=True):
-        upper, lower = (_bins(data, name, section.bins, rows) for name in (first, second))
+        upper, lower = (bins_of(data, name, section.bins, rows) for name in (first, second))
         columns.append(block.start + upper * len(block.cells) + lower)
     return np.column_stack(columns).astype(np.int64)
 
@@ -135,7 +135,7 @@ def _group_names(section: StatisticsSection, data: DataSpec) -> tuple[str, ...]:
         return task_of(data).strata
     if section.by is None:
         return (ALL,)
-    return _bin_names(column_of(data, section.by), ())
+    return bin_names(column_of(data, section.by), ())
 
 
 def _groups(section: StatisticsSection, data: DataSpec, rows: Prepared) -> IntArray:
@@ -143,7 +143,7 @@ def _groups(section: StatisticsSection, data: DataSpec, rows: Prepared) -> IntAr
         return task_of(data).stratum(rows.y)
     if section.by is None:
         return np.zeros(len(rows.y), dtype=np.int64)
-    return _bins(data, section.by, section.bins, rows)
+    return bins_of(data, section.by, section.bins, rows)
 
 
 def _scale(column: Column, bins: int) -> tuple[tuple[float, ...], bool]:
@@ -158,7 +158,10 @@ def _scale(column: Column, bins: int) -> tuple[tuple[float, ...], bool]:
     return (low, *(low + (high - low) * i / bins for i in range(1, bins)), high), False
 
 
-def _bin_names(column: Column, scale: Sequence[float]) -> tuple[str, ...]:
+def bin_names(column: Column, scale: Sequence[float]) -> tuple[str, ...]:
+    """Names of a column's bins between the edges ``scale``, or of its levels; "not recorded" last
+    where it may be missing.
+    """
     if isinstance(column, NumericColumn):
         names = tuple(f"{a:.4g} to {b:.4g}" for a, b in pairwise(scale))
     elif isinstance(column, CategoryColumn):
@@ -170,7 +173,7 @@ def _bin_names(column: Column, scale: Sequence[float]) -> tuple[str, ...]:
     return names
 
 
-def _bins(data: DataSpec, name: str, bins: int, rows: Prepared) -> IntArray:
+def bins_of(data: DataSpec, name: str, bins: int, rows: Prepared) -> IntArray:
     """The bin or level of each row in one column, int64[m]; "not recorded" is the last."""
     column = column_of(data, name)
     start = 0

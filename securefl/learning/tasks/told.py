@@ -21,6 +21,42 @@ class Bars:
 
 
 @dataclass(frozen=True)
+class Line:
+    """One curve with its interval, point by point from the left; it may end early.
+
+    Attributes:
+        name: at its end in the picture.
+        values: heights, on the scale of the picture's levels.
+        low: lower ends of the interval.
+        high: upper ends.
+    """
+
+    name: str
+    values: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Curves over one axis.
+
+    Attributes:
+        words: the picture in a sentence, for those who do not see it.
+        places: of the points on the axis, each in [0, 1].
+        ticks: place and words of each mark below the axis.
+        levels: height and words of each mark of the upright axis, from the lowest to the highest.
+        lines: the curves.
+    """
+
+    words: str
+    places: tuple[float, ...]
+    ticks: tuple[tuple[float, str], ...]
+    levels: tuple[tuple[float, str], ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
 class Told:
     """Figures in words.
 
@@ -37,6 +73,7 @@ class Told:
         note: how to read the table.
         lines: the table's rows as lines of text, for the model card.
         bars: pictures of them.
+        curves: likewise.
         probability: whether the figures support reading a prediction as a probability.
     """
 
@@ -52,4 +89,5 @@ class Told:
     note: str = ""
     lines: tuple[str, ...] = ()
     bars: tuple[Bars, ...] = ()
+    curves: tuple[Curves, ...] = ()
     probability: bool = False

@@ -54,7 +54,13 @@ class Curve:
 
 
 def curve_of(label: TimeToEventLabel) -> Curve:
-    """The curve that the label publishes."""
+    """The curve that the label publishes.
+
+    Raises:
+        LookupError: it publishes none; the checks of a study with a model refuse it.
+    """
+    if label.survival is None:
+        raise LookupError("the label publishes no curve")
     shares = [1.0, *(float(share) for share in label.survival)]
     hazards = [1.0 - after / before for before, after in pairwise(shares)]
     return Curve(np.array([math.log(hazard / (1.0 - hazard)) for hazard in hazards]))

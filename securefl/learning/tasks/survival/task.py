@@ -7,6 +7,7 @@ the patient and not for an interval.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from securefl.learning.table import Cell, Table
+    from securefl.learning.tasks.survival.curve import Curve
     from securefl.learning.tasks.survival.evaluation import SurvivalEvaluation
     from securefl.learning.tasks.survival.own_figures import OwnSurvival
     from securefl.learning.tasks.told import Told
@@ -56,8 +58,7 @@ class TimeToEvent(CountedTask):
 
     def __init__(self, label: TimeToEventLabel) -> None:
         self._label = label
-        self._curve = curve_of(label)
-        self._intervals = self._curve.intervals
+        self._intervals = len(label.edges)
         self.steepest = float(self._intervals)
         last = edge_words(label, self._intervals - 1)
         self.strata = (f"without {label.event_name} by {last}", f"with {label.event_name}")
@@ -65,6 +66,10 @@ class TimeToEvent(CountedTask):
         self.score_names = tuple(
             f"no {label.event_name} by {edge_words(label, edge)}" for edge in range(self._intervals)
         )
+
+    @cached_property
+    def _curve(self) -> Curve:
+        return curve_of(self._label)
 
     @property
     def outputs(self) -> int:

@@ -1,0 +1,1 @@
+"""Survival curves of groups of patients, read off one noised list of counts."""
