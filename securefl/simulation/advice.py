@@ -18,11 +18,9 @@ import numpy as np
 
 from securefl.learning.models import family_of, predict
 from securefl.learning.tasks import task_of
-from securefl.learning.tasks.binary.discrimination import histogram_auc
 from securefl.simulation.draws import SeededDraws, key_of
 from securefl.simulation.facts import Advice
-from securefl.study.binary_evaluation import AucSection
-from securefl.study.edges import LEAST_PREVALENCE, MOST_PREVALENCE, default_edges
+from securefl.study.counts import EvaluateSection
 from securefl.study.noise_shares import noise_shares
 from securefl.study.training import training_if_any
 
@@ -41,11 +39,8 @@ if TYPE_CHECKING:
 LEAST_GAIN: Final = 0.002
 #: An interval this much narrower is worth other edges.
 _NARROWER: Final = 0.9
-#: Edges that lose more of the AUC than this, and more than those written, are not tried.
-_MOST_LOSS: Final = 0.005
 #: Draws of the evaluation's noise for each candidate's edges.
 _DRAWS: Final = 8
-_BINS: Final = (8, 12, 20)
 _RATE: Final = "server_learning_rate"
 
 
@@ -124,7 +119,7 @@ def edges_advice(
     samplers: Samplers,
     seed: int,
 ) -> list[Advice]:
-    """Advice on the edges of a binary task's evaluation; nothing for others.
+    """Advice on the edges of an evaluation, where its task knows others; else nothing.
 
     Args:
         study: the study.
@@ -133,7 +128,7 @@ def edges_advice(
         samplers: tables of noise.
         seed: of the simulation.
     """
-    sections = [s for s in study.stages if isinstance(s, AucSection)]
+    sections = [s for s in study.stages if isinstance(s, EvaluateSection)]
     scored = _scored(study, trials, held_out)
     if not sections or not scored:
         return []
@@ -142,7 +137,7 @@ def edges_advice(
     noises = noise_shares(study).in_sum(len(study.participants))
     draws = SeededDraws(key_of("edges", seed, 0), samplers)
     widths = {}
-    for words, other in _candidates(task, written, scored).items():
+    for words, other in task.other_evaluations(written, scored).items():
         widths[words] = _width(
             task,
             other,
@@ -203,45 +198,9 @@ def _scored(
     return found
 
 
-def _candidates(
-    task: Task, written: AucSection, scored: Sequence[tuple[FloatArray, IntArray]]
-) -> dict[str, AucSection]:
-    """Sections with other edges, by what a study file would say."""
-    positive = float(np.mean(np.concatenate([y for _, y in scored])))
-    rarest, commonest = float(LEAST_PREVALENCE), float(MOST_PREVALENCE)
-    share = written.prevalence or Decimal(f"{min(max(positive, rarest), commonest):.3f}")
-    most = max(_MOST_LOSS, _loss(task, written, scored))
-    found = {}
-    for bins in _BINS:
-        edges = default_edges(share, bins)
-        if edges != written.edges:
-            words = f'prevalence = "{share}", bins = {bins}'
-            other = written.model_copy(update={"edges": edges, "bins": bins})
-            if _loss(task, other, scored) <= most:
-                found[words] = other
-    return found
-
-
-def _loss(
-    task: Task,
-    section: AucSection,
-    scored: Sequence[tuple[FloatArray, IntArray]],
-) -> float:
-    """Mean distance of the AUC in bands from the AUC of the exact score."""
-    apart = []
-    for scores, y in scored:
-        counts = task.tally(scores, y, section)
-        banded = histogram_auc(
-            counts[: section.bins].astype(float), counts[section.bins :].astype(float)
-        )
-        exact = task.exact_figure(task.own_figures(scores, y, section))
-        apart.append(abs(banded - exact))
-    return statistics.fmean(apart)
-
-
 def _width(
     task: Task,
-    section: AucSection,
+    section: EvaluateSection,
     scored: Sequence[tuple[FloatArray, IntArray]],
     noises: float,
     draws: SeededDraws,

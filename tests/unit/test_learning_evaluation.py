@@ -8,6 +8,7 @@ from small_study import FixedDraws, protocol
 
 from securefl.errors import RoundError
 from securefl.learning.counts import release_counts
+from securefl.learning.tasks import task_of
 from securefl.learning.tasks.binary.discrimination import histogram_auc
 from securefl.learning.tasks.binary.evaluation import (
     evaluate,
@@ -170,3 +171,17 @@ def test_more_noise_makes_a_wider_interval():
     total = np.array([2000, 300, 100, 50, 10, 20, 40, 130])
     few, many = evaluate(total, SPEC, 2), evaluate(total, SPEC, 10)
     assert many.high - many.low > few.high - few.low
+
+
+def test_other_edges_are_those_that_lose_little_and_are_not_the_studys():
+    scores, y = normal_scores(np.random.default_rng(1), 1.5, 2000, 2000)
+    study = protocol()
+    written, task = evaluation_of(study), task_of(study.data)
+    found = task.other_evaluations(written, [(scores, y)])
+    assert found
+    for words, section in found.items():
+        assert f"bins = {section.bins}" in words
+        assert section.edges != written.edges
+        assert section.sigma == written.sigma
+    (words, twelve) = next((w, s) for w, s in found.items() if s.bins == 12)
+    assert words not in task.other_evaluations(twelve, [(scores, y)])

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from securefl.learning.tasks.told import Told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from securefl.learning.table import Cell, Table
     from securefl.study.counts import EvaluateSection
@@ -211,6 +211,21 @@ class Task(ABC):
         """
         del figures
         return None
+
+    def other_evaluations(
+        self,
+        evaluation: Any,  # noqa: ANN401 - as above
+        scored: Sequence[tuple[FloatArray, IntArray]],
+    ) -> Mapping[str, Any]:
+        """Sections of an evaluation that a simulation may compare with the study's, by what a study
+        file would say; none where the task knows of none.
+
+        Args:
+            evaluation: the study's section.
+            scored: predictions and targets of public rows, for each of several models.
+        """
+        del evaluation, scored
+        return {}
 
     def calibration_error(self, figures: Any) -> float | None:  # noqa: ANN401 - as above
         """Mean distance of the predictions in :meth:`own_figures` from the true shares; None where

@@ -12,6 +12,7 @@ from securefl.learning.tasks.binary.expected import EvaluationPlan, plan_evaluat
 from securefl.learning.tasks.binary.label_words import label_words
 from securefl.learning.tasks.binary.labels import near_outcome, outcomes
 from securefl.learning.tasks.binary.mock import mock_label
+from securefl.learning.tasks.binary.other_edges import other_edges
 from securefl.learning.tasks.binary.own_figures import OwnFigures, calibration_error, figures_of
 from securefl.learning.tasks.binary.words import told, told_own, told_plan
 from securefl.learning.tasks.counted import CountedTask
@@ -121,6 +122,14 @@ class Binary(CountedTask):
         """That of the AUC."""
         negatives = figures.patients - figures.positives
         return area_interval(figures.auc, figures.positives, negatives)
+
+    def other_evaluations(
+        self,
+        evaluation: AucSection,
+        scored: Sequence[tuple[FloatArray, IntArray]],
+    ) -> dict[str, AucSection]:
+        """Other edges of the score's bands."""
+        return other_edges(evaluation, scored)
 
     def calibration_error(self, figures: OwnFigures) -> float | None:
         """Over bands: between mean score and share of positives, weighted by patients."""
