@@ -59,12 +59,44 @@ def _normaliser(study: schema.Template) -> list[Finding]:
     return _drowned(study)
 
 
+def clip_faults(study: schema.Template, longest: float) -> list[Finding]:
+    """A clip norm so far above every gradient that the noise, which grows with it, hides them all.
+
+    Args:
+        study: template or study.
+        longest: bound on the length of a patient's gradient.
+    """
+    p = training_of(study)
+    noise, signal = _noise_and_signal(study)
+    if signal < noise or noise * float(p.clip_norm) <= signal * longest:
+        return []
+    fault = (
+        "cannot be meant: the noise is in clip norms, and no patient's gradient is longer than"
+        f" about {longest:.2g}: it would hide all that the study could teach; take {longest:.2g} or"
+        " less"
+    )
+    return [(("clip_norm",), fault)]
+
+
+def _hospitals(study: schema.Template) -> int:
+    return len(getattr(study, "participants", ())) or study.secagg.min_contributors
+
+
+def _noise_and_signal(study: schema.Template) -> tuple[float, float]:
+    """The noise of all hospitals over all steps, and the sum if every patient pulled one way.
+
+    Both in clip norms, and divided by the root of the steps.
+    """
+    p = training_of(study)
+    whole = noise_shares(study).in_sum(_hospitals(study))
+    noise = float(p.noise_multiplier) * math.sqrt(whole)
+    return noise, float(p.normaliser) * math.sqrt(p.steps)
+
+
 def _drowned(study: schema.Template) -> list[Finding]:
     """Noise above all that a study could teach even if all patients pulled one way in all rounds."""
-    p = training_of(study)
-    hospitals = len(getattr(study, "participants", ())) or study.secagg.min_contributors
-    noise = float(p.noise_multiplier) * math.sqrt(noise_shares(study).in_sum(hospitals))
-    signal = float(p.normaliser) * math.sqrt(p.steps)
+    p, hospitals = training_of(study), _hospitals(study)
+    noise, signal = _noise_and_signal(study)
     if noise <= signal:
         return []
     need = math.ceil(noise / math.sqrt(p.steps))

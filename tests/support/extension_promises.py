@@ -143,6 +143,8 @@ def check_family(family, task, features, generator):
     gradients = family.gradients(task)
     _check_slopes(family, task, theta, x, y)
     together, said = gradients(theta, x, y), predict(theta, family, task, x)
+    lengths = np.linalg.norm(together, axis=1)
+    assert lengths.max() <= family.longest_gradient(task.steepest)
     for size in (1, 2, 63, 64, 65, 149):
         some = generator.permutation(150)[:size]
         np.testing.assert_array_equal(gradients(theta, x[some], y[some]), together[some])

@@ -58,6 +58,12 @@ CASES = {
         r"where it starts.*take ([0-9.]+) or more",
         'server_learning_rate = "{}"',
     ),
+    "a clip norm that clips nobody": (
+        ('clip_norm = "1"', 'clip_norm = "1e9"'),
+        "stages.1.clip_norm",
+        r"the noise is in clip norms.*take ([0-9.]+) or less",
+        'clip_norm = "{}"',
+    ),
     "a bound in grid units": (
         ("bits = 16", "bits = 16\nbound = 20000"),
         "stages.1.bound",
@@ -108,6 +114,10 @@ def test_what_cannot_learn_is_refused_with_its_line_and_a_mend_that_is_accepted(
         ((LOCAL, 'local_learning_rate = "0.001"'),),
         (("bits = 16", "bits = 6\nbound = 400"),),
         (("bits = 16", "bits = 6"),),
+        (('clip_norm = "1"', 'clip_norm = "30"'),),
+        (
+            ('clip_norm = "1"', 'clip_norm = "1e-9"'),
+        ),  # directions alone, as long as the noise allows
     ],
 )
 def test_whatever_could_be_meant_passes(edits):

@@ -15,6 +15,7 @@ hold every registered family to them:
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -65,6 +66,18 @@ class Family(ABC):
         """The function that gives each row's gradient of the task's loss. It may offer ``factors``
         beside (:data:`securefl.learning.steps.FactorFunction`).
         """
+
+    def longest_gradient(self, steepest: float) -> float:
+        """Bound on the L2 length of a row's gradient, whatever the row.
+
+        For features in [-1, 1] and weights as large as any use wants; infinite where the family
+        knows none. A much longer clip norm is a slip: the noise is in clip norms.
+
+        Args:
+            steepest: the largest slope of the task's loss at a score.
+        """
+        del steepest
+        return math.inf
 
     def rescaled(self, theta: FloatArray, scale: float, shift: FloatArray) -> FloatArray | None:
         """The weights whose scores are ``scale`` times those of theta plus ``shift`` (float64[k]),

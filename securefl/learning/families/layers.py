@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from securefl.types import FloatArray
 
 _NUMBERS_AT_ONCE = 1 << 20
+#: Root mean square of a layer's weights up to which :meth:`Layers.longest_gradient` holds.
+_LARGEST_WEIGHT = 10.0
 LAYERS_FAULT: Final = (
     'an "mlp" names its hidden layer sizes; a "regression" or "logistic-regression" has none'
 )
@@ -81,6 +83,17 @@ class Layers(Family):
         from securefl.learning.dpsgd import OpacusGradients
 
         return OpacusGradients(self.sizes, task)
+
+    def longest_gradient(self, steepest: float) -> float:
+        """A layer's gradient is an outer product: the lengths of its factors multiply. One layer
+        back, the slope grows by at most the length (Frobenius norm) of the weights between.
+        """
+        square = 0.0
+        slope = steepest**2 * self.sizes[-1][0]
+        for out, into in reversed(self.sizes):
+            square += slope * (into + 1)
+            slope *= out * into * _LARGEST_WEIGHT**2
+        return math.sqrt(square)
 
     def rescaled(self, theta: FloatArray, scale: float, shift: FloatArray) -> FloatArray:
         """The last layer carries both."""

@@ -15,11 +15,12 @@ from securefl.learning.models import family_of, weights_sha256
 from securefl.learning.stages.release import Release, Words
 from securefl.learning.stages.stage import Result, Rows, Stage
 from securefl.learning.strategies import strategy_of
+from securefl.learning.tasks import task_of
 from securefl.learning.training import training_steps
 from securefl.privacy.mechanisms import SubsampledGaussian, decimal_text
 from securefl.study.claims import claim_faults
 from securefl.study.noise_shares import least_share
-from securefl.study.plausible import learning_faults
+from securefl.study.plausible import clip_faults, learning_faults
 from securefl.study.training import TrainSection
 from securefl.study.wire import sum_unit, wire_of
 
@@ -109,6 +110,9 @@ class Train(Stage):
             delta,
         )
         yield from learning_faults(self.study)
+        data = self.study.data
+        of_row = self._family.longest_gradient(task_of(data).steepest)
+        yield from clip_faults(self.study, of_row * data.max_rows_per_patient)
         yield from self._shared_faults()
 
     def _shared_faults(self) -> Iterator[Finding]:
