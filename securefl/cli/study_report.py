@@ -43,12 +43,19 @@ def report(
     folder: str | None,
 ) -> None:
     """Show a completed study again: figures, model, and each hospital's audit extract."""
+    from securefl.learning.tasks import task_of
     from securefl.report.explain_study import units
     from securefl.report.study_report import report_page
 
     found = open_study(folder, name)
     result = found.report()
-    page = report_page(result, found.file.study.title, found.tables(units(found.file)))
+    study = found.file
+    page = report_page(
+        result,
+        study.study.title,
+        found.tables(units(study)),
+        asks=study.quality is not None and task_of(study.data).asks(study.quality),
+    )
     if csv_file:
         _write_csv(found.figure_rows(), csv_file)
     if json_file:

@@ -95,10 +95,13 @@ class StudyWatch:
     def _tell_verdict(self, end: End) -> None:
         """Tell the owner how the coordinator judged the quality rule; it is kept for `site status`."""
         own, rule = self._own, self._own.plan.study.quality
-        if end.quality and rule is not None:
-            keep_verdict(own.folder, end.quality)
+        if not end.quality or rule is None:
+            return
+        keep_verdict(own.folder, end.quality)
+        task = task_of(own.plan.study.data)
+        if task.asks(rule):
             own.say(
-                f"the {task_of(own.plan.study.data).metric} that the study asks for:"
+                f"the {task.metric} that the study asks for:"
                 f" {quality_words(end.quality, rule.minimum)} (signed by the"
                 " coordinator)"
             )

@@ -38,7 +38,10 @@ def model_facts(
     """
     task = task_of(study.data)
     told, rule = task.told(evaluation), quality_of(study)
-    verdict = task.judge(evaluation, rule)
+    figures = {told.metric: f"{told.headline}; from a noised, encrypted {task.released_as}"}
+    if task.asks(rule):
+        verdict = task.judge(evaluation, rule)
+        figures[f"{told.metric} asked for"] = quality_words(verdict, rule.minimum)
     return ModelFacts(
         title=study.study.title,
         study_digest=digest,
@@ -46,10 +49,7 @@ def model_facts(
         licence=study.outputs.licence,
         owner=study.outputs.owner,
         privacy=explain_epsilon(worst_epsilon(study), study.privacy.delta),
-        figures={
-            told.metric: f"{told.headline}; from a noised, encrypted {task.released_as}",
-            f"{told.metric} asked for": quality_words(verdict, rule.minimum),
-        },
+        figures=figures,
         participants=study.cohort,
         lost=lost_hospitals(study, rounds),
         probability=told.probability,

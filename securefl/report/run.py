@@ -166,13 +166,13 @@ class ModelOutcome:
         told: the task's figures in words.
         folder: the model's folder.
         quality: how the study's quality rule was judged.
-        minimum: the lowest figure that the study accepts.
+        minimum: the lowest figure that the study accepts; None where it asks for none.
     """
 
     told: Told
     folder: str
     quality: Verdict
-    minimum: Decimal
+    minimum: Decimal | None
 
 
 def outcome_page(
@@ -196,8 +196,9 @@ def outcome_page(
     heading = "What was found"
     if model is not None:
         heading, told = "How well the model does", model.told
-        asked = ("asked for", quality_text(model.quality, model.minimum))
-        rows = [(told.metric, Span(told.headline, Tone.STRONG)), *told.rows, asked, *rows]
+        if model.minimum is not None:
+            rows = [("asked for", quality_text(model.quality, model.minimum)), *rows]
+        rows = [(told.metric, Span(told.headline, Tone.STRONG)), *told.rows, *rows]
     figures = section(
         heading,
         facts(rows),

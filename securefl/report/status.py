@@ -149,7 +149,7 @@ def _clamped(counts: Mapping[str, Any]) -> str:
     rounds = plural(counts["clamped_rounds"], "round")
     return (
         f" In {rounds} {plural(counts['clamped'], 'value')} of its noised sums did not fit the"
-        " study's fields and were cut to the largest that does: the model learns less from this"
+        " study's fields: the largest that does was sent, and the model learns less from this"
         " hospital there."
     )
 

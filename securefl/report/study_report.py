@@ -17,18 +17,26 @@ if TYPE_CHECKING:
     from securefl.report.page import Value
 
 
-def report_page(result: Mapping[str, Any], title: str, tables: Sequence[Told] = ()) -> Page:
+def report_page(
+    result: Mapping[str, Any],
+    title: str,
+    tables: Sequence[Told] = (),
+    *,
+    asks: bool = True,
+) -> Page:
     """The page of ``securefl study report``.
 
     Args:
         result: as the completed run kept it; hospitals' extracts among it.
         title: the study's title.
         tables: what stages found that make no model.
+        asks: whether the study's quality rule asks for anything.
     """
     rows: list[tuple[str, Value]] = []
     if figure := result.get("figure"):
         rows.append((figure["name"], Span(figure["words"], Tone.STRONG)))
-    if quality := result.get("quality"):
+    quality = result.get("quality")
+    if quality and asks:
         asked = quality_text(quality["verdict"], Decimal(quality["minimum"]))
         rows.append(("asked for", asked))
     rows += [(label, text) for label, text in result.get("found", ())]

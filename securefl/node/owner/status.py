@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.federation.round_plan import RoundPlan
 from securefl.files import entries, read_file
+from securefl.learning.tasks import task_of
 from securefl.node.agent import agent_end, agent_state
 from securefl.node.leaving import COUNTS
 from securefl.node.owner.requests import RequestState, waiting_requests
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from securefl.party.folder import DatasetEntry
     from securefl.party.pidfile import Ended, StoreAway
     from securefl.privacy.ledger_state import LedgerState
+    from securefl.study.schema import Study
 
 
 @dataclass(frozen=True)
@@ -204,8 +206,15 @@ def _study(site: Site, request: KeptRequest) -> StudyStatus:
         reason=reason_of(site.path, digest) if failed else None,
         waits_for=waiting_for(folder) if approved else "",
         verdict=verdict_of(folder),
-        minimum=None if plan.study.quality is None else plan.study.quality.minimum,
+        minimum=asked_minimum(plan.study),
     )
+
+
+def asked_minimum(study: Study) -> Decimal | None:
+    """The lowest figure that a study accepts; None where it asks for none."""
+    if study.quality is None or not task_of(study.data).asks(study.quality):
+        return None
+    return study.quality.minimum
 
 
 def _read(file: Path) -> dict[str, Any]:
