@@ -257,7 +257,7 @@ class Coordinator:
                 f"Round {context.round} was announced, and it does not start from what the totals"
                 " in this folder make.",
                 whose="whoever changed the study's folder",
-                next_step="The study ends here, every budget stays charged.",
+                next_step="The study ends here, what was charged stays charged.",
             )
         secret = RoundSecret(begun.secret.values.copy())
         return context, StoredKeys(public, secret)

@@ -175,5 +175,5 @@ def check_same_parts(
         f"The sum of round {number} may have been opened before this process began, and the"
         f" contribution of {other} is not the one that was in it. A sum is opened once.",
         whose=f"{other}, or whoever can write into the store",
-        next_step="The study ends here, every budget stays charged.",
+        next_step="The study ends here, what was charged stays charged.",
     )

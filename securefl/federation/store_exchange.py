@@ -38,7 +38,7 @@ _WORDS: Final = 0.2
 #: Seconds between two words on whom a round waits for.
 _TELL: Final = 0.5
 #: What a study costs that ends after its first announcement.
-_CHARGED: Final = "every budget stays charged."
+_CHARGED: Final = "what was charged stays charged."
 
 
 def _nothing(_text: str) -> None:
@@ -182,7 +182,7 @@ class StoreExchange:
             whose=who,
             next_step=(
                 "Ask whether their process runs (`securefl site status`); the study ends here,"
-                " every budget stays charged."
+                " what was charged stays charged."
             ),
         )
 

@@ -281,7 +281,7 @@ class SurvivorCohort:
                 f"{len(cohort)} hospitals are left after round {context.round}, and {least} must"
                 " be.",
                 whose=", ".join(sorted(gone)),
-                next_step="The study ends here, every budget stays charged.",
+                next_step="The study ends here, what was charged stays charged.",
             )
         return cohort
 

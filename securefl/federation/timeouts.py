@@ -63,7 +63,7 @@ def _dealt_badly(
         whose=", ".join([*dealers, *(site for site in rest if site not in dealers)]),
         next_step=(
             f"Ask {_and(dealers)} first, then those who say so: only they can see it. The study"
-            " ends here, every budget stays charged."
+            " ends here, what was charged stays charged."
         ),
     )
 
