@@ -195,7 +195,8 @@ class Hospital:
             assert arrivals.poll(self.board)
             open_sum(keys, arrivals.sum_blocks(), facts, total)
             parts = dict(arrivals.parts)
-        coordinator._show(facts, secret, OpenedSum(total, parts, "0" * 64, 0))
+        opening = coordinator._opening(facts, secret, OpenedSum(total, parts, "0" * 64, 0))
+        StoreExchange(self.board, self.study.plan).show(facts.round, opening)
         self.progress.absorb(total, len(parts))
 
     def call(self):
