@@ -154,8 +154,8 @@ def start(background: bool, folder: str | None) -> None:
 def stop(folder: str | None) -> None:
     """Stop the agent.
 
-    A study that runs is over for this hospital and stays charged. It ends for all, or where it says
-    on_dropout = "continue" the others go on while enough are left.
+    A study that runs waits for this hospital until its round's deadline: start the agent again in
+    time, and it goes on. `securefl site withdraw` leaves a study for good.
     """
     from securefl.node.owner.agent import stop_agent
 

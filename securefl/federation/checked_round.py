@@ -43,6 +43,8 @@ class AnnouncedRound:
 
     plan: RoundPlan
     said: Announcement
+    #: As it came.
+    data: bytes
 
     @classmethod
     def open(cls, plan: RoundPlan, announcement: bytes) -> AnnouncedRound:
@@ -52,7 +54,7 @@ class AnnouncedRound:
             MessageError: naming the first check that failed.
         """
         said = Announcement.open(announcement, study=plan.digest, verify=plan.coordinator)
-        return cls(plan, said)
+        return cls(plan, said, announcement)
 
     @cached_property
     def context(self) -> RoundContext:
@@ -99,6 +101,17 @@ class AnnouncedRound:
         Raises:
             MessageError: they are not those that were announced.
         """
+        public = self.public(key)
+        if hashlib.sha256(model).hexdigest() != self.said.sealed_sha256:
+            raise _exchanged("The sealed model is not the one announced.")
+        return CheckedRound(self, public, model, key)
+
+    def public(self, key: bytes) -> PublicKey:
+        """The round's public key.
+
+        Raises:
+            MessageError: it is not the one that was announced.
+        """
         said, coordinator = self.said, self.plan.coordinator
         public = read_public_key(
             key,
@@ -111,9 +124,7 @@ class AnnouncedRound:
         )
         if public.sha256 != said.public_key_sha256:
             raise _exchanged("The round's public key is not the one announced.")
-        if hashlib.sha256(model).hexdigest() != said.sealed_sha256:
-            raise _exchanged("The sealed model is not the one announced.")
-        return CheckedRound(self, public, model)
+        return public
 
 
 @dataclass(frozen=True)
@@ -126,6 +137,8 @@ class CheckedRound:
     announced: AnnouncedRound
     public: PublicKey
     sealed: bytes | bytearray
+    #: The public key's frame, as it came.
+    key: bytes
 
     @property
     def said(self) -> Announcement:

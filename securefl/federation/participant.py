@@ -370,6 +370,17 @@ class Participant:
         self._instances = checked.said.by_site
         return Accepted(facts, checked.public), model
 
+    def restore(self, accepted: Accepted, kept: Kept) -> None:
+        """Go on after a round that this hospital contributed to before its agent was killed.
+
+        Args:
+            accepted: the round, as it was accepted.
+            kept: its contribution, which is durable.
+        """
+        facts = accepted.facts
+        self._instances = dict(zip(facts.cohort, facts.instances, strict=True))
+        self._contributed(accepted, kept)
+
     def contribute(
         self,
         accepted: Accepted,
@@ -396,6 +407,11 @@ class Participant:
                 cipher=self._cipher,
             ),
         )
+        self._contributed(accepted, kept)
+        return kept
+
+    def _contributed(self, accepted: Accepted, kept: Kept) -> None:
+        facts = accepted.facts
         self.later = self._strategy.unmasking_stage(
             facts,
             kept,
@@ -404,4 +420,3 @@ class Participant:
         )
         self.cohort, self.last = facts.cohort, accepted
         self.done, self._spoiled = facts.round, False
-        return kept

@@ -45,6 +45,10 @@ _SOON: Final = 0.5
 _SELDOM: Final = 30.0
 
 
+def _nothing(number: int, total: IntArray, contributors: int) -> None:
+    """Nothing is kept."""
+
+
 class VerifiedTotals:
     """Verifies the totals of one study at one hospital.
 
@@ -52,15 +56,21 @@ class VerifiedTotals:
         plan: the study.
         reader: this hospital's keys.
         clock: the monotonic clock, in seconds.
+        keep: makes a verified total durable, before it is gone on from: round, int64[length],
+            contributors.
 
     Attributes:
         missing: why the last total cannot be verified yet; empty where nothing is missing.
     """
 
     def __init__(
-        self, plan: RoundPlan, reader: Identity, clock: Callable[[], float] = time.monotonic
+        self,
+        plan: RoundPlan,
+        reader: Identity,
+        clock: Callable[[], float] = time.monotonic,
+        keep: Callable[[int, IntArray, int], None] = _nothing,
     ) -> None:
-        self._plan, self._reader = plan, reader
+        self._plan, self._reader, self._keep = plan, reader, keep
         self._rounds = round_strategy_of(plan)
         self._retry = Backoff(
             shortest=_SOON,
@@ -113,6 +123,7 @@ class VerifiedTotals:
             return False
         self.missing = ""
         self._retry.reset()
+        self._keep(last.facts.round, total, len(names))
         following.take(
             last.facts.round,
             total,

@@ -3,8 +3,8 @@ but codes and contributions.
 
 One process, one thread that writes and speaks; what a worker is asked is waited for on a thread
 that only reads its pipe. A study that fails is settled and the agent goes on; a study that was
-running when the agent was killed is settled as failed at the next start, its budget stays charged,
-and it is never run again. It runs for months beside hundreds of old studies: what is over is not
+running when the agent was stopped or killed is taken up at the next start, where it stood
+(:mod:`securefl.node.resuming`). It runs for months beside hundreds of old studies: what is over is not
 gone through again, and PySyft is opened when there is something to exchange.
 """
 
@@ -25,7 +25,6 @@ from securefl.errors import (
     EndedError,
     LedgerAlteredError,
     NotApprovedError,
-    RoundError,
     SecureFLError,
     StoreError,
     UsageError,
@@ -38,6 +37,7 @@ from securefl.node.models import ModelWatch, expect_model
 from securefl.node.own_study import LedgerWitness, OwnStudy
 from securefl.node.pasts import doubted, two_pasts
 from securefl.node.requests import kept_study
+from securefl.node.run_key import RunKey
 from securefl.node.study_end import say_again
 from securefl.node.study_run import StudyRun
 from securefl.party.clock import utc_now
@@ -303,8 +303,8 @@ class Agent:
 
         What never started costs nothing.
         """
-        if self._stopping and not self._site.ledger.state.study(digest).started:
-            return  # its worker was ended with the agent; the approval stays good
+        if self._stopping:
+            return  # its worker was ended with the agent; the next one goes on
         self.say(f"study {short_digest(digest)} failed: {error}")
         keep_reason(self._site.path, digest, error)
         if digest in self._runs:
@@ -324,22 +324,27 @@ class Agent:
         self._last_sync = -SYNC_ANYWAY
 
     def _recover(self) -> None:
-        """Settle what a killed agent left running: its noise was drawn and perhaps sent, so nothing
-        may run again.
-        """
+        """Take up what an earlier process of this agent left running, and say what it left unsaid."""
         for digest, study in self._site.ledger.state.studies.items():
             if study.ended:
                 # killed between the two, or ended by its owner while no agent ran
                 self._safely(digest, partial(say_again, self._site, digest))
                 self._site.end_study(digest)
             elif study.started:
-                self.say(
-                    f"study {short_digest(digest)} was interrupted; it is over, and its budget stays charged"
-                )
-                self._fail(
-                    digest,
-                    RoundError("The agent was killed while the study ran.", whose="this hospital"),
-                )
+                self._resume(digest)
+
+    def _resume(self, digest: str) -> None:
+        """Take up a study that was running; one of a folder that was copied or put back ends here."""
+        try:
+            RunKey(self._site.study_folder(digest)).check_here()
+            run = self._study_run(RoundPlan(kept_study(self._site, digest)))
+        except (StoreError, LedgerAlteredError):
+            raise
+        except SecureFLError as error:
+            self._fail(digest, error)
+            return
+        self._runs[digest] = run
+        self.say(f"study {short_digest(digest)} was interrupted; it is taken up again")
 
     def _take_up_approved(self) -> None:
         """Old studies are gone through only when the ledger has something new, or when the last
@@ -360,20 +365,23 @@ class Agent:
             except SecureFLError as error:
                 self._fail(digest, error)
                 continue
-            own = OwnStudy(
-                self._site,
-                plan,
-                self.say,
-                lambda: datetime.now(UTC),
-                self._clock,
-            )
-            witness = LedgerWitness(
-                agreed=partial(self._question.agreed, self._site, plan.study.cohort),
-                unheard=partial(self._question.unheard, self._site, plan.study.cohort),
-            )
-            self._runs[digest] = StudyRun(own, witness)
+            self._runs[digest] = self._study_run(plan)
             self.say(f"study {short_digest(digest)} is approved; waiting for the other hospitals")
         self._gone_through = state
+
+    def _study_run(self, plan: RoundPlan) -> StudyRun:
+        own = OwnStudy(
+            self._site,
+            plan,
+            self.say,
+            lambda: datetime.now(UTC),
+            self._clock,
+        )
+        witness = LedgerWitness(
+            agreed=partial(self._question.agreed, self._site, plan.study.cohort),
+            unheard=partial(self._question.unheard, self._site, plan.study.cohort),
+        )
+        return StudyRun(own, witness)
 
     def _ask_and_answer(self) -> None:
         """Checkpoints: ask for this hospital's own, answer the others, keep what they handed over."""
@@ -403,12 +411,11 @@ class Agent:
         self._site = sync_datasite(self._site, self.say)
 
     def _wind_up(self) -> None:
-        """The last thing the agent does: end what runs, whatever else is broken."""
-        for digest, run in tuple(self._runs.items()):
+        """The last thing the agent does: end the workers, whatever else is broken. Studies that run
+        are taken up by the next agent.
+        """
+        for run in tuple(self._runs.values()):
             run.stop()
-            if run.started:
-                with suppress(SecureFLError):
-                    self._fail(digest, RoundError("The agent was stopped.", whose="this hospital"))
         self.say("agent stopped")
         self._log.close()
         self._presence.leave()

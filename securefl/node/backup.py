@@ -55,8 +55,10 @@ TYPE = "securefl-site-backup/1"
 MANIFEST = "manifest"
 _LEDGER = "ledger.sqlite"
 _MOST_MANIFEST = 32 * 1024 * 1024
-#: Folders below the hospital's that are left out.
-_NOT_KEPT = frozenset({"private", "contributions", "said", "personal"})
+#: Folders and files below the hospital's that are left out.
+_NOT_KEPT = frozenset(
+    {"private", "contributions", "said", "personal", "accepted", "totals", "run.key"}
+)
 _STUDY_KEYS = ("keys", "studies")
 
 
@@ -144,6 +146,7 @@ def _kept(folder: Path) -> Iterator[str]:
             )
             if (
                 not own
+                and name not in _NOT_KEPT
                 and not name.endswith(".part")
                 and stat.S_ISREG((Path(root) / name).lstat().st_mode)
             ):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from securefl.errors import RoundError
 from securefl.files import private_folder, write_file
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.secagg.round_context import RoundContext
+
+
+#: Folder of the contributions in a study's folder.
+FOLDER: Final = "contributions"
 
 
 @dataclass
@@ -49,7 +53,8 @@ def keep_contribution(
     Raises:
         RoundError: there is one already; nothing is written.
     """
-    file = private_folder(private_folder(study) / "contributions") / f"{facts.round:05d}"
+    private_folder(private_folder(study) / FOLDER)
+    file = _file(study, facts)
     if file.exists():
         raise RoundError(
             f"A contribution to round {facts.round} was made before.",
@@ -57,6 +62,16 @@ def keep_contribution(
             next_step="The study ends here; its budget stays charged.",
         )
     write_file(file, write)
+    return kept_contribution(study, facts)
+
+
+def kept_contribution(study: Path, facts: RoundContext) -> DurableContribution:
+    """The contribution to that round that is on disk; it has not left as far as is known here."""
+    file = _file(study, facts)
     with file.open("rb") as kept:
         sha256 = hashlib.file_digest(kept, "sha256").hexdigest()
     return DurableContribution(facts, file, file.stat().st_size, sha256)
+
+
+def _file(study: Path, facts: RoundContext) -> Path:
+    return study / FOLDER / f"{facts.round:05d}"

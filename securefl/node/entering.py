@@ -24,6 +24,7 @@ from securefl.federation.status_board import end_of, ended, first_departure, ove
 from securefl.federation.study_board import StudyBoard
 from securefl.node.decisions import all_approvals
 from securefl.node.instances import Instances, check_alone
+from securefl.node.kept_rounds import KeptRounds
 from securefl.node.policy import review_again
 from securefl.node.public_times import PublicTimes
 from securefl.secagg.frame import contribution_bytes
@@ -111,6 +112,7 @@ class Entering:
     def __post_init__(self) -> None:
         self._since = self.own.clock()
         self.instances = Instances(self.own.folder)
+        self.rounds = KeptRounds(self.own.folder, self.own.plan)
 
     def step(self) -> Entered | None:
         """Do what can be done now; the first round when it may be answered.
@@ -347,6 +349,7 @@ class Entering:
                 return None
         self._review()
         accepted, model = participant.accept(checked)
+        self.rounds.accept(checked)
         # what can fail without the data was done before: after this line the budget is spent
         try:
             self.own.site.ledger.start(self.own.plan.digest)

@@ -7,8 +7,9 @@ answers only rounds that were announced to it. The nonces are kept in the study'
 are said: one that is not there is another copy's.
 
 A nonce is the public half of an X25519 key of this run. Openings are sealed to it
-(:mod:`securefl.federation.shown_opening`): the private half is in memory alone, so whoever kept what
-lay in the store opens none of them later, whatever they steal.
+(:mod:`securefl.federation.shown_opening`). The private half is kept from the ready statement to the
+study's end, for an agent that was killed (:mod:`securefl.node.run_key`), and then overwritten: whoever
+kept what lay in the store opens none of them later, whatever they steal.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from securefl.errors import TwoCopiesError
 from securefl.federation.readiness import ready_of
 from securefl.federation.status_board import status_of
 from securefl.files import private_folder, replace_file
+from securefl.node.run_key import RunKey
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,13 +46,16 @@ NEXT = (
 class Instances:
     """The nonce of this run, and those of earlier runs on this folder.
 
+    A run that said that it is ready goes on under its nonce, whichever process it is.
+
     Args:
         folder: the study's folder.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._key = X25519PrivateKey.generate()
+        self._kept = RunKey(folder)
+        self._key = self._kept.read() or X25519PrivateKey.generate()
         self.mine = self._key.public_key().public_bytes_raw().hex()
 
     def reader(self, identity: Identity) -> Identity:
@@ -58,7 +63,8 @@ class Instances:
         return identity.with_sealing_key(self._key)
 
     def keep(self) -> None:
-        """Make this run's nonce durable; before it is said."""
+        """Make this run's nonce and key durable; before the nonce is said."""
+        self._kept.keep(self._key)
         known = self._known()
         if self.mine not in known:
             replace_file(

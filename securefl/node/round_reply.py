@@ -51,14 +51,14 @@ class PendingReply:
     """A round that was announced and whose reply has not left.
 
     Args:
-        accepted: the round.
-        released: what the worker was asked for.
+        accepted: the round; None where its contribution was on disk when the agent was started.
+        released: what the worker was asked for; None as well then.
         times: when the reply may leave.
         made: the contribution, once it is on disk.
     """
 
-    accepted: Accepted
-    released: Asked[Released]
+    accepted: Accepted | None
+    released: Asked[Released] | None
     times: PublicTimes
     made: DurableContribution | None = None
 
@@ -117,6 +117,17 @@ class RoundReply:
             f" {times.first - seen:g} s later"
         )
 
+    def resume(self, unsent: DurableContribution, seen: float) -> None:
+        """Send a contribution that an earlier process of this hospital's made, as it is.
+
+        Args:
+            unsent: it is on disk.
+            seen: when this process took the study up, by the monotonic clock: its public time
+                counts from there.
+        """
+        times = PublicTimes(seen, float(self._own.plan.study.schedule.reply_after))
+        self.pending = PendingReply(None, None, times, unsent)
+
     def _question(
         self,
         accepted: Accepted,
@@ -157,11 +168,13 @@ class RoundReply:
         pending = self.pending
         if pending is None:
             return False
-        if pending.made is not None:
-            return self._leave(pending.made, pending.times)
         now = self._own.clock()
         if now < pending.times.due:
             return False
+        if pending.made is not None:
+            return self._leave(pending.made, pending.times)
+        if pending.accepted is None or pending.released is None:
+            raise AssertionError("what was not asked for is on disk")
         if not pending.released.done:
             pending.times.miss(now)
             return False
@@ -178,6 +191,8 @@ class RoundReply:
 
     def stop(self) -> None:
         """End a worker that is still at work."""
-        if self.pending is not None and not self.pending.released.done:
+        if self.pending is None or self.pending.released is None:
+            return
+        if not self.pending.released.done:
             self._worker.kill()
             self.pending.released.join()

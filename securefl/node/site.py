@@ -282,12 +282,14 @@ class Site(PartyFolder):
         return X25519PrivateKey.from_private_bytes(read_secret(self._study_key(digest), 32))
 
     def end_study(self, digest: str) -> None:
-        """Erase what only a study that goes on needs: its agreement key, and its kept
-        contributions, which may be large. Harmless when they are gone. What left the house stays in
-        the ledger by its hash.
+        """Erase what only a study that goes on needs: its agreement key, the key of its run, and
+        its kept rounds, which may be large. Harmless when they are gone. What left the house stays
+        in the ledger by its hash.
         """
         self.erase_study_key(digest)
-        shutil.rmtree(self.study_folder(digest) / "contributions", ignore_errors=True)
+        erase_file(self.study_folder(digest) / "run.key")
+        for kept in ("contributions", "accepted", "totals"):
+            shutil.rmtree(self.study_folder(digest) / kept, ignore_errors=True)
 
     def has_study_key(self, digest: str) -> bool:
         """True from the approval until :meth:`end_study`."""

@@ -16,10 +16,10 @@ from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import departures
 from securefl.federation.verified_totals import VerifiedTotals
-from securefl.node.entering import Entering
 from securefl.node.leaving import Leaving
 from securefl.node.models import remember_total
 from securefl.node.own_study import WorkerDoor
+from securefl.node.resuming import Resuming
 from securefl.node.round_reply import SETTLE_SECONDS, RoundReply
 from securefl.node.study_watch import StudyWatch
 from securefl.node.unmasking_sender import UnmaskingSender
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from securefl.federation.participant import Participant
     from securefl.federation.round_plan import RoundPlan
     from securefl.node.entering import Entered
+    from securefl.node.launcher import Worker
     from securefl.node.own_study import LedgerWitness, OwnStudy
+    from securefl.node.resuming import Resumed
 
 #: Seconds between two steps of a running study: at least, and while nothing comes, as a part of the
 #: time since the last reply left.
@@ -67,7 +69,7 @@ class StudyRun:
         settle_seconds: see :data:`securefl.node.round_reply.SETTLE_SECONDS`.
 
     Attributes:
-        entering: what comes before the first round.
+        entering: what comes before the first round, or before it is taken up again.
         running: what comes after it was announced; None before.
         sent: how many objects left the house.
     """
@@ -83,7 +85,9 @@ class StudyRun:
         self.own, self.door, self.settle_seconds = own, door or WorkerDoor(), settle_seconds
         self.unmasking = UnmaskingSender(own.site, own.plan, own.say)
         self.leaving = Leaving(own.site, own.plan, own.say)
-        self.entering = Entering(
+        #: Whether an earlier process of this agent began it.
+        self._resumed = own.site.ledger.state.study(own.plan.digest).started
+        self.entering = Resuming(
             own,
             witness,
             self.door,
@@ -132,6 +136,12 @@ class StudyRun:
         """
         if self.running is not None:
             return self._go_on(self.running)
+        if self._resumed:
+            resumed = self.entering.resume()
+            if resumed is not None:
+                self._resume(resumed)
+            keep_waiting(self.own.folder, self.waiting)
+            return None
         entered = self.entering.step()
         keep_waiting(self.own.folder, "" if entered else self.entering.waiting)
         if entered is not None:
@@ -162,13 +172,29 @@ class StudyRun:
 
     def _start(self, entered: Entered) -> None:
         """Go on with the first round: from here on the budget is spent."""
-        own, settle = self.own, self.settle_seconds
-        reply = RoundReply(own, entered.worker, self.door.ask, self.leaving, settle)
-        watch = StudyWatch(own, self.unmasking, self.entering.instances, entered.seen)
-        me = self.entering.instances.reader(own.site.identity)
-        totals = VerifiedTotals(own.plan, me, own.clock)
-        self.running = Running(entered.participant, reply, totals, watch)
-        reply.begin(entered.accepted, entered.model, entered.seen)
+        running = self._run(entered.participant, entered.worker, entered.seen)
+        running.reply.begin(entered.accepted, entered.model, entered.seen)
+
+    def _resume(self, resumed: Resumed) -> None:
+        """Go on where an earlier process of this agent stood."""
+        now = self.own.clock()
+        running = self._run(resumed.participant, resumed.worker, now)
+        if resumed.unsent is not None:
+            running.reply.resume(resumed.unsent, now)
+
+    def _run(
+        self,
+        participant: Participant,
+        worker: Worker,
+        heard: float,
+    ) -> Running:
+        own, entering = self.own, self.entering
+        reply = RoundReply(own, worker, self.door.ask, self.leaving, self.settle_seconds)
+        watch = StudyWatch(own, self.unmasking, entering.instances, heard)
+        me = entering.instances.reader(own.site.identity)
+        totals = VerifiedTotals(own.plan, me, own.clock, entering.rounds.totals.keep)
+        self.running = Running(participant, reply, totals, watch)
+        return self.running
 
     def _go_on(self, running: Running) -> str | None:
         participant, reply, watch = running.participant, running.reply, running.watch
@@ -226,6 +252,7 @@ class StudyRun:
         strategy.check_in_time(self.own.site.board, checked.announced)
         gone = frozenset(departures(self.own.site.board, self.own.plan))
         accepted, model = participant.accept(checked, gone)
+        self.entering.rounds.accept(checked)
         running.watch.heard = seen
         running.reply.begin(accepted, model, seen)
 

@@ -61,17 +61,29 @@ class Killer:
 
 
 class Posted:
-    """What was ever posted under each path, of a board whose methods it replaces."""
+    """What was ever posted under each path, of boards whose methods it replaces."""
 
     def __init__(self, board):
         self.at = {}
-        post = board.post
+        self.watch(board)
+
+    def watch(self, board):
+        """From now on of this board too."""
+        post, post_file = board.post, board.post_file
 
         def noted(path, data):
-            self.at.setdefault(path, set()).add(bytes(data))
+            self._note(path, bytes(data))
             return post(path, data)
 
-        board.post = noted
+        def noted_file(path, file):
+            self._note(path, file.read())
+            file.seek(0)
+            return post_file(path, file)
+
+        board.post, board.post_file = noted, noted_file
+
+    def _note(self, path, data):
+        self.at.setdefault(path, set()).add(data)
 
     def wordings(self, *names):
         """How many texts lay under each path that ends in one of the names."""

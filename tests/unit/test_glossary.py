@@ -25,7 +25,7 @@ PLAIN = frozenset(
     entering entry evaluate expected failure_note faults fields forecast import_guard integer_fields
     application completion drawing link_file server
     leaving meanings other_studies outcome own_figures own_place planning plausible play predict
-    programme public public_side public_times recurrence registration registries results roles rows scoring
+    programme public public_side public_times recurrence registration registries results resuming roles rows scoring
     amending cadence checking participation parties places privacy purposes
     sealed steady stopping summing told train verifying visits waiting whole_vectors wording writing
     """.split()  # noqa: SIM905 - a list of words reads as words

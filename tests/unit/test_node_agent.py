@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from conftest import fixed_identity
 from consortium import NAMES, Consortium
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from securefl.boards.board import CarriedBoard
 from securefl.cli.main import cli
@@ -31,6 +32,7 @@ from securefl.node import agent as agent_module
 from securefl.node import decisions
 from securefl.node.agent import Agent, agent_state, stop_agent
 from securefl.node.pasts import doubt, settle_doubt
+from securefl.node.run_key import RunKey
 from securefl.party.audit_extract import read_extract
 from securefl.party.pidfile import store_away
 
@@ -339,7 +341,7 @@ def test_during_a_pause_no_step_is_taken(scene):
     assert scene.run.calls == 2
 
 
-def test_after_a_kill_the_study_is_over_charged_and_never_run_again(scene):
+def test_after_a_kill_a_study_without_a_kept_run_is_over_charged_and_never_run_again(scene):
     turns(scene.begin("start", None), 2)
     assert scene.status == "running"
     scene.agent._presence._lock.release()  # what the kernel does when the process is killed
@@ -354,6 +356,33 @@ def test_after_a_kill_the_study_is_over_charged_and_never_run_again(scene):
     third = scene.runs.copy()
     turns(again)
     assert scene.runs == third
+
+
+def test_after_a_kill_a_study_with_a_kept_run_is_taken_up_again(scene):
+    turns(scene.begin("start", None), 2)
+    folder = scene.c.site(ME).study_folder(scene.study.digest)
+    RunKey(folder).keep(X25519PrivateKey.generate())
+    scene.agent._presence._lock.release()
+    again = scene.begin(None, "completed")
+    again._recover()
+    turns(again)
+    assert scene.status == "completed"
+    assert not (folder / "run.key").exists()
+
+
+def test_a_run_of_a_folder_that_was_put_back_is_over(scene):
+    turns(scene.begin("start", None), 2)
+    file = scene.c.site(ME).study_folder(scene.study.digest) / "run.key"
+    RunKey(file.parent).keep(X25519PrivateKey.generate())
+    data = file.read_bytes()
+    file.rename(file.with_name("elsewhere"))  # a copy is another file
+    file.write_bytes(data)
+    file.chmod(0o600)
+    scene.agent._presence._lock.release()
+    again = scene.begin(None)
+    again._recover()
+    assert scene.status == "failed"
+    assert scene.code() == "two-copies"
 
 
 def test_after_a_kill_a_waiting_approval_is_still_good(scene):
@@ -670,7 +699,7 @@ def test_an_altered_ledger_stops_the_agent(scene):
     assert agent_state(scene.c.site(ME)) is None
 
 
-def test_stopping_ends_what_runs_and_keeps_what_waits(scene):
+def test_stopping_ends_workers_and_leaves_studies_to_the_next_agent(scene):
     waiting = scene.c.new_study("waiting")
     scene.c.hand_over(waiting, ME)
     scene.c.approve(ME, waiting)
@@ -679,8 +708,9 @@ def test_stopping_ends_what_runs_and_keeps_what_waits(scene):
     agent._stop(signal.SIGTERM, None)
     assert scene.run.ended == ["kill"]
     agent._wind_up()
-    assert scene.status == "failed"
-    assert scene.code() == "round"
+    assert scene.run.ended == ["kill", "stop"]
+    assert scene.status == "running"
+    assert scene.code() is None
     assert scene.c.status(ME, waiting) == "approved"
     decisions.withdraw(scene.c.site(ME), waiting.digest, "")
 

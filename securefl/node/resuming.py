@@ -1,0 +1,121 @@
+"""A study that was running when this hospital's agent was killed: taken up where it stood.
+
+What is durable (:mod:`securefl.node.kept_rounds`) makes this hospital's part again: the totals that it
+verified, its last contribution, the round it had accepted. Nothing is drawn for what may have been
+seen. A contribution that is on disk leaves as it is, at a public time; a step that was paid for and
+not kept is taken with fresh noise. Before anything is said the others are asked anew what this
+hospital's ledger was: a folder that was put back goes on with nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from securefl.errors import RoundError
+from securefl.federation.round_board import RoundBoard
+from securefl.federation.status_board import end_of, first_departure
+from securefl.node.decisions import all_approvals
+from securefl.node.durable_contribution import DurableContribution, kept_contribution
+from securefl.node.entering import Entering
+from securefl.node.instances import check_alone
+from securefl.secagg.own_place import manifest_limit
+from securefl.study.study_id import short_digest
+
+if TYPE_CHECKING:
+    from securefl.federation.participant import Participant
+    from securefl.node.launcher import Worker
+    from securefl.study.approval import Approval
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """This hospital's part in a running study, as it stood.
+
+    Args:
+        participant: after its last contribution.
+        worker: stands, and has not read a row.
+        unsent: the last contribution, where the store does not hold it.
+    """
+
+    participant: Participant
+    worker: Worker
+    unsent: DurableContribution | None
+
+
+@dataclass
+class Resuming(Entering):
+    """One hospital on its way back into a study. :meth:`resume` never waits; it is called again."""
+
+    def resume(self) -> Resumed | None:
+        """Do what can be done now; the study as it stood when it may go on.
+
+        Raises:
+            StoreError: the store is away; call again.
+            SecureFLError: the study cannot go on here.
+        """
+        check_alone(self.own.site, self.own.plan, self.instances)
+        worker = self._launch()
+        approvals = all_approvals(self.own.site, self.own.plan, self._not_there)
+        if approvals is None:
+            self.waiting = "the other hospitals' approvals"
+            self._check_waiting()
+            return None
+        if not self._table_fits(worker):
+            self.waiting = "its own worker, which looks whether the table fits"
+            self._check_waiting()
+            return None
+        if not self.witness.agreed() and not self._is_over():
+            self.waiting = self.witness.unheard() or "the others' word on this ledger's checkpoints"
+            self._check_waiting()
+            return None
+        return self._restored(approvals, worker)
+
+    def _is_over(self) -> bool:
+        """True where the study ended meanwhile: nothing more will be said in it."""
+        board, plan = self.own.site.board, self.own.plan
+        return end_of(board, plan) is not None or first_departure(board, plan) is not None
+
+    def _check_waiting(self) -> None:
+        """Refuse to wait longer than the others do.
+
+        Raises:
+            RoundError: it has been two round deadlines.
+        """
+        longest = 2 * self.own.plan.study.schedule.round_deadline
+        if self.own.clock() - self._since > longest:
+            raise RoundError(
+                f"This hospital's agent was started again, and waited for two round deadlines for"
+                f" {self.waiting}.",
+                whose="this hospital",
+                next_step="The study ends here; its budget stays charged.",
+            )
+
+    def _restored(self, approvals: dict[str, Approval], worker: Worker) -> Resumed:
+        own, participant = self.own, self._participant(approvals)
+        for number, total, contributors in self.rounds.totals.all():
+            if participant.following is not None:
+                participant.following.take(number, total, contributors)
+        number = self.rounds.contributed()
+        unsent = None
+        if number:
+            accepted = self.rounds.accepted(number)
+            kept = kept_contribution(own.folder, accepted.facts)
+            participant.restore(accepted, kept)
+            if not self._is_there(kept):
+                unsent = kept
+        own.say(
+            f"study {short_digest(own.plan.digest)}: taken up again after round {number} of"
+            f" {own.plan.last_round}"
+        )
+        return Resumed(participant, worker, unsent)
+
+    def _is_there(self, kept: DurableContribution) -> bool:
+        """True where it left the house before. Another one in its place is found when it leaves."""
+        site = self.own.site
+        sent = site.ledger.state.study(self.own.plan.digest).sent
+        if not any(number == kept.facts.round for number, _ in sent):
+            return False
+        size = manifest_limit(kept.facts)
+        place = RoundBoard.of(site.board, kept.facts).contribution(site.name)
+        return place.read_head(size) == kept.head(size)
