@@ -8,12 +8,14 @@ import statistics
 import sys
 from pathlib import Path
 
+from securefl.study.parse import parse_protocol
+
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "differ"
 FOUND = json.loads((FOLDER / "strategies.json").read_text())
 
 
-def script():
-    spec = importlib.util.spec_from_file_location("differ_strategies", FOLDER / "strategies.py")
+def script(name="strategies"):
+    spec = importlib.util.spec_from_file_location(f"differ_{name}", FOLDER / f"{name}.py")
     made = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = made  # dataclasses look their module up
     spec.loader.exec_module(made)
@@ -25,6 +27,15 @@ def test_the_tables_are_those_of_the_figures():
     assert made.parity_table(FOUND["parity"]) in page
     assert made.fixed_table(FOUND["fixed"]) in page
     assert made.private_table(FOUND["private"]["1"], FOUND["private"]["5"]) in page
+
+
+def test_the_table_of_shared_noise_is_that_of_its_figures():
+    made = script("shared_noise")
+    rows = json.loads((FOLDER / "shared_noise.json").read_text())["rows"]
+    assert made.table(rows) in (FOLDER / "README.md").read_text()
+    assert [row["noise"] for row in rows] == [setting.words for setting in made.SETTINGS]
+    for setting in made.SETTINGS:
+        assert parse_protocol(made.protocol(setting)).privacy.noise in {"local", "distributed"}
 
 
 def test_every_published_figure_is_met_within_half_a_point():
