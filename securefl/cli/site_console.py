@@ -23,8 +23,13 @@ if TYPE_CHECKING:
     help="Port of this machine; without it one that is free.",
 )
 @click.option("--no-browser", is_flag=True, help="Only print the link.")
+@click.option(
+    "--language",
+    type=click.Choice(["en", "de"]),
+    help="Language of the pages; without it the one that the browser asks for.",
+)
 @site_option
-def console(port: int, no_browser: bool, folder: str | None) -> None:
+def console(port: int, no_browser: bool, language: str | None, folder: str | None) -> None:
     """Read requests, decide, and see what runs in a browser, until Ctrl-C.
 
     The pages are served on 127.0.0.1 alone: nobody reaches them from another machine. The link
@@ -37,7 +42,7 @@ def console(port: int, no_browser: bool, folder: str | None) -> None:
     here = open_site(folder)
     # whoever cannot sign is told here, and not on a page
     here.ledger.close()
-    server = ConsoleServer(here.path, port, fault)
+    server = ConsoleServer(here.path, port, fault, language=language or "")
     link = server.new_link()
     say(f"The console of {here.name}: {link}")
     say("The link opens it once, within ten minutes, on this machine. Ctrl-C ends the console.")

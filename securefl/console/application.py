@@ -18,6 +18,7 @@ from securefl.console.views import ACTS, VIEWS
 from securefl.errors import SecureFLError, StoreError, UsageError
 from securefl.node.owner.requests import waiting_requests
 from securefl.node.owner.status import state_mark
+from securefl.report.catalogue import catalogue, preferred
 from securefl.report.errors import error_page
 from securefl.report.html import content_policy, html_page
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from securefl.console.session import Session, Sessions
     from securefl.console.view import Act, View
     from securefl.node.owner.folder import Site
+    from securefl.report.catalogue import Catalogue
 
 #: Seconds between two looks at what may have changed.
 _LOOK_SECONDS: Final = 2.0
@@ -49,6 +51,7 @@ class Console:
         sessions: who may pass.
         fault: makes an error that is none of ours one that a page can show.
         closing: true when the server ends, so that open streams do.
+        language: of the pages; empty for the one that the browser asks for.
     """
 
     reading: Desk
@@ -56,6 +59,7 @@ class Console:
     sessions: Sessions
     fault: Callable[[Exception], SecureFLError]
     closing: Callable[[], bool]
+    language: str = ""
 
 
 def make_application(console: Console, authority: str) -> ASGIApp:
@@ -128,12 +132,15 @@ async def _to_first(request: Request) -> Response:
 def _showing(console: Console, view: View) -> Callable[[Request], Any]:
     async def showing(request: Request) -> Response:
         asked = _asked(request)
-        frame = _frame(request)
+        speech = _speech(console, request)
+        frame = _frame(request, speech)
 
         def read(site: Site) -> str:
-            facts = view.read(site, asked)
+            facts = dict(view.read(site, asked))
+            if "page" in facts:
+                facts["page"] = speech.page(facts["page"])
             if view.alone:
-                return html_page(facts["page"])
+                return html_page(facts["page"], speech.language)
             return draw(view.template, **_around(site, frame), here=view, **facts)
 
         try:
@@ -170,9 +177,21 @@ def _asked(request: Request) -> Asked:
     )
 
 
-def _frame(request: Request) -> dict[str, object]:
+def _speech(console: Console, request: Request) -> Catalogue:
+    """The owner's language: as the console was told, else as the browser asks for."""
+    header = request.headers.get("accept-language", "")
+    return catalogue(console.language or preferred(header))
+
+
+def _frame(request: Request, speech: Catalogue) -> dict[str, object]:
     session: Session = request.state.session
-    return {"root": request.scope["root_path"], "form": session.form, "views": VIEWS}
+    return {
+        "root": request.scope["root_path"],
+        "form": session.form,
+        "views": VIEWS,
+        "lang": speech.language,
+        "t": speech.say,
+    }
 
 
 def _around(site: Site, frame: dict[str, object]) -> dict[str, object]:
@@ -191,9 +210,10 @@ async def _failed(console: Console, request: Request, error: Exception, *, back:
     found = error
     if not isinstance(found, SecureFLError):
         found = console.fault(error)
-    page = error_page(found)
+    speech = _speech(console, request)
+    page = speech.page(error_page(found))
     status = _status(found, acting=bool(back))
-    frame = _frame(request)
+    frame = _frame(request, speech)
 
     def read(site: Site) -> str:
         return draw("error.html", **_around(site, frame), here=None, page=page, back=back)
@@ -202,7 +222,7 @@ async def _failed(console: Console, request: Request, error: Exception, *, back:
         return HTMLResponse(await console.reading.ask(read), status)
     except Exception:  # noqa: BLE001 - the folder is broken: the error's page stands alone
         headers = {"Content-Security-Policy": content_policy()}
-        return HTMLResponse(html_page(page), status, headers)
+        return HTMLResponse(html_page(page, speech.language), status, headers)
 
 
 def _status(error: SecureFLError, *, acting: bool) -> int:

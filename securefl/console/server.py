@@ -41,6 +41,7 @@ class ConsoleServer:
         folder: the hospital's.
         port: 0 for any that is free.
         fault: makes an error that is none of ours one that a page can show.
+        language: of the pages; empty for the one that the browser asks for.
         clock: monotonic, in seconds.
 
     Raises:
@@ -52,6 +53,8 @@ class ConsoleServer:
         folder: Path,
         port: int,
         fault: Callable[[Exception], SecureFLError],
+        *,
+        language: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         # keys are opened in this process: nobody else of this user reads its memory
@@ -60,6 +63,7 @@ class ConsoleServer:
         self._authority = f"{HOST}:{self._socket.getsockname()[1]}"
         self._sessions = Sessions(clock)
         self._folder, self._fault = folder, fault
+        self._language = language
         self._server: uvicorn.Server | None = None
 
     def new_link(self) -> str:
@@ -109,6 +113,7 @@ class ConsoleServer:
                 self._sessions,
                 self._fault,
                 self._ends,
+                self._language,
             )
         finally:
             reading.close()

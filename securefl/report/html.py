@@ -31,12 +31,18 @@ if TYPE_CHECKING:
 _PARAGRAPHS = re.compile(r"\n[ ]*\n")
 
 
-def html_page(page: Page) -> str:
-    """The page as a file that stands alone."""
+def html_page(page: Page, language: str = "en") -> str:
+    """The page as a file that stands alone, in a language that its reader's screen speaks."""
     return (
         _templates()
         .get_template("page.html")
-        .render(page=page, window=window_title(page), policy=content_policy(), style=stylesheet())
+        .render(
+            page=page,
+            language=language,
+            window=window_title(page),
+            policy=content_policy(),
+            style=stylesheet(),
+        )
     )
 
 

@@ -8,14 +8,25 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
 from functools import singledispatch
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from markupsafe import Markup
 
 from securefl.report import page as pages
-from securefl.study.words import Words
+
+if TYPE_CHECKING:
+    from securefl.study.words import Words
 
 T = TypeVar("T")
+
+
+class Speaker(Protocol):
+    """Whoever says a sentence of ours another way."""
+
+    def say(self, text: str) -> str:
+        """The sentence as this one says it."""
+
+
 #: Fields of parts that programs read: anchors and classes.
 _NAMES = frozenset({"anchor", "role", "fill", "command"})
 
@@ -27,7 +38,12 @@ def in_words(
     """A page, or a part of one, in these nouns."""
     if words.usual:
         return part
-    said: T = _said(part, words)
+    return said_by(part, words)
+
+
+def said_by(part: T, speaker: Speaker) -> T:
+    """A page, or a part of one, as somebody says it."""
+    said: T = _said(part, speaker)
     return said
 
 
@@ -47,13 +63,13 @@ def words_rows(words: Words) -> list[tuple[str, pages.Value]]:
 @singledispatch
 def _said(
     part: Any,  # noqa: ANN401 - parts of every kind
-    words: Words,
+    speaker: Speaker,
 ) -> Any:  # noqa: ANN401 - as above
     """A part that is made of others; numbers and the like are as they were."""
     if not is_dataclass(part) or isinstance(part, type):
         return part
     changed = {
-        field.name: _said(getattr(part, field.name), words)
+        field.name: _said(getattr(part, field.name), speaker)
         for field in fields(part)
         if field.name not in _NAMES
     }
@@ -63,18 +79,18 @@ def _said(
 @_said.register
 def _(
     part: str,
-    words: Words,
+    speaker: Speaker,
 ) -> str:
-    return words.say(part)
+    return speaker.say(part)
 
 
 @_said.register
 def _(
     part: Markup,
-    words: Words,
+    speaker: Speaker,
 ) -> Markup:
     # nouns are plain letters, so markup stays what it was
-    return Markup(words.say(str(part)))  # noqa: S704 - it was markup before
+    return Markup(speaker.say(str(part)))  # noqa: S704 - it was markup before
 
 
 @_said.register(pages.Outside)
@@ -84,11 +100,11 @@ def _(
 @_said.register(pages.Tone)
 def _(
     part: T,
-    _words: Words,
+    _speaker: Speaker,
 ) -> T:
     return part
 
 
 @_said.register
-def _(part: tuple, words: Words) -> tuple[Any, ...]:  # type: ignore[type-arg]
-    return tuple(_said(item, words) for item in part)
+def _(part: tuple, speaker: Speaker) -> tuple[Any, ...]:  # type: ignore[type-arg]
+    return tuple(_said(item, speaker) for item in part)

@@ -49,7 +49,7 @@ def c(tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(c):
     clock = Clock()
-    made = ConsoleServer(c.root / ME, 0, fault, clock)
+    made = ConsoleServer(c.root / ME, 0, fault, clock=clock)
     made.clock = clock
     thread = threading.Thread(target=made.run)
     thread.start()
@@ -127,6 +127,22 @@ def test_axe_finds_what_is_wrong(tab):
     tab.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<input><img>')")
     found = {v["id"] for v in axe.Axe().run(tab).response["violations"]}
     assert {"label", "image-alt"} <= found
+
+
+def test_the_longer_words_of_german_fit_a_phone_too(tab, c, chromium):
+    cookies = tab.context.storage_state()
+    context = chromium.new_context(
+        locale="de-DE", storage_state=cookies, viewport={"width": 320, "height": 800}
+    )
+    page = context.new_page()
+    for view in (v for v in VIEWS if not v.alone):
+        place = place_of(view, c)
+        assert page.goto(f"{tab.root}/{place}").status == 200
+        assert page.get_attribute("html", "lang") == "de"
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{place} is {wide} pixels too wide"
+        assert axe.Axe().run(page).violations_count == 0
+    context.close()
 
 
 def press_until(tab, selector, most=80):

@@ -94,14 +94,14 @@ class ConsoleClient:
         headers: what the browser sends with each request.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, language: str = "") -> None:
         self.now = 1000.0
         self.ends = False
         self.faults: list[Exception] = []
         self.sessions = Sessions(lambda: self.now)
         self.reading, self.deciding = Desk(folder, "reading"), Desk(folder, "deciding")
         self.console = Console(
-            self.reading, self.deciding, self.sessions, self._fault, lambda: self.ends
+            self.reading, self.deciding, self.sessions, self._fault, lambda: self.ends, language
         )
         self.app = make_application(self.console, AUTHORITY)
         self.room, self.cookie, self.form = "", "", ""

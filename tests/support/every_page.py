@@ -227,10 +227,17 @@ def ledger(*, altered):
         return hospital.report(), hospital.identity.card, part
 
 
+READ_AS = "text in utf-8, ',' between the values, a point in decimal numbers"
+TWO_PASTS = (
+    "it has shown two pasts of its ledger: telephone STMW, then `securefl site checkpoint STMW"
+    " --settled`"
+)
+
+
 def data_sets():
     tables = [
-        ("records", "clinic", "/data/clinic/records.csv", "text in utf-8, ',' between", True),
-        ("older", "clinic", "/data/clinic/older.csv", "text in cp1252, ';' between", False),
+        ("records", "clinic", "/data/clinic/records.csv", READ_AS, True),
+        ("older", "clinic", "/data/clinic/older.csv", READ_AS, False),
     ]
     return data_sets_page(tables, [BudgetLine("clinic", Decimal("0.29"), 2)])
 
@@ -248,7 +255,7 @@ def partners():
                     earlier=(EarlierKey("b" * 64, "2026-05-01T08:00:00Z", "c" * 128),),
                 ),
             ),
-            (replace(card, name="STMW"), 3, "d" * 64, "it has shown two pasts of its ledger"),
+            (replace(card, name="STMW"), 3, "d" * 64, TWO_PASTS),
         ],
     )
 

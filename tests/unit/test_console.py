@@ -343,3 +343,45 @@ def test_an_altered_ledger_is_said_on_a_page_that_stands_alone(tmp_path):
     assert "ledger" in answer.words
     assert "sha256-" in answer.header("content-security-policy")
     client.close()
+
+
+# --- languages
+
+
+def test_pages_speak_the_browsers_language_and_quote_others_as_they_wrote(client, c):
+    study = study_of(c)
+    german = ("accept-language", "de-DE,de;q=0.9,en;q=0.5")
+    text = client.get(f"requests/{study.digest}", german)
+    assert '<html lang="de">' in text.text
+    assert "Alle Prüfungen dieses Krankenhauses sind bestanden." in text.words
+    assert "A small study" in text.words
+    assert "Genehmigen" in text.words
+    assert '<html lang="en">' in client.get(f"requests/{study.digest}").text
+    alone = client.get(f"requests/{study.digest}/print", german)
+    assert '<html lang="de">' in alone.text
+    assert "Wer fragt" in alone.words
+    error = client.post("pause", german)
+    assert error.status == 303
+    assert "Pause: Nichts beginnt" in client.get("running", german).words
+    client.post("resume")
+
+
+def test_every_fixed_sentence_of_the_consoles_own_is_in_german(client, c):
+    """Sentences of the templates and of the script; those with figures stand on the pages above."""
+    from securefl.console import drawing
+    from securefl.report.catalogue import catalogue
+
+    folder = drawing.files("securefl.console") / "templates"
+    said = set()
+    for file in folder.iterdir():
+        said |= set(re.findall(r't\("([^"{~]+)"\)', file.read_text("utf-8")))
+    said |= {view.words for view in VIEWS if view.words}
+    assert len(said) > 40
+    assert {s for s in said if not catalogue("de").knows(s)} == set()
+
+
+def test_a_console_that_was_told_its_language_asks_no_browser(c):
+    made = ConsoleClient(c.root / ME, language="de")
+    made.open()
+    assert '<html lang="de">' in made.get("inbox", ("accept-language", "en")).text
+    made.close()

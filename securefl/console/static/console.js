@@ -43,12 +43,12 @@ events.addEventListener("mark", (event) => {
   if ("live" in document.body.dataset && !typing()) {
     drawAgain(event.data);
   } else {
-    tell("Something changed here since this page was drawn. Reload it to see what.");
+    tell(document.body.dataset.changed);
   }
 });
 events.addEventListener("over", () => {
   events.close();
-  tell("This session is over. Open a new link from the terminal.");
+  tell(document.body.dataset.over);
 });
 
 document.addEventListener("submit", (event) => {
