@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from securefl.agreement.sealed import SealedAgreement
 from securefl.backoff import persist, poll
 from securefl.datasite.address import site_email, site_name
 from securefl.datasite.site import open_datasite
@@ -33,6 +34,7 @@ from securefl.party.pysyft_keys import publish_pysyft_keys
 from securefl.party.study_names import fit_words, meant
 from securefl.privacy.accounting import PldAccountant
 from securefl.report.explain_study import worst_epsilon
+from securefl.researcher.agreement_check import check_agreed
 from securefl.researcher.asking import (
     causes,
     refuse_if_over,
@@ -45,6 +47,7 @@ from securefl.researcher.public_data import PublicDataset, verified_dataset
 from securefl.shown import Shown
 from securefl.study.consistency import check_consistency
 from securefl.study.dates import check_not_over
+from securefl.study.parse import MAX_BYTES
 from securefl.study.seal import seal_study
 from securefl.study.sealed import SealedStudy, UnsealedStudy
 from securefl.study.shares import shares
@@ -236,6 +239,7 @@ class Study(Shown):
         study_id: str | None = None,
         weights: dict[str, str] | None = None,
         weight_source: str | None = None,
+        agreement: str | Path | None = None,
     ) -> Self:
         """Add parties, keys, software and initial weights to a protocol and seal it.
 
@@ -248,9 +252,11 @@ class Study(Shown):
             weights: hospital → share of the normaliser ("1/5"), for all of them, exactly 1
                 together; equal by default.
             weight_source: the published figures that the weights follow; needed with them.
+            agreement: the consortium's ``agreement.toml``, which the study then names.
 
         Raises:
-            StudyError: the protocol or the study is invalid, or its time is over.
+            StudyError: the protocol or the study is invalid, its time is over, or it goes beyond
+                an article of the agreement.
             UsageError: somebody is not in the researcher's list, the weights do not add up to
                 exactly 1, or exactly this study was made before: a study runs once.
         """
@@ -263,6 +269,10 @@ class Study(Shown):
             for h, (weight, source) in weighed.items()
         ]
         me = lab.folder.identity.card
+        agreed, agreed_digest = None, None
+        if agreement is not None:
+            agreed = SealedAgreement.read(read_given(Path(agreement), MAX_BYTES))
+            agreed_digest = agreed.digest
         sealed = seal_study(
             unsealed,
             coordinator=_fields(me),
@@ -270,8 +280,11 @@ class Study(Shown):
             participants=participants,
             software=software(),
             study_id=study_id,
+            agreement=agreed_digest,
         )
         check_consistency(sealed.study, PldAccountant(), sealed.text.decode())
+        if agreed is not None:
+            check_agreed(lab.folder, agreed, sealed.study, datetime.now(UTC))
         folder = lab.folder.path / "studies" / sealed.name
         if folder.exists():
             raise UsageError(

@@ -161,6 +161,11 @@ def datasets(json_file: str | None, folder: str | None) -> None:
     help="A hospital's share of the normaliser, as Nord=1/5; for each or for none (equal).",
 )
 @click.option("--weight-source", help="The published figures that the weights follow.")
+@click.option(
+    "--agreement",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The consortium's agreement.toml: the study is made under it, and checked against it.",
+)
 @researcher_option
 def new(
     *,
@@ -170,6 +175,7 @@ def new(
     study_id: str | None,
     weights: tuple[str, ...],
     weight_source: str | None,
+    agreement: Path | None,
     folder: str | None,
 ) -> None:
     """Make a study from a protocol: participants, keys, initial weights and software are added, and
@@ -192,6 +198,7 @@ def new(
         study_id=study_id,
         weights=read_weights(weights),
         weight_source=weight_source,
+        agreement=agreement,
     )
     say(f"Made {made.name}. Any edit makes it another study.")
     say(f"  digest  {made.digest}")

@@ -13,6 +13,7 @@ from securefl.federation.messages import Status
 from securefl.federation.study_board import StudyBoard
 from securefl.files import private_folder, read_file, replace_file
 from securefl.learning.stages.programme import charges_of
+from securefl.node.agreements import check_agreement
 from securefl.node.requests import KeptRequest, kept_study
 from securefl.party.clock import utc_now
 from securefl.party.outbox import post
@@ -74,6 +75,7 @@ def _decide(site: Site, request: Review, epsilon: Decimal, terms: ChargeTerms) -
             "This study was decided here before; an approval is given and used once.",
             next_step="`securefl site inbox` shows the decision.",
         )
+    check_agreement(site, request.sealed)
     key = site.new_study_key(digest)
     approval = Approval(
         digest,

@@ -14,6 +14,7 @@ from securefl.environment import software
 from securefl.errors import BudgetError, DataError, SecureFLError, StudyError, UntrustedError
 from securefl.learning.stages.programme import charges_of
 from securefl.learning.table import near_name
+from securefl.node.agreements import agreement_faults
 from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.planning import over_budget
 from securefl.study.consistency import check_consistency
@@ -122,6 +123,7 @@ def _review(
         check(lambda: _check_names(cards[study.aggregator.name], study.aggregator))
     dataset = next((d for d in site.settings.datasets if d.name == study.data.dataset), None)
     check(lambda: _check_dataset(study, dataset, site.path))
+    faults.extend(agreement_faults(site, sealed, now))
     quote: Quote | None = None
     try:
         quote = site.ledger.quote(

@@ -52,6 +52,9 @@ class AuditReport:
         approvals: ``study``, ``id``, ``researcher``, ``statement``, ``at``.
         personalized: personal models that the owner made at home of a completed study's model:
             ``study``, ``id``, ``snapshot`` (the table's keyed hash), ``at``. Nothing was charged.
+        agreements: of a consortium, that came into force here, the oldest first: ``agreement`` (the
+            digest), ``consortium``, ``version``, ``populations``, ``at``, ``departures`` (parties
+            that gave notice: ``party``, ``at``, ``effective``).
         pauses: ``at``, ``until`` (None: it lasts), ``note``.
         keys: the hospital's signing keys, the first and those it was changed to: ``key``, ``at``.
         witnessed: the last checkpoint held here of each other hospital's ledger: ``site``,
@@ -70,6 +73,7 @@ class AuditReport:
     refusals_elsewhere: tuple[Json, ...]
     approvals: tuple[Json, ...]
     personalized: tuple[Json, ...]
+    agreements: tuple[Json, ...]
     pauses: tuple[Json, ...]
     keys: tuple[Json, ...]
     witnessed: tuple[Json, ...]
@@ -125,6 +129,7 @@ def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
             if s.approval.at >= after
         ),
         personalized=tuple(p for p in told.personalized if p["at"] >= after),
+        agreements=tuple(told.agreements),
         pauses=tuple(
             p for p in told.pauses if (p["until"] or p["at"]) >= after or p["until"] is None
         ),

@@ -11,7 +11,7 @@ from securefl.privacy.ledger_state import LedgerState, apply
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from securefl.privacy.ledger_events import Event
+    from securefl.privacy.ledger_events import Agree, Depart, Event
 
 Json: TypeAlias = "dict[str, Any]"
 
@@ -25,7 +25,7 @@ def amount(nano: int) -> float:
 class History:
     """Facts that only the events have.
 
-    When a study started and why it was left, snapshots, revocations, personal models, pauses,
+    When a study started and why it was left, snapshots, revocations, personal models, agreements, pauses,
     keys, and each population's budget over time.
     """
 
@@ -34,6 +34,7 @@ class History:
     snapshots: dict[str, list[Json]] = field(default_factory=dict)
     revocations: dict[str, list[Json]] = field(default_factory=dict)
     personalized: list[Json] = field(default_factory=list)
+    agreements: list[Json] = field(default_factory=list)
     pauses: list[Json] = field(default_factory=list)
     keys: list[Json] = field(default_factory=list)
     spending: dict[str, list[Json]] = field(default_factory=dict)
@@ -74,10 +75,30 @@ def _note_facts(told: History, state: LedgerState, e: Event) -> None:
                     "at": e.at,
                 }
             )
+        case "agree" | "depart":
+            _note_agreement(told, e)
         case "pause" if not told.pauses or told.pauses[-1]["until"] is not None:
             told.pauses.append({"at": e.at, "until": None, "note": e.note})
         case "resume" if told.pauses:
             told.pauses[-1]["until"] = told.pauses[-1]["until"] or e.at
+
+
+def _note_agreement(told: History, e: Agree | Depart) -> None:
+    """Note an agreement, or a notice under the one that it is about."""
+    if e.kind == "agree":
+        told.agreements.append(
+            {
+                "agreement": e.agreement,
+                "consortium": e.consortium,
+                "version": e.version,
+                "populations": list(e.populations),
+                "at": e.at,
+                "departures": [],
+            }
+        )
+        return
+    agreed = next(a for a in told.agreements if a["agreement"] == e.agreement)
+    agreed["departures"].append({"party": e.party, "at": e.at, "effective": e.effective})
 
 
 def _note_spending(

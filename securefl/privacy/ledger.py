@@ -362,6 +362,50 @@ class Ledger(LedgerLog):
         """
         self._append_one(ev.Personalize, study=study, snapshot=snapshot)
 
+    def agree(
+        self,
+        *,
+        agreement: str,
+        consortium: str,
+        version: int,
+        supersedes: str | None,
+        populations: tuple[str, ...],
+    ) -> None:
+        """Note that an agreement comes into force: its populations are bound from now on.
+
+        Args:
+            agreement: its digest.
+            consortium: its id.
+            version: from 1.
+            supersedes: digest of the version before; None for the first.
+            populations: that it names.
+
+        Raises:
+            UsageError: it was in force before, or is no later version.
+            NotApprovedError: another agreement binds one of the populations.
+        """
+        self._append_one(
+            ev.Agree,
+            agreement=agreement,
+            consortium=consortium,
+            version=version,
+            supersedes=supersedes,
+            populations=populations,
+        )
+
+    def depart(self, agreement: str, *, party: str, effective: str) -> None:
+        """Note a party's notice of leaving an agreement.
+
+        Args:
+            agreement: its digest.
+            party: who leaves.
+            effective: UTC in ISO 8601, from when on it takes part in nothing.
+
+        Raises:
+            UsageError: the agreement is not in force here, or the party gave its notice before.
+        """
+        self._append_one(ev.Depart, agreement=agreement, party=party, effective=effective)
+
     # Writing: the agent
 
     def start(self, study: str) -> None:

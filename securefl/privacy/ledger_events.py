@@ -254,6 +254,33 @@ class Personalize(_Event):
     snapshot: Digest
 
 
+class Agree(_Event):
+    """Agreement of a consortium that comes into force here, in the owner's name.
+
+    ``agreement`` is its digest, ``supersedes`` that of the version before. From now on every study
+    on one of the ``populations`` is held to its articles.
+    """
+
+    kind: Literal["agree"] = "agree"
+    agreement: Digest
+    consortium: Name
+    version: Count
+    supersedes: Digest | None
+    populations: Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)]
+
+
+class Depart(_Event):
+    """Notice of a party that leaves an agreement; it takes part in nothing from ``effective`` on.
+
+    The hospital's own name here is its own notice.
+    """
+
+    kind: Literal["depart"] = "depart"
+    agreement: Digest
+    party: Name
+    effective: Time
+
+
 class Pause(_Event):
     """Pause: no study starts and nothing leaves the house until ``resume``."""
 
@@ -314,6 +341,8 @@ Event: TypeAlias = (
     | Refuse
     | Withdraw
     | Personalize
+    | Agree
+    | Depart
     | Pause
     | Resume
     | Revoke

@@ -113,6 +113,12 @@ class LedgerState:
     witnessed: Mapping[str, ev.Witness] = field(default_factory=dict)
     #: Every table that was ever registered (keyed hash), with its population.
     tables: Mapping[str, str] = field(default_factory=dict)
+    #: The agreement that came into force last for each population.
+    agreements: Mapping[str, ev.Agree] = field(default_factory=dict)
+    #: Digests of every agreement that was ever in force.
+    agreed: frozenset[str] = frozenset()
+    #: Notices of leaving, by the agreement's digest and the party.
+    departures: Mapping[tuple[str, str], ev.Depart] = field(default_factory=dict)
     #: An approval whose reservation must be the next event.
     pending: ev.Approve | None = None
 

@@ -23,6 +23,9 @@ would be refused can hide in a valid chain. The rules:
 12. a checkpoint of another hospital never contradicts an earlier one: its ledger only grows.
 13. a personal model is made of a study that was completed here. It stays at home, so it charges
     nothing, and a pause does not forbid it.
+14. an agreement binds its populations. Another one can only supersede it, as a later version, or
+    follow when this hospital has left it and its notice is over; none comes back.
+15. a party gives notice of leaving an agreement that is in force, once.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import BudgetError, NotApprovedError, RoundError, UntrustedError, UsageError
 from securefl.privacy import ledger_events as ev
 from securefl.privacy.accounting import NANO
+from securefl.privacy.ledger_agreements import agree, depart
 from securefl.privacy.ledger_facts import BUDGET, Budget, LedgerState, Status, StudyState
 
 if TYPE_CHECKING:
@@ -448,6 +452,8 @@ _TRANSITIONS = {
     "refuse": _refuse,
     "withdraw": _withdraw,
     "personalize": _personalize,
+    "agree": agree,
+    "depart": depart,
     "pause": _pause,
     "resume": _resume,
     "revoke": _revoke,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from securefl.privacy.explain import explain_epsilon, explain_share, percent, shared_sentence
 from securefl.report.audit_words import (
+    AGREEMENTS,
     PERSONAL,
     figure,
     noise_words,
@@ -96,6 +97,7 @@ def audit_overview(
         _elsewhere(report),
         _keys(report, fingerprint),
         section(PERSONAL, bullets(map(_personalized, report.personalized))),
+        section(AGREEMENTS, bullets(map(_agreed, report.agreements))),
         section("Pauses", bullets(map(_pause, report.pauses))),
         _approvals(report.approvals),
     )
@@ -330,6 +332,16 @@ def _alone(terms: Json) -> str | None:
 
 def _personalized(entry: Json) -> str:
     return f"{day(entry['at'])}, of {study_name(entry['id'], entry['study'])}"
+
+
+def _agreed(entry: Json) -> str:
+    left = "".join(
+        f"; {d['party']} leaves it from {day(d['effective'])} on" for d in entry["departures"]
+    )
+    return (
+        f"{day(entry['at'])}, {entry['consortium']}, version {entry['version']}"
+        f" ({entry['agreement'][:12]}), for {', '.join(entry['populations'])}{left}"
+    )
 
 
 def _pause(pause: Json) -> str:

@@ -14,7 +14,7 @@ from securefl.privacy.ledger_events import RESTORE
 from securefl.report.audit_explained import glossary, how_checked
 from securefl.report.audit_population import population_section
 from securefl.report.audit_studies import refusals_part, releases_part
-from securefl.report.audit_words import PERSONAL, numbered, study_name
+from securefl.report.audit_words import AGREEMENTS, PERSONAL, numbered, study_name
 from securefl.report.page import (
     Code,
     Link,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from securefl.privacy.audit import AuditReport
+    from securefl.privacy.audit_history import Json
     from securefl.report.page import Block, Facts, Row, Words
 
 
@@ -85,6 +86,7 @@ def audit_page(report: AuditReport, about: PageFacts) -> Page:
         _without_budget(report),
         _elsewhere(report),
         _personalized(report),
+        _agreements(report),
         _pauses(report),
         _keys(report, about),
         _witnessed(report),
@@ -268,6 +270,30 @@ def _personalized(report: AuditReport) -> Section | None:
     )
     heads = ("Study", "Made", "Table that was read (keyed hash)")
     return _listed(PERSONAL, words, heads, rows)
+
+
+def _agreements(report: AuditReport) -> Section | None:
+    """Agreements in the order in which they came into force."""
+    rows: list[Row] = [
+        (
+            Outside(f"{a['consortium']}, version {a['version']}"),
+            Moment(a["at"]),
+            Outside(", ".join(a["populations"])),
+            Outside("; ".join(_departure(d) for d in a["departures"]) or "–"),
+            Code(a["agreement"]),
+        )
+        for a in report.agreements
+    ]
+    words = (
+        "A study on one of the populations has to name the last of these, and is held to its"
+        " articles. Times are UTC."
+    )
+    heads = ("Agreement", "In force since", "Populations", "Notices of leaving", "Digest")
+    return _listed(AGREEMENTS, words, heads, rows)
+
+
+def _departure(departure: Json) -> str:
+    return f"{departure['party']}, from {day(departure['effective'])} on"
 
 
 def _pauses(report: AuditReport) -> Section | None:

@@ -21,6 +21,7 @@ Json: TypeAlias = "dict[str, Any]"
 REASONS: dict[str, str] = {"budget": "too little budget", "owner": "the owner said no"}
 
 #: Heading over the owner's own use of the tables.
+AGREEMENTS = "Agreements of a consortium that this hospital's machine holds studies to"
 PERSONAL = "Personal models made here: nothing left, nothing was charged"
 
 

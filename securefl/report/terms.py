@@ -122,6 +122,14 @@ def exit_sentence() -> str:
     )
 
 
+def agreement_sentence(digest: str) -> str:
+    """Effect of the agreement that a study names."""
+    return (
+        f"It is made under the agreement of a consortium ({digest[:12]}). A hospital that is bound"
+        " by it holds the study to its articles; what goes beyond one stands among the faults."
+    )
+
+
 #: The mark of a party whose keys are not those of this hospital's own list.
 NOT_LISTED: Final = "NOT in your list"
 
@@ -188,8 +196,15 @@ def enforced_sentences(study: Study) -> list[str]:
     """Terms on results and on leaving that the program keeps."""
     return [
         *_result_sentences(study),
+        *_agreement_sentences(study),
         exit_sentence(),
     ]
+
+
+def _agreement_sentences(study: Study) -> list[str]:
+    if study.agreement is None:
+        return []
+    return [agreement_sentence(study.agreement)]
 
 
 def _result_sentences(study: Study) -> list[str]:

@@ -281,10 +281,12 @@ def quality_of(study: Template) -> Quality:
 class Study(Template):
     """Sealed study: a protocol with its parties, initial weights and software.
 
-    This has the digest.
+    This has the digest. ``agreement`` is the digest of the consortium's agreement under which it is
+    made (:mod:`securefl.agreement`); a hospital that is bound by one refuses any other study.
     """
 
     schema_: Literal["securefl-study/2"] = Field(alias="schema")  # type: ignore[assignment]
+    agreement: Hex32 | None = None
     coordinator: Party
     aggregator: Party
     participants: tuple[Participant, ...]

@@ -24,6 +24,7 @@ def seal_study(
     participants: Sequence[Mapping[str, str]],
     software: Mapping[str, str],
     study_id: str | None = None,
+    agreement: str | None = None,
 ) -> SealedStudy:
     """Make a protocol a sealed study.
 
@@ -35,6 +36,7 @@ def seal_study(
             hospital.
         software: ``securefl`` (version) and ``lock_sha256``.
         study_id: replaces the protocol's id, so that one protocol can serve several studies.
+        agreement: digest of the consortium's agreement under which the study is made.
 
     Raises:
         StudyError: the resulting study is invalid.
@@ -46,6 +48,7 @@ def seal_study(
         participants=participants,
         software=software,
         study_id=study_id,
+        agreement=agreement,
     )
     return SealedStudy.read(dump_toml(raw))
 
@@ -58,6 +61,7 @@ def sealed_values(
     participants: Sequence[Mapping[str, str]],
     software: Mapping[str, str],
     study_id: str | None = None,
+    agreement: str | None = None,
 ) -> dict[str, Any]:
     """Values of a sealed study, before they are written and checked; as :func:`seal_study`."""
     raw = deepcopy(protocol.raw)
@@ -66,6 +70,8 @@ def sealed_values(
         _fill(table, stage.sealed())
     if study_id is not None:
         raw["study"]["id"] = study_id
+    if agreement is not None:
+        raw["agreement"] = agreement
     raw |= {
         "coordinator": dict(coordinator),
         "aggregator": dict(aggregator),

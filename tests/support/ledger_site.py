@@ -147,6 +147,14 @@ def vector_ledger(path):
     ledger.answer(digest(4), round_number=1, payload=b"unmasking answer")
     ledger.personalize(digest(1), snapshot="5a" * 32)
     ledger.witness(Checkpoint("STMW", 12, "ab" * 32))
+    ledger.agree(
+        agreement="a6" * 32,
+        consortium="thyroid-ring",
+        version=1,
+        supersedes=None,
+        populations=("thyroid",),
+    )
+    ledger.depart("a6" * 32, party="STMW", effective="2026-03-02T00:00:00Z")
     ledger.revoke("thyroid", "the owner leaves")
     rotate(ledger)
     ledger.pause("signed by the new key")

@@ -8,6 +8,7 @@ from ledger_site import CHARGES, DELTA, HISTOGRAM, STEP, TERMS, digest
 from securefl.errors import BudgetError, NotApprovedError, RoundError, UsageError
 from securefl.privacy import ledger_events as ev
 from securefl.privacy.accounting import rdp_cost
+from securefl.privacy.ledger_agreements import binding, departed, moment
 from securefl.privacy.ledger_state import LedgerState, apply, fold
 
 AT = "2026-01-31T12:00:00Z"
@@ -382,3 +383,82 @@ def test_13_a_study_that_was_not_completed_has_no_model_to_make_one_of(after):
 def test_13_nor_has_one_that_was_never_approved_here():
     with pytest.raises(NotApprovedError):
         apply(OPEN, personalize())
+
+
+LATER = "2026-03-01T12:00:00Z"
+
+
+def agree(n=1, *, version=1, supersedes=None, populations=("p",), at=AT):
+    return ev.Agree(
+        at=at,
+        agreement=digest(n),
+        consortium="ring",
+        version=version,
+        supersedes=supersedes,
+        populations=populations,
+    )
+
+
+def depart(n=1, party="SVI", effective=LATER):
+    return ev.Depart(at=AT, agreement=digest(n), party=party, effective=effective)
+
+
+def bound(state, population="p", at=AT):
+    found = binding(state, population, moment(at))
+    return found and found.agreement
+
+
+def test_14_an_agreement_binds_its_populations_and_no_other():
+    state = apply(OPEN, agree(populations=("p", "q")))
+    assert (bound(state, "p"), bound(state, "q"), bound(state, "r")) == (digest(1), digest(1), None)
+
+
+def test_14_a_later_version_takes_its_place_for_all_its_populations():
+    first = apply(OPEN, agree(populations=("p", "q")))
+    second = apply(first, agree(2, version=2, supersedes=digest(1), populations=("p",)))
+    assert (bound(second, "p"), bound(second, "q")) == (digest(2), None)
+
+
+def test_14_another_agreement_does_not_bind_what_is_bound():
+    state = apply(OPEN, agree())
+    with pytest.raises(NotApprovedError, match="which this agreement does not supersede"):
+        apply(state, agree(2))
+    with pytest.raises(NotApprovedError):
+        apply(state, agree(2, version=2, supersedes=digest(9)))
+
+
+@pytest.mark.parametrize("again", [agree(), agree(1, version=3, supersedes=digest(2))])
+def test_14_no_agreement_comes_back(again):
+    state = fold([agree(), agree(2, version=2, supersedes=digest(1))], OPEN)
+    with pytest.raises(UsageError, match="none comes back"):
+        apply(state, again)
+
+
+def test_14_a_version_that_is_not_later_supersedes_nothing():
+    state = fold([agree(), agree(2, version=3, supersedes=digest(1))], OPEN)
+    with pytest.raises(UsageError, match="no later one"):
+        apply(state, agree(3, version=2, supersedes=digest(2)))
+
+
+def test_15_the_hospital_itself_is_bound_until_its_notice_is_over():
+    state = fold([agree(), depart()], OPEN)
+    assert bound(state) == digest(1)
+    assert bound(state, at="2026-03-01T11:59:59Z") == digest(1)
+    assert bound(state, at=LATER) is None
+    with pytest.raises(NotApprovedError):
+        apply(state, agree(2))
+    assert bound(apply(state, agree(2, at=LATER)), at=LATER) == digest(2)
+
+
+def test_15_anothers_notice_sets_this_hospital_not_free():
+    state = fold([agree(), depart(party="STMW")], OPEN)
+    assert bound(state, at=LATER) == digest(1)
+    assert departed(state, digest(1)) == {"STMW": moment(LATER)}
+
+
+def test_15_a_notice_is_given_once_and_of_what_is_in_force():
+    state = fold([agree(), depart()], OPEN)
+    with pytest.raises(UsageError, match="gave its notice before"):
+        apply(state, depart(effective=AT))
+    with pytest.raises(UsageError, match="not in force here"):
+        apply(OPEN, depart())

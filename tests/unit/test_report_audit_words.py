@@ -1,4 +1,5 @@
 import doctest
+import json
 from importlib import import_module
 
 import pytest
@@ -137,6 +138,31 @@ def test_room_is_told_in_studies(report):
 def test_a_reason_without_words_is_shown_as_it_is():
     assert reason_words("budget") == "too little budget"
     assert reason_words("no-such-data") == "no-such-data"
+
+
+def test_agreements_stand_on_both_pages_and_in_no_extract(tmp_path):
+    hospital = Hospital(tmp_path)
+    hospital.grant("referrals", 3)
+    hospital.ledger.register_dataset("thyroid", population="referrals", snapshot=sha("thyroid"))
+    hospital.approve("thyroid-hypo", TYPICAL)
+    alone = extract(hospital.read().events, sha("thyroid-hypo"))
+    hospital.ledger.agree(
+        agreement=sha("ring"),
+        consortium="thyroid-ring",
+        version=1,
+        supersedes=None,
+        populations=("referrals",),
+    )
+    hospital.ledger.depart(sha("ring"), party="STMW", effective="2027-03-02T00:00:00Z")
+    report = hospital.report()
+    (entry,) = report.agreements
+    assert (entry["consortium"], entry["version"]) == ("thyroid-ring", 1)
+    assert [d["party"] for d in entry["departures"]] == ["STMW"]
+    assert checked(json.loads(json.dumps(report.to_json()))) == []
+    for words in (plain_text(audit_overview(report)), hospital.page()):
+        assert "Agreements of a consortium" in words
+        assert "STMW" in words
+    assert extract(hospital.read().events, sha("thyroid-hypo")) == alone
 
 
 def test_personal_models_stand_on_both_pages_and_in_no_extract(tmp_path):

@@ -241,3 +241,13 @@ def test_what_the_end_of_a_ledger_was_compared_with():
         compared_sentence(40)
         == "It was compared with a checkpoint that another party holds, of 40 events."
     )
+
+
+def test_the_agreement_that_a_study_names():
+    named = STUDY.model_copy(update={"agreement": "ab" * 32})
+    said = (
+        "It is made under the agreement of a consortium (abababababab). A hospital that is bound"
+        " by it holds the study to its articles; what goes beyond one stands among the faults."
+    )
+    assert said in terms.enforced_sentences(named)
+    assert said not in terms.enforced_sentences(STUDY)
