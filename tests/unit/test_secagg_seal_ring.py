@@ -41,7 +41,7 @@ def test_elements_come_back_as_they_were_however_many(ring, count):
     assert np.array_equal(alone, transformed[-1:])
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 15])
+@pytest.mark.parametrize("count", [1, 2, 3, 15, 16])
 def test_elements_of_zeros_are_transformed_to_zeros(count):
     zeros = np.zeros((count, 1, 4096), dtype=np.uint64)
     assert not seal_ring.to_transformed(RINGS[0], zeros).any()

@@ -15,9 +15,10 @@ from secagg_whole import add_contributions
 from securefl.errors import MessageError, RoundError
 from securefl.secagg.number_ring import ring_of
 from securefl.secagg.opening import open_sum
+from securefl.secagg.publickey import PublicKey
 from securefl.secagg.ring import DEGREE, MODULUS
 from securefl.secagg.seal import CkksIntegers
-from securefl.secagg.seal_ring import from_transformed
+from securefl.secagg.seal_ring import from_transformed, to_transformed
 from securefl.secagg.total_check import (
     LARGEST_KEY_ERROR,
     SECRET_BYTES,
@@ -88,6 +89,26 @@ def test_one_other_coefficient_is_another_key(pair, place):
         check_secret(public, RoundSecret(values))
 
 
+def with_error(public, secret, wanted):
+    """The public key with another error at its first coefficient."""
+    ring, residues = ring_of(1), public.residues.copy()
+    key = to_transformed(ring, ring.small(secret.values.astype(np.int64))[None])
+    b, a = residues[0, :1], residues[1, :1]
+    errors = from_transformed(ring, ring.add(b[None], ring.multiply(a[None], key[0])))
+    apart = np.zeros(DEGREE, dtype=np.int64)
+    apart[0] = wanted - (int(errors[0, 0, 0]) + MODULUS // 2) % MODULUS + MODULUS // 2
+    residues[0, :1] = ring.add(b[None], to_transformed(ring, ring.small(apart)[None]))[0]
+    return PublicKey(residues)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_largest_error_is_an_error_and_one_more_is_none(pair, sign):
+    public, secret = pair
+    check_secret(with_error(public, secret, sign * LARGEST_KEY_ERROR), secret)
+    with pytest.raises(MessageError, match="not the one of the announced public key"):
+        check_secret(with_error(public, secret, sign * (LARGEST_KEY_ERROR + 1)), secret)
+
+
 def test_a_key_of_zeros_is_no_key(pair):
     with pytest.raises(MessageError):
         check_secret(pair[0], secret_of(np.zeros(DEGREE)))
@@ -150,9 +171,11 @@ def test_a_key_is_copied_before_the_opening_and_never_after():
 
 def test_a_shown_key_is_not_shown_again_and_opens_once(pair):
     shown = ShownKeys(*pair)
+    assert not shown.erased
     with pytest.raises(RoundError, match="not shown again"):
         shown.secret()
     shown.erase()
+    assert shown.erased
     with pytest.raises(RoundError, match="used before"):
         next(shown.open_blocks([], None))
 

@@ -1,0 +1,191 @@
+"""A hospital's look at what came of the round that it answered: when it waits, and for what."""
+
+import io
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from followed_study import FollowedStudy
+from in_process_federation import RUN_KEYS, sealed_study
+
+from securefl.boards.opening import open_board
+from securefl.errors import BrokenRuleError, RoundError
+from securefl.federation.round_board import RoundBoard
+from securefl.federation.round_strategy import round_strategy_of
+from securefl.federation.verified_totals import VerifiedTotals
+
+ME, OTHER = "STMW", "SVHC"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("board")
+
+
+@pytest.fixture(scope="module")
+def ended(folder):
+    """A study whose last total nobody has verified yet."""
+    study = FollowedStudy(sealed_study()[1], folder)
+    study.run()
+    return study
+
+
+class Taken:
+    """In the place of what follows the coordinator: remembers the totals."""
+
+    verified = 0
+
+    def __init__(self):
+        self.totals = []
+
+    def take(self, number, total, contributors):
+        self.totals.append((number, total.tolist(), contributors))
+        self.verified = number
+
+
+class Look:
+    """One hospital that looks at the last round, on a board of its own, by the test's clock."""
+
+    def __init__(self, study, root, name=ME):
+        self.plan, self.now = study.room.plan, 1000.0
+        self.board = open_board(root.as_uri())
+        answered = study.exchange.hospitals[name]
+        self.facts = answered.last.facts
+        self.at = RoundBoard.of(self.board, self.facts)
+        self.participant = SimpleNamespace(
+            name=name, following=Taken(), last=answered.last, later=answered.later
+        )
+        reader = study.room.identities[name].with_sealing_key(RUN_KEYS[name])
+        self.totals = VerifiedTotals(self.plan, reader, lambda: self.now)
+
+    def __call__(self):
+        return self.totals.verify(self.board, self.participant)
+
+    @property
+    def taken(self):
+        return self.participant.following.totals
+
+
+@pytest.fixture
+def look(ended, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "board")
+    return Look(ended, tmp_path / "board")
+
+
+def hide(look, slot):
+    """Take an object away; a function that puts it back."""
+    data = look.board.read(slot.path, 1 << 24)
+    look.board.erase(slot.path)
+    return lambda: slot.post(data)
+
+
+def exchange(look, study):
+    """Another hospital puts a second frame of its own in the place of its first."""
+    hospital, second = study.exchange.hospitals[OTHER], io.BytesIO()
+    round_strategy_of(look.plan).write_contribution(
+        second,
+        np.ones(look.facts.length, dtype=np.int64),
+        context=look.facts,
+        public=hospital.last.public,
+        keys=hospital._keys,
+        cipher=hospital._cipher,
+    )
+    second.seek(0)
+    look.at.contribution(OTHER).post_file(second)
+
+
+def test_the_total_of_the_signed_frames_is_taken_once(look, ended):
+    assert look.totals.missing == ""
+    assert look()
+    assert look()
+    summed = sum(numbers.produced[-1] for numbers in ended.room.hospitals.values())
+    assert look.taken == [(look.plan.last_round, summed.tolist(), 3)]
+    assert look.totals.missing == ""
+
+
+def test_what_was_verified_is_not_looked_at_again(look):
+    look.participant.following.verified = look.facts.round
+    hide(look, look.at.opening())
+    assert look()
+    assert look.taken == []
+
+
+def test_without_an_opening_a_hospital_waits_and_says_for_what(look):
+    back = hide(look, look.at.opening())
+    assert not look()
+    assert look.totals.missing == "the coordinator has not shown the opening of the last round"
+    back()
+    assert look()
+    assert look.totals.missing == ""
+    assert len(look.taken) == 1
+
+
+def test_a_frame_that_is_not_there_is_named_and_looked_for_again_after_a_while(look):
+    back = hide(look, look.at.contribution(OTHER))
+    assert not look()
+    assert OTHER in look.totals.missing
+    back()
+    assert not look()  # half a second has not passed
+    look.now += 0.49
+    assert not look()
+    look.now += 0.02
+    assert look()
+    assert look.totals.missing == ""
+
+
+def test_what_stays_away_is_looked_for_less_and_less_often(look, monkeypatch):
+    hide(look, look.at.contribution(OTHER))
+    looks = []
+    sound = look.totals._open
+    monkeypatch.setattr(
+        look.totals, "_open", lambda *given: (looks.append(look.now), sound(*given))[1]
+    )
+    look()
+    look.now += 0.5
+    look()
+    assert looks == [1000.0, 1000.5]
+    look.now += 4000.0
+    look()
+    assert len(looks) == 3
+    for seconds in range(30):
+        assert len(looks) == 3, seconds
+        look.now += 1.0
+        look()
+    assert len(looks) == 4
+
+
+def test_an_opening_that_is_not_for_this_hospital_is_the_coordinators_fault(look, ended):
+    look.totals = VerifiedTotals(look.plan, ended.room.identities[ME], lambda: look.now)
+    with pytest.raises(BrokenRuleError, match="the opening of round 5 is none"):
+        look()
+    assert look.taken == []
+
+
+def test_who_is_not_shown_the_last_opening_has_nothing_to_verify(ended, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "board")
+    look = Look(ended, tmp_path / "board")
+    look.participant.name = "a hospital that was in no sum"
+    hide(look, look.at.opening())
+    assert look()
+    assert look.taken == []
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["no transcript", "of another round"])
+def test_before_anybody_is_accused_the_transcript_must_be_there(look, ended, gone):
+    exchange(look, ended)
+    if gone:
+        hide(look, look.at.transcript)
+    else:
+        before = RoundBoard.numbered(look.board, look.plan.digest, look.facts.round - 1)
+        look.at.transcript.post(before.transcript.read())
+    assert not look()
+    assert look.totals.missing == "the coordinator's transcript of round 5 is not in the store"
+
+
+def test_a_frame_that_was_exchanged_is_its_hospitals(look, ended):
+    exchange(look, ended)
+    with pytest.raises(RoundError, match=f"The contribution of {OTHER} to round 5") as found:
+        look()
+    assert not isinstance(found.value, BrokenRuleError)
+    assert found.value.whose.startswith(f"{OTHER}, which signed two")
