@@ -11,6 +11,7 @@ from in_process_federation import RUN_KEYS, sealed_study
 
 from securefl.boards.opening import open_board
 from securefl.errors import BrokenRuleError, RoundError
+from securefl.federation import verified_totals
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.verified_totals import VerifiedTotals
@@ -189,3 +190,26 @@ def test_a_frame_that_was_exchanged_is_its_hospitals(look, ended):
         look()
     assert not isinstance(found.value, BrokenRuleError)
     assert found.value.whose.startswith(f"{OTHER}, which signed two")
+
+
+@pytest.fixture
+def unopened(monkeypatch):
+    """No sum opens."""
+
+    def refuse(*_given, **_more):
+        raise RoundError("The margin is too small.")
+
+    monkeypatch.setattr(verified_totals, "open_sum", refuse)
+
+
+@pytest.mark.usefixtures("unopened")
+def test_a_sum_of_the_named_frames_that_does_not_open_is_the_coordinators(look):
+    with pytest.raises(BrokenRuleError, match=r"does not open the sum of round 5: The margin"):
+        look()
+
+
+@pytest.mark.usefixtures("unopened")
+def test_a_sum_that_does_not_open_for_an_exchanged_frame_is_its_hospitals(look, ended):
+    exchange(look, ended)
+    with pytest.raises(RoundError, match=f"The contribution of {OTHER}"):
+        look()
