@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from securefl.errors import BrokenRuleError, RoundError
 from securefl.federation import verified_totals
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
+from securefl.federation.streamed_sum import StreamedSum
 from securefl.federation.verified_totals import VerifiedTotals
 
 ME, OTHER = "STMW", "SVHC"
@@ -212,4 +214,22 @@ def test_a_sum_of_the_named_frames_that_does_not_open_is_the_coordinators(look):
 def test_a_sum_that_does_not_open_for_an_exchanged_frame_is_its_hospitals(look, ended):
     exchange(look, ended)
     with pytest.raises(RoundError, match=f"The contribution of {OTHER}"):
+        look()
+
+
+@pytest.mark.usefixtures("unopened")
+def test_frames_that_the_survivors_signed_need_no_transcript(look, monkeypatch):
+    rounds = look.totals._rounds
+
+    @contextmanager
+    def signed(*given):
+        with rounds.streamed_sum(*given) as summed:
+            yield StreamedSum(summed.blocks)
+
+    known = SimpleNamespace(
+        contributors=rounds.contributors, round_digest=rounds.round_digest, streamed_sum=signed
+    )
+    monkeypatch.setattr(look.totals, "_rounds", known)
+    hide(look, look.at.transcript)
+    with pytest.raises(BrokenRuleError, match="does not open the sum of round 5"):
         look()
