@@ -103,9 +103,9 @@ def dump_toml(raw: Mapping[str, Any]) -> str:
 def _table(lines: list[str], path: tuple[str, ...], table: Mapping[str, Any]) -> None:
     for key, value in table.items():
         if not isinstance(value, dict) and not _is_table_array(value):
-            lines.append(f"{_key(key)} = {_value(value)}")
+            lines.append(f"{toml_key(key)} = {toml_value(value)}")
     for key, value in table.items():
-        name = ".".join(_key(part) for part in (*path, key))
+        name = ".".join(toml_key(part) for part in (*path, key))
         if isinstance(value, dict):
             lines += ["", f"[{name}]"]
             _table(lines, (*path, key), value)
@@ -119,13 +119,15 @@ def _is_table_array(value: Any) -> bool:  # noqa: ANN401
     return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
 
 
-def _key(key: str) -> str:
+def toml_key(key: str) -> str:
+    """A key as TOML writes it."""
     if re.fullmatch(r"[A-Za-z0-9_-]+", key):
         return key
     return _string(key)
 
 
-def _value(value: Any) -> str:  # noqa: ANN401
+def toml_value(value: Any) -> str:  # noqa: ANN401, PLR0911 - a case each
+    """A value as TOML writes it on one line; a table as an inline one."""
     if isinstance(value, bool):
         if value:
             return "true"
@@ -134,8 +136,11 @@ def _value(value: Any) -> str:  # noqa: ANN401
         return str(value)
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, dict):
+        inside = (f"{toml_key(name)} = {toml_value(one)}" for name, one in value.items())
+        return "{ " + ", ".join(inside) + " }"
     if isinstance(value, list):
-        return "[" + ", ".join(_value(v) for v in value) + "]"
+        return "[" + ", ".join(toml_value(v) for v in value) + "]"
     if isinstance(value, str):
         return _string(value)
     raise TypeError(f"a study holds no {type(value).__name__}")

@@ -166,6 +166,18 @@ def unsealed(stages: object) -> Iterator[Fault]:
                 yield Fault(str(fault), "stages", place, *fault.path)
 
 
+def kind_of(section: type[StageSection]) -> str:
+    """Word of the stage whose table has this class.
+
+    Raises:
+        LookupError: no stage has.
+    """
+    for name in STAGES.names():
+        if STAGES[name].Section is section:
+            return name
+    raise LookupError(f"no stage has the table {section.__name__}")
+
+
 def checks_of(study: Template) -> Sequence[StageChecks]:
     """The stages of a study as its checks ask them, in order."""
     return [STAGES[section.kind](study, place) for place, section in enumerate(study.stages)]

@@ -79,6 +79,7 @@ GIVEN = {
     "study check": "study check {file}",
     "study plan": "study plan {file}",
     "study simulate": "study simulate {file} --mock",
+    "study design": "study design {file} --label target --out {beside}/made.toml",
     "predict": "predict {beside}/model {file}",
     "site trust": "site trust {file} --yes --site {here}",
     "site data check": "site data check {file} --columns {beside}/protocol.toml --site {here}",

@@ -1,6 +1,7 @@
 """One of each page that the product shows, with as much on it as it can hold."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,11 @@ from small_study import row_count
 from statistics_study import statistics_protocol
 from survival_curve_study import curve_protocol
 
+from securefl.designer.draft import draft
+from securefl.designer.given import described
+from securefl.designer.own_table import describe
+from securefl.designer.question import Question, Sizes
+from securefl.designer.what_if import Choice, WhatIf
 from securefl.errors import DataError, StudyError, UntrustedError
 from securefl.identity import EarlierKey
 from securefl.learning.artefact import Model, ModelFacts
@@ -21,16 +27,20 @@ from securefl.learning.features import Found
 from securefl.learning.personal.facts import Candidate, Interval, Judged, PersonalFacts, Rows
 from securefl.learning.selftest import Finding, SelfTest
 from securefl.learning.stages.programme import Programme, charges_of
+from securefl.learning.table import Table
 from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.learning.tasks.binary.own_figures import figures_of
 from securefl.learning.tasks.binary.words import told, told_own
 from securefl.privacy.audit import extract
+from securefl.privacy.forecast import budget_shares
 from securefl.privacy.planning import choose_order
 from securefl.privacy.planning import quote as price
 from securefl.privacy.worker_answers import WorkerFinding
 from securefl.report.audit import audit_overview, extract_page
 from securefl.report.audit_page import PageFacts, audit_page
 from securefl.report.data_sets import data_sets_page
+from securefl.report.design import design_page
+from securefl.report.design_what_if import what_if_page
 from securefl.report.errors import error_page
 from securefl.report.isolation import Isolation
 from securefl.report.own_model import own_model_page
@@ -48,10 +58,11 @@ from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.study import study_page
 from securefl.report.study_report import report_page
 from securefl.report.told import told_page
+from securefl.simulation.facts import Spread
 from securefl.simulation.simulate import Wishes, simulate_study
 from securefl.simulation.tables import Source
 from securefl.study.counts import evaluation_of
-from securefl.study.parse import parse_protocol, parse_study
+from securefl.study.parse import load_raw, parse_protocol, parse_study
 from securefl.study.sealed import SealedStudy
 from securefl.study.training import training_of
 
@@ -327,6 +338,33 @@ def demo():
     return demo_table(rows, 0.98, 0.975, (0.943, 1.0))
 
 
+def designed(*, sized=True):
+    """A design with a column left out."""
+    table = Table({"patient_id": ("1", "2"), "age": ("40", "61"), "all": ("x", "x")}, 2)
+    left = describe(table, "records").left_out
+    data = replace(described(load_raw(protocol_text().encode())["data"]).table, left_out=left)
+    sizes = Sizes(9172, (Decimal("0.07"),), "Its publication") if sized else None
+    question = Question(data, dict(data.label), Decimal(1), 5, "", sizes)
+    return draft(question, datetime(2026, 3, 1, tzinfo=UTC))
+
+
+def design(*, sized=True):
+    return design_page(designed(sized=sized))
+
+
+def design_what_if():
+    made = designed()
+    budgets = budget_shares(CHARGES, 1, Decimal("1e-5"))
+    rest = (41, 2_400_000, budgets)
+    choices = (
+        Choice(Decimal("0.01"), "The noise is larger than all that 9,172 patients could teach."),
+        Choice(Decimal("0.5"), "", Spread((0.71, 0.73)), None, None, *rest),
+        Choice(Decimal(1), "", Spread((0.75, 0.76)), 0.62, 0.82, *rest),
+    )
+    name = made.study.study.study.id
+    return what_if_page(WhatIf(name, Decimal(1), "AUC", "invented rows", 2, choices))
+
+
 def simulation(*, swept=True):
     sweep = {"clip_norm": ("1", "2")} if swept else {}
     wishes = Wishes(repeat=2, sweep=sweep, encrypted=not swept, advise=swept)
@@ -370,6 +408,9 @@ _BUILDERS = {
     "extracts": extracts,
     "study-report": study_report,
     "demo": demo,
+    "design": design,
+    "design-of-a-count": lambda: design(sized=False),
+    "design-what-if": design_what_if,
     "simulation": simulation,
     "simulation-without-a-sweep": lambda: simulation(swept=False),
     "audit": audit,

@@ -81,33 +81,50 @@ def plan_evaluation(study: Template, noises: float) -> EvaluationPlan | None:
     Held-out patients are those that ``data.holdout`` leaves of the published size, which normaliser
     and sampling rate give.
     """
-    spec, train = evaluation_of(study), training_of(study)
+    spec = evaluation_of(study)
     minimum = quality_of(study).minimum
     if not isinstance(spec, AucSection) or spec.prevalence is None:
         return None
-    prevalence, edges = float(spec.prevalence), spec.edges
-    trained = Fraction(train.normaliser) / train.sample_rate
-    held_out = float(trained * study.data.holdout / (1 - study.data.holdout))
-    positives = held_out * prevalence
-    noise = noises * float(spec.noise_multiplier) ** 2
+    held_out = _held_out(study)
 
     def expect(auc: float) -> ExpectedInterval:
-        negative, positive = band_shares(auc, prevalence, edges)
-        low, high = expected_interval(
-            negative * (held_out - positives), positive * positives, noise
-        )
-        return ExpectedInterval(auc, low, high, auc - histogram_auc(negative, positive))
+        return expected_at(study, noises, auc)
 
     steps = [expect(0.5 + i / 100) for i in range(1, 50)]
     return EvaluationPlan(
         held_out,
-        positives,
+        held_out * float(spec.prevalence),
         spec.bins,
         tuple(expect(auc) for auc in AUCS),
         next((e.auc for e in steps if e.told), None),
         float(minimum),
         next((e.auc for e in steps if e.low >= minimum), None),
     )
+
+
+def expected_at(study: Template, noises: float, auc: float) -> ExpectedInterval:
+    """The interval to expect of a model whose true AUC is ``auc``.
+
+    Raises:
+        LookupError: the study's evaluation names no prevalence.
+    """
+    spec = evaluation_of(study)
+    if not isinstance(spec, AucSection) or spec.prevalence is None:
+        raise LookupError("the evaluation names no prevalence")
+    prevalence, held_out = float(spec.prevalence), _held_out(study)
+    noise = noises * float(spec.noise_multiplier) ** 2
+    negative, positive = band_shares(auc, prevalence, spec.edges)
+    low, high = expected_interval(
+        negative * held_out * (1 - prevalence), positive * held_out * prevalence, noise
+    )
+    return ExpectedInterval(auc, low, high, auc - histogram_auc(negative, positive))
+
+
+def _held_out(study: Template) -> float:
+    """Patients kept aside, expected from published figures."""
+    train = training_of(study)
+    trained = Fraction(train.normaliser) / train.sample_rate
+    return float(trained * study.data.holdout / (1 - study.data.holdout))
 
 
 def band_shares(

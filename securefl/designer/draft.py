@@ -1,0 +1,359 @@
+"""Draft of a study file: every table with its values and reasons, checked before it is handed out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from securefl.designer.by_task import designer_for
+from securefl.designer.commented import Entry, Part, commented_toml
+from securefl.designer.published_sizes import task_name
+from securefl.designer.rules import (
+    MOMENTUM,
+    ROUNDS,
+    Figure,
+    TrainingFigures,
+    claim,
+    count_noise,
+    figure_entry,
+    training_figures,
+)
+from securefl.designer.study_tables import TO_WRITE, around, study_id
+from securefl.privacy.accounting import PldAccountant
+from securefl.study.consistency import check_consistency
+from securefl.study.counts import CountSection, EvaluateSection
+from securefl.study.sealed import UnsealedStudy
+from securefl.study.stages import kind_of
+from securefl.study.training import TrainSection
+from securefl.study.wire import planned_patients, wire_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from securefl.designer.by_task import Designer
+    from securefl.designer.question import Question, Sizes
+
+_HEAD: Final = (
+    "Made by `securefl study design` from public facts alone. Each figure has its reason above it;"
+    " change any by hand and run `securefl study check`. What begins with 'To be written' is yours."
+)
+#: Widths of a field, from which the least is taken whose rounding does not count.
+_WIDTHS: Final = (12, 14, 16, 18, 20, 22, 24)
+_MOST_ROUNDING: Final = 0.001
+#: A count that comes before a study spends this part of its epsilon.
+_COUNT_PART: Final = Decimal("0.1")
+_COUNT_BOUND: Final = 1_000_000
+#: Delta of a count, when nobody knows yet how many patients there are.
+_COUNT_DELTA: Final = Decimal("1e-6")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A finished design.
+
+    Attributes:
+        question: from which it follows.
+        parts: tables of the file.
+        study: the file, read and checked.
+    """
+
+    question: Question
+    parts: tuple[Part, ...]
+    study: UnsealedStudy
+
+    @property
+    def text(self) -> str:
+        """The file's text."""
+        return self.study.text.decode()
+
+    @property
+    def counts_only(self) -> bool:
+        """Whether sizes were left out, so that the file asks for a count first."""
+        return self.question.sizes is None
+
+    def reasons(self) -> list[tuple[str, str, str]]:
+        """Table, ``key = value`` and reason of each figure that has one."""
+        return [
+            (part.header, f"{entry.key} = {entry.value}", entry.why)
+            for part in self.parts
+            for entry in part.entries
+            if _is_figure(part, entry)
+        ]
+
+    def open_points(self) -> list[str]:
+        """Keys that only people can fill in."""
+        return [
+            f"{part.header.strip('[]')}.{entry.key}"
+            for part in self.parts
+            for entry in part.entries
+            if str(entry.value).startswith(TO_WRITE)
+        ]
+
+
+def _is_figure(part: Part, entry: Entry) -> bool:
+    """Whether an entry was chosen by a rule, and fits on a line."""
+    return bool(entry.why) and part.header != "[study]" and not isinstance(entry.value, list)
+
+
+def draft(question: Question, today: datetime) -> Draft:
+    """Design the study, or the count that comes before it where sizes are not known.
+
+    Args:
+        question: with its answers.
+        today: from which the study may run, for a year.
+
+    Raises:
+        UsageError: too few patients, or a task without rules.
+        StudyError: an answer that no study file can hold, like a name of a column.
+    """
+    if question.sizes is None:
+        return _checked(question, _counting(question, today))
+    return _checked(
+        question,
+        _training(
+            question,
+            question.sizes,
+            today,
+        ),
+    )
+
+
+def _checked(question: Question, parts: Sequence[Part]) -> Draft:
+    """Read the file as anybody would, and refuse to hand out one that contradicts itself."""
+    text = commented_toml(_HEAD, parts)
+    study = UnsealedStudy.read(text)
+    check_consistency(
+        study.study,
+        PldAccountant(),
+        text,
+    )
+    return Draft(
+        question,
+        tuple(parts),
+        study,
+    )
+
+
+def _training(question: Question, sizes: Sizes, today: datetime) -> list[Part]:
+    designer = designer_for(task_name(question.label))
+    figures = training_figures(
+        question,
+        sizes,
+        designer.most_rate,
+        designer.noise_in_weight,
+    )
+    checked = count_noise(question.epsilon, Decimal(figures.delta.value))
+    middle = [
+        _privacy(figures.epsilon.value, checked[1], figures.delta),
+        _train(designer, figures),
+        _model(question, designer),
+        _check(question, sizes, designer, checked),
+    ]
+    parts = around(
+        question,
+        designer,
+        middle,
+        today,
+        figures.reply_after,
+    )
+    parts = _with(parts, "bits", _bits(parts))
+    study = UnsealedStudy.read(commented_toml("", parts)).study
+    return _with(parts, "minimum", designer.minimum(study, question.hospitals))
+
+
+def _train(designer: Designer, figures: TrainingFigures) -> Part:
+    """Stage that trains."""
+    return Part(
+        "[[stages]]",
+        (
+            Entry("kind", kind_of(TrainSection)),
+            Entry(
+                "strategy",
+                "fedavg",
+                "One noised step a round, then a step along their mean.",
+            ),
+            Entry(
+                "rounds",
+                ROUNDS,
+                "Enough for a linear model to settle; each costs noise.",
+            ),
+            Entry("local_steps", 1),
+            Entry("local_learning_rate", "1"),
+            figure_entry("server_learning_rate", figures.rate),
+            Entry(
+                "server_momentum",
+                str(MOMENTUM),
+                "The server's velocity averages the noise of about three rounds.",
+            ),
+            figure_entry("epsilon", figures.epsilon),
+            figure_entry("noise_multiplier", figures.noise),
+            Entry(
+                "clip_norm",
+                designer.clip,
+                designer.clip_why,
+            ),
+            figure_entry("sample_rate", figures.sample_rate),
+            Entry(
+                "steps",
+                ROUNDS,
+                "Rounds times local steps.",
+            ),
+            Entry("normaliser", figures.normaliser.value),
+            Entry("normaliser_source", figures.normaliser.why),
+            Entry(
+                "bits",
+                24,
+                "",
+            ),
+        ),
+        "Training. Patients who train and patients kept aside are others, so each side may spend the"
+        " whole epsilon.",
+    )
+
+
+def _model(question: Question, designer: Designer) -> Part:
+    return Part(
+        "[stages.model]",
+        (
+            Entry(
+                "kind",
+                designer.model,
+                "Few weights: each of them carries the noise.",
+            ),
+            Entry("initial_seed", f"{study_id(question)} 1"),
+        ),
+    )
+
+
+def _check(
+    question: Question,
+    sizes: Sizes,
+    designer: Designer,
+    checked: tuple[Decimal, str],
+) -> Part:
+    """Stage that judges, with its noise and the epsilon to claim for it."""
+    noise, claimed = checked
+    return Part(
+        "[[stages]]",
+        (
+            Entry("kind", kind_of(EvaluateSection)),
+            *designer.judged(sizes),
+            Entry(
+                "noise_multiplier",
+                str(noise),
+                f"The least, in hundredths and at least 2, that costs at most epsilon"
+                f" {question.epsilon}.",
+            ),
+            Entry("epsilon", claimed),
+            designer.bound(sizes),
+        ),
+        "Check on the patients kept aside.",
+    )
+
+
+def _with(parts: Sequence[Part], key: str, entry: Entry) -> list[Part]:
+    """The parts with one entry replaced."""
+    return [
+        replace(part, entries=tuple(entry if one.key == key else one for one in part.entries))
+        for part in parts
+    ]
+
+
+def _bits(parts: Sequence[Part]) -> Entry:
+    """The narrowest fields whose rounding does not count beside the noise."""
+    study = UnsealedStudy.read(commented_toml("", parts)).study
+    patients = max(1, round(planned_patients(study)))
+    fits = [
+        bits
+        for bits in _WIDTHS
+        if wire_of(
+            study,
+            bits,
+            patients,
+        ).added_variance
+        <= _MOST_ROUNDING
+    ]
+    return Entry(
+        "bits",
+        min(fits, default=_WIDTHS[-1]),
+        "The narrowest fields in which rounding adds at most a thousandth to the noise's variance."
+        f" Their bound is left out: it follows from hospitals' weights, about {patients:,} clip"
+        " norms.",
+    )
+
+
+def _counting(question: Question, today: datetime) -> list[Part]:
+    """A study that releases how many patients there are, by outcome."""
+    designer = designer_for(task_name(question.label))
+    epsilon = question.epsilon * _COUNT_PART
+    noise, claimed = count_noise(epsilon, _COUNT_DELTA)
+    delta = Figure("1e-6", "Below a tenth of 1 in the patients of any usual consortium.")
+    count = Part(
+        "[[stages]]",
+        (
+            Entry("kind", kind_of(CountSection)),
+            Entry(
+                "noise_multiplier",
+                str(noise),
+                f"The least, in hundredths, that costs at most epsilon {epsilon}: a tenth of what"
+                " the study itself may spend.",
+            ),
+            Entry("epsilon", claimed),
+            Entry(
+                "bound",
+                _COUNT_BOUND,
+                "More patients than one hospital has.",
+            ),
+            Entry(
+                "minimum",
+                0,
+                "Whatever is found is released.",
+            ),
+        ),
+        "Sizes are not published, so they are asked for first. With the result, run `securefl study"
+        " design` again.",
+    )
+    middle = [
+        _privacy(
+            claimed,
+            claimed,
+            delta,
+        ),
+        count,
+    ]
+    return around(
+        question,
+        designer,
+        middle,
+        today,
+        Figure("1", ""),
+    )
+
+
+def _privacy(training: str, check: str, delta: Figure) -> Part:
+    """Terms of privacy. Whoever trains is not kept aside, so the larger epsilon is a patient's."""
+    whole = max(Decimal(training), Decimal(check))
+    return Part(
+        "[privacy]",
+        (
+            Entry(
+                "unit",
+                "patient",
+                "All rows of a patient are protected together.",
+            ),
+            Entry("neighbouring", "add-remove"),
+            Entry(
+                "epsilon",
+                claim(whole),
+                "Of the whole study, for one patient.",
+            ),
+            figure_entry("delta", delta),
+            Entry(
+                "noise",
+                "local",
+                "Each hospital adds the full noise for its own patients.",
+            ),
+        ),
+    )
