@@ -16,7 +16,7 @@ and the moments of the discrete Gaussian under integer shifts are those of the c
 (Canonne, Kamath, Steinke 2020). A privacy loss distribution is more than its moments: at sigma 2
 and sensitivity 1 the discrete Gaussian has epsilon 2.0113 at delta 1e-5 where the continuous one
 has 1.9931. A PLD figure of counts is therefore the larger of the two. One patient changes one count
-by 1, so that figure is exact. The integers of a training step are 2^20 to the clip norm
+by 1, or each of several (``cells``) whose noise is drawn one by one; so that figure is exact. The integers of a training step are 2^20 to the clip norm
 (:data:`securefl.study.wire.GRID`), and the noise is 3 * 10^5 of them or more: from 64 on the two
 differ by at most 1e-5, and by the square of that less here.
 
@@ -200,12 +200,15 @@ def _grouped(mechanisms: Iterable[Mechanism]) -> tuple[Mechanism, ...]:
 
     Composing a distribution with itself is one power, not n convolutions.
     """
-    counts: Counter[tuple[Decimal, Fraction, bool, int]] = Counter()
+    counts: Counter[tuple[Decimal, Fraction, int, int]] = Counter()
     for m in mechanisms:
-        counts[m.noise_multiplier, m.sample_rate, isinstance(m, Gaussian), m.shares] += m.count
+        cells = m.cells if isinstance(m, Gaussian) else 0
+        counts[m.noise_multiplier, m.sample_rate, cells, m.shares] += m.count
     return tuple(
-        Gaussian(noise, count, shares) if whole else SubsampledGaussian(noise, rate, count, shares)
-        for (noise, rate, whole, shares), count in sorted(counts.items())
+        Gaussian(noise, count, shares, cells)
+        if cells
+        else SubsampledGaussian(noise, rate, count, shares)
+        for (noise, rate, cells, shares), count in sorted(counts.items())
     )
 
 
@@ -263,14 +266,16 @@ def _lacking(mechanisms: Iterable[Mechanism]) -> float:
 
 
 def _integer_sensitivity(mechanism: Mechanism) -> int | None:
-    """Return the sensitivity in counts where integer noise needs a figure of its own, else None.
+    """Return the sensitivity of each count where integer noise needs a figure of its own, else None.
 
-    One patient changes one count by 1.
+    One patient changes one count by 1, or each of several.
     """
-    is_count = isinstance(mechanism, Gaussian)
-    if is_count and mechanism.noise_multiplier <= _LARGEST_TABLE:
-        return 1
-    return None
+    if not isinstance(mechanism, Gaussian):
+        return None
+    on_each = float(mechanism.noise_multiplier) * math.sqrt(mechanism.cells)
+    if on_each > _LARGEST_TABLE:
+        return None
+    return 1
 
 
 @lru_cache(maxsize=256)
@@ -291,6 +296,7 @@ def _pld(
     parts = []
     for m, units in zip(mechanisms, whole, strict=True):
         noise, rate = float(m.noise_multiplier), float(m.sample_rate)
+        drawn = m.count
         if units is None:
             one = pld.from_gaussian_mechanism(
                 noise,
@@ -299,16 +305,18 @@ def _pld(
                 pessimistic_estimate=True,
             )
         else:
-            # one patient moves one count by 1
+            # counts in which one patient counts have their noise drawn one by one
+            cells = m.cells if isinstance(m, Gaussian) else 1
+            drawn *= cells
             one = pld.from_discrete_gaussian_mechanism(
-                noise * units,
+                noise * math.sqrt(cells) * units,
                 sensitivity=units,
                 sampling_prob=rate,
                 value_discretization_interval=interval,
                 pessimistic_estimate=True,
                 use_connect_dots=True,
             )
-        parts.append(one.self_compose(m.count))
+        parts.append(one.self_compose(drawn))
     total = reduce(lambda a, b: a.compose(b), parts)
     return float(total.get_epsilon_for_delta(float(delta)))
 
@@ -411,9 +419,16 @@ class PldAccountant:
         """PLD epsilon of ``steps`` Poisson-subsampled Gaussian releases."""
         return gated_epsilon((SubsampledGaussian(noise_multiplier, sample_rate, steps),), delta)
 
-    def evaluation_epsilon(self, noise_multiplier: Decimal, delta: Decimal) -> Decimal:
-        """PLD epsilon of one release of sensitivity 1 with integer Gaussian noise."""
-        return gated_epsilon((Gaussian(noise_multiplier),), delta)
+    def evaluation_epsilon(
+        self,
+        noise_multiplier: Decimal,
+        delta: Decimal,
+        cells: int = 1,
+    ) -> Decimal:
+        """PLD epsilon of one release with integer Gaussian noise, of counts in so many of which a
+        patient counts.
+        """
+        return gated_epsilon((Gaussian(noise_multiplier, cells=cells),), delta)
 
     def composed_epsilon(self, mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:
         """PLD epsilon of several releases about the same patients."""

@@ -11,7 +11,7 @@ The noise is that of one hospital, or of ``shares`` hospitals together, of which
 >>> SubsampledGaussian(Decimal("4.98"), Fraction(1, 5), 40).to_json()
 {'kind': 'subsampled-gaussian', 'noise_multiplier': '4.98', 'sample_rate': '1/5', 'steps': 40}
 >>> mechanism_from_json({"kind": "gaussian", "noise_multiplier": "5", "releases": 1})
-Gaussian(noise_multiplier=Decimal('5'), releases=1, shares=1)
+Gaussian(noise_multiplier=Decimal('5'), releases=1, shares=1, cells=1)
 """
 
 from __future__ import annotations
@@ -84,11 +84,9 @@ def _whole_shares(value: int) -> None:
         )
 
 
-def _shares_json(shares: int) -> MechanismJson:
-    """Shares as files say them: nothing where one hospital adds all, as before there were any."""
-    if shares == 1:
-        return {}
-    return {"shares": shares}
+def _beyond_one(**counts: int) -> MechanismJson:
+    """Shares and cells as files say them: nothing where there is one, as before there were more."""
+    return {name: count for name, count in counts.items() if count != 1}
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,7 @@ class SubsampledGaussian:
             "noise_multiplier": decimal_text(self.noise_multiplier),
             "sample_rate": ratio_text(self.sample_rate),
             "steps": self.steps,
-            **_shares_json(self.shares),
+            **_beyond_one(shares=self.shares),
         }
 
 
@@ -154,6 +152,8 @@ class Gaussian:
             in which a patient counts once the sensitivity is 1, so this is the noise in counts.
         releases: how many such releases.
         shares: hospitals of which each adds its part of that noise; 1 where one adds all.
+        cells: numbers of a release in which a patient counts. The sensitivity is their root, so
+            each number has integer noise of the multiplier times that.
 
     Raises:
         UsageError: a parameter is out of range or not exact.
@@ -162,10 +162,12 @@ class Gaussian:
     noise_multiplier: Decimal
     releases: int = 1
     shares: int = 1
+    cells: int = 1
 
     def __post_init__(self) -> None:
         _positive_noise(self.noise_multiplier)
         _positive_count(self.releases, "releases")
+        _positive_count(self.cells, "cells")
         _whole_shares(self.shares)
 
     @property
@@ -192,7 +194,7 @@ class Gaussian:
             "kind": "gaussian",
             "noise_multiplier": decimal_text(self.noise_multiplier),
             "releases": self.releases,
-            **_shares_json(self.shares),
+            **_beyond_one(shares=self.shares, cells=self.cells),
         }
 
 
@@ -205,7 +207,7 @@ def alone(mechanism: Mechanism) -> Mechanism:
     Rounded down to a millionth, so that its figures are never too good.
 
     >>> alone(Gaussian(Decimal(6), shares=3))
-    Gaussian(noise_multiplier=Decimal('3.464101'), releases=1, shares=1)
+    Gaussian(noise_multiplier=Decimal('3.464101'), releases=1, shares=1, cells=1)
     """
     if mechanism.shares == 1:
         return mechanism
@@ -218,6 +220,8 @@ _KEYS = {
     "subsampled-gaussian": {"kind", "noise_multiplier", "sample_rate", "steps"},
     "gaussian": {"kind", "noise_multiplier", "releases"},
 }
+#: Keys that stand only where there is more than one.
+_OPTIONAL = {"subsampled-gaussian": {"shares"}, "gaussian": {"shares", "cells"}}
 
 
 def _text(data: Mapping[str, object], key: str) -> str:
@@ -240,15 +244,17 @@ def _whole(data: Mapping[str, object], key: str) -> int:
     return value
 
 
-def _several(data: Mapping[str, object]) -> int:
-    """Shares of a mechanism that names them. One share is never written: one spelling for each."""
-    shares = _whole(data, "shares")
-    if shares == 1:
+def _several(data: Mapping[str, object], key: str) -> int:
+    """Shares or cells of a mechanism. One is never written: one spelling for each mechanism."""
+    if key not in data:
+        return 1
+    found = _whole(data, key)
+    if found == 1:
         raise UsageError(
-            "A mechanism whose noise is not shared names no shares.",
-            next_step='Leave out "shares".',
+            f"A mechanism names no {key} where there is one.",
+            next_step=f'Leave out "{key}".',
         )
-    return shares
+    return found
 
 
 def mechanism_from_json(data: Mapping[str, object]) -> Mechanism:
@@ -262,18 +268,16 @@ def mechanism_from_json(data: Mapping[str, object]) -> Mechanism:
         raise UsageError(
             f"Unknown mechanism {kind!r}.", next_step=f"Known are: {', '.join(sorted(_KEYS))}."
         )
-    if set(data) - {"shares"} != _KEYS[kind]:
+    if set(data) - _OPTIONAL[kind] != _KEYS[kind]:
         raise UsageError(
             f"A {kind} mechanism has the keys {sorted(_KEYS[kind])}, not {sorted(data)}.",
             next_step="Write every key, and no other.",
         )
-    shares = 1
-    if "shares" in data:
-        shares = _several(data)
+    shares, cells = _several(data, "shares"), _several(data, "cells")
     try:
         noise = Decimal(_text(data, "noise_multiplier"))
         if kind == "gaussian":
-            return Gaussian(noise, _whole(data, "releases"), shares)
+            return Gaussian(noise, _whole(data, "releases"), shares, cells)
         rate = Fraction(_text(data, "sample_rate"))
         return SubsampledGaussian(noise, rate, _whole(data, "steps"), shares)
     except (InvalidOperation, ValueError, ZeroDivisionError) as error:

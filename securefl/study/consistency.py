@@ -35,8 +35,13 @@ class Accountant(Protocol):
     ) -> Decimal:
         """PLD epsilon of ``steps`` Poisson-subsampled Gaussian releases."""
 
-    def evaluation_epsilon(self, noise_multiplier: Decimal, delta: Decimal) -> Decimal:
-        """PLD epsilon of one Gaussian release of sensitivity 1."""
+    def evaluation_epsilon(
+        self,
+        noise_multiplier: Decimal,
+        delta: Decimal,
+        cells: int = 1,
+    ) -> Decimal:
+        """PLD epsilon of one Gaussian release of counts, in ``cells`` of which a patient counts."""
 
     def composed_epsilon(self, mechanisms: Sequence[Any], delta: Decimal) -> Decimal:
         """PLD epsilon of several releases about the same patients.

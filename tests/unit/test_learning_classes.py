@@ -165,7 +165,9 @@ def test_the_noise_grows_with_what_a_patient_can_change():
     draws = FixedDraws()
     release_counts(np.zeros(TASK.histogram_size(SECTION), dtype=np.int64), SECTION, draws)
     (sigma,) = draws.sigmas
-    charged = 1 / (2 * float(charges_of(STUDY)[-1].mechanism.noise_multiplier) ** 2)
+    mechanism = charges_of(STUDY)[-1].mechanism
+    assert mechanism.cells == SECTION.cells
+    charged = 1 / (2 * float(mechanism.noise_multiplier) ** 2)
     assert SECTION.cells / (2 * float(sigma) ** 2) <= charged
     assert SECTION.cells / (2 * float(SECTION.noise_multiplier) ** 2) > 3.9 * charged
 

@@ -87,7 +87,7 @@ def test_the_protocols_figures_agree_with_each_other():
                 [SubsampledGaussian(noise_multiplier, sample_rate, steps)], delta
             )
 
-        def evaluation_epsilon(self, noise_multiplier, delta):
+        def evaluation_epsilon(self, noise_multiplier, delta, cells=1):
             from securefl.privacy.mechanisms import Gaussian
 
             return accounting.pld_epsilon([Gaussian(noise_multiplier)], delta)

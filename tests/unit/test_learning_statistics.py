@@ -90,7 +90,9 @@ def test_the_noise_grows_with_what_a_patient_can_change():
     draws = FixedDraws()
     answered(prepared("p1,30,1,F,t,E"), draws)
     (sigma,) = draws.sigmas
-    charged = 1 / (2 * float(charges_of(STUDY)[0].mechanism.noise_multiplier) ** 2)
+    mechanism = charges_of(STUDY)[0].mechanism
+    assert mechanism.cells == SECTION.cells
+    charged = 1 / (2 * float(mechanism.noise_multiplier) ** 2)
     assert SECTION.cells == 4
     assert SECTION.cells / (2 * float(sigma) ** 2) <= charged
     assert SECTION.cells / (2 * float(SECTION.noise_multiplier) ** 2) == 4 * charged

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dp_accounting.pld import privacy_loss_distribution
 from scipy import integrate
 
 from securefl.errors import UsageError
@@ -248,6 +249,27 @@ def test_the_continuous_figure_alone_would_understate_a_histogram():
         > 1
         >= pld_epsilon([Gaussian(Decimal("3.75"))], DELTA)
     )
+
+
+@pytest.mark.parametrize(
+    ("noise", "cells"), [("1.118", 5), ("0.7778", 8), ("1.6166", 3), ("2.5", 3), ("0.41", 25)]
+)
+def test_counts_in_several_numbers_are_charged_what_their_integer_noise_gives_away(noise, cells):
+    """A patient counts in five columns, each with noise of 2.5: by one count of the multiplier
+    1.118 that was epsilon 3.8488, and is 3.8543.
+    """
+    on_each = float(noise) * math.sqrt(cells)
+    one = privacy_loss_distribution.from_discrete_gaussian_mechanism(
+        on_each, sensitivity=1, pessimistic_estimate=False
+    )
+    least = Decimal(one.self_compose(cells).get_epsilon_for_delta(float(DELTA)))
+    ours = pld_epsilon([Gaussian(Decimal(noise), cells=cells)], DELTA)
+    assert least <= ours <= least + Decimal("0.005")
+
+
+def test_control_as_one_count_of_the_same_multiplier_several_are_undercharged():
+    ours = pld_epsilon([Gaussian(Decimal("1.118"))], DELTA)
+    assert ours < Decimal("3.849") < pld_epsilon([Gaussian(Decimal("1.118"), cells=5)], DELTA)
 
 
 @pytest.mark.parametrize(

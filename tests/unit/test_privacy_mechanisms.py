@@ -105,3 +105,18 @@ def test_a_decimal_has_one_spelling(value, text):
 def test_a_ratio_has_one_spelling():
     assert ratio_text(Fraction(2, 10)) == "1/5"
     assert ratio_text(Fraction(1)) == "1/1"
+
+
+def test_cells_stand_in_a_file_where_there_are_several():
+    several, one = Gaussian(Decimal(5), cells=3), Gaussian(Decimal(5))
+    assert several.to_json()["cells"] == 3
+    assert "cells" not in one.to_json()
+    for mechanism in (several, one):
+        assert mechanism_from_json(mechanism.to_json()) == mechanism
+    with pytest.raises(UsageError, match="names no cells"):
+        mechanism_from_json({**one.to_json(), "cells": 1})
+    with pytest.raises(UsageError, match="has the keys"):
+        mechanism_from_json({**STEP.to_json(), "cells": 3})
+    for cells in (0, -1, True, 2.0):
+        with pytest.raises(UsageError, match="cells must be a whole number"):
+            Gaussian(Decimal(5), cells=cells)

@@ -27,7 +27,7 @@ class Accountant:
         self.asked.append((noise_multiplier, sample_rate, steps, delta))
         return self.figure(self.training)
 
-    def evaluation_epsilon(self, noise_multiplier, delta):
+    def evaluation_epsilon(self, noise_multiplier, delta, cells=1):
         self.asked.append((noise_multiplier, delta))
         return self.figure(self.evaluation)
 

@@ -109,7 +109,11 @@ class Evaluate(Stage):
             Release(
                 kind="evaluation",
                 rounds=1,
-                mechanism=Gaussian(s.noise_multiplier, shares=self.shares.count),
+                mechanism=Gaussian(
+                    s.noise_multiplier,
+                    shares=self.shares.count,
+                    cells=s.cells,
+                ),
                 length=self._task.histogram_size(s),
                 bound=numbers.bound,
                 bits=count_bits(numbers),
@@ -141,7 +145,9 @@ class Evaluate(Stage):
             yield from self._task.evaluation_faults(s)
             yield from width_faults(s.numbers, self.shares, self._task.histogram_size(s))
         yield from claim_faults(
-            s.epsilon, lambda: accountant.evaluation_epsilon(s.noise_multiplier, delta), delta
+            s.epsilon,
+            lambda: accountant.evaluation_epsilon(s.noise_multiplier, delta, s.cells),
+            delta,
         )
 
     def sealed(self) -> Mapping[str, Any]:

@@ -101,7 +101,11 @@ class Statistics(Stage):
             Release(
                 kind="statistics",
                 rounds=1,
-                mechanism=Gaussian(s.noise_multiplier, shares=self.shares.count),
+                mechanism=Gaussian(
+                    s.noise_multiplier,
+                    shares=self.shares.count,
+                    cells=s.cells,
+                ),
                 length=self._length,
                 bound=s.bound,
                 bits=count_bits(s),
@@ -132,7 +136,9 @@ class Statistics(Stage):
             yield from s.size_fault(self._length)
             yield from width_faults(s, self.shares, self._length)
         yield from claim_faults(
-            s.epsilon, lambda: accountant.evaluation_epsilon(s.noise_multiplier, delta), delta
+            s.epsilon,
+            lambda: accountant.evaluation_epsilon(s.noise_multiplier, delta, s.cells),
+            delta,
         )
 
     def start(self, earlier: Sequence[Result]) -> StatisticsResult | None:  # noqa: ARG002
