@@ -443,11 +443,28 @@ class Study(Shown):
             float(self.file.schedule.round_deadline),
             lambda error: warn(f"{error.what} It is tried again."),
         )
-        outcome = run_once(
-            lab, self.folder, self.plan, watch or self._default_watch(), warn, waiting=waiting
+        return run_once(
+            lab,
+            self.folder,
+            self.plan,
+            watch or self._default_watch(),
+            warn,
+            waiting=waiting,
+            finish=lambda outcome: save_result(
+                lab, self.folder, self.plan, outcome, target, warn=warn
+            ),
         )
-        found: Result = save_result(lab, self.folder, self.plan, outcome, target, warn=warn)
-        return found
+
+    @property
+    def interrupted(self) -> bool:
+        """True if a run was begun and is not over: the next one goes on with it.
+
+        Raises:
+            StoreError: the store is away.
+        """
+        from securefl.researcher.run_study import goes_on
+
+        return goes_on(self._lab.folder, self.folder, self.plan)
 
     def place(self, model_folder: Path | None = None) -> Path:
         """Return the folder where a run would put its model; the study's own where it makes none.

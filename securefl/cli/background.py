@@ -1,4 +1,4 @@
-"""Starting a long-running role so that the terminal comes back."""
+"""Starting a long-running role, or a run, so that the terminal comes back."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from securefl.errors import RoundError, SecureFLError, StoreError, UsageError
+from securefl.errors import ExitCode, RoundError, SecureFLError, StoreError, UsageError
 from securefl.files import read_file
 from securefl.party.failure_note import one_line
 from securefl.party.pidfile import last_end, running_process, store_away
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 #: Seconds that the first turn may take: it imports PySyft and asks the store, on a busy machine.
@@ -46,17 +47,7 @@ def start_role(
     """
     if running_process(folder, role) is not None:
         raise UsageError(f"The {role} of this folder runs already.", next_step="Stop it first.")
-    fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "securefl", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=fd,
-            start_new_session=True,
-        )
-    finally:
-        os.close(fd)
+    process = _started(arguments, output)
     end = time.monotonic() + _PATIENCE
     while process.poll() is None:
         state = running_process(folder, role)
@@ -80,6 +71,50 @@ def start_role(
         whose="this machine's operator",
         next_step=f"Mend that, then start it again. More may stand in {output}.",
     )
+
+
+def start_run(
+    arguments: list[str],
+    begun: Callable[[], bool],
+    output: Path,
+) -> None:
+    """Run ``securefl ARGUMENTS`` in a session of its own until its first round may begin.
+
+    Args:
+        arguments: the command that runs in the foreground.
+        begun: whether it has begun.
+        output: as in :func:`start_role`.
+
+    Raises:
+        RoundError: it ended before.
+    """
+    process = _started(arguments, output)
+    while process.poll() is None:
+        if begun():
+            return
+        time.sleep(0.05)
+    if process.returncode in {0, int(ExitCode.QUALITY)}:
+        return  # a short study, which is over
+    raise RoundError(
+        f"The run ended: {_said(output)}",
+        whose="the researcher",
+        next_step=f"Mend that, then run it again. More may stand in {output}.",
+    )
+
+
+def _started(arguments: list[str], output: Path) -> subprocess.Popen[bytes]:
+    """A process in a session of its own, which no terminal ends."""
+    fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "securefl", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=fd,
+            start_new_session=True,
+        )
+    finally:
+        os.close(fd)
 
 
 def _fault(state: dict[str, object], role: str) -> SecureFLError | None:
@@ -115,6 +150,11 @@ def _why(
     ended = last_end(folder, role)
     if ended is not None and ended.pid == pid:
         return ended.reason
+    return _said(output)
+
+
+def _said(output: Path) -> str:
+    """What a process printed before it ended, on one line."""
     try:
         said = read_file(output, _MOST).decode(errors="replace")
     except OSError:

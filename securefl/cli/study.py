@@ -10,6 +10,7 @@ import click
 
 from securefl.cli.nouns import speak_as_file
 from securefl.cli.screen import card_options, json_option, say, say_quoted, write_json
+from securefl.cli.study_attach import attach
 from securefl.cli.study_design import study_design
 from securefl.cli.study_file import check, plan
 from securefl.cli.study_folder import folder_hint, open_lab, open_study, researcher_option
@@ -263,5 +264,5 @@ def status(name: str, json_file: str | None, folder: str | None) -> None:
         say(run_said)
 
 
-for _command in (check, study_design, plan, simulate, run, report, verify):
+for _command in (check, study_design, plan, simulate, run, attach, report, verify):
     study.add_command(_command)

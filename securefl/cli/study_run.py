@@ -46,6 +46,11 @@ _SILENCE = 3.0
     type=click.Path(path_type=Path),
     help="The model's folder; by default 'model' in your folder.",
 )
+@click.option(
+    "--detach",
+    is_flag=True,
+    help="Come back when the first round begins; `securefl study attach` looks on.",
+)
 @html_option
 @json_option
 @researcher_option
@@ -54,6 +59,7 @@ def run(
     name: str,
     seconds: float,
     out: Path | None,
+    detach: bool,
     html_file: str | None,
     json_file: str | None,
     folder: str | None,
@@ -72,6 +78,11 @@ def run(
 
     found = open_study(folder, name)
     found.place(out)  # before anybody waits
+    if found.interrupted:
+        say(f"The run of {found.name} was interrupted; it goes on from there.")
+    if detach:
+        _detach(found, seconds=seconds, out=out, folder=folder)
+        return
     with steady_screen(found.folder / RUN_LOG):
         _run(
             found,
@@ -81,6 +92,29 @@ def run(
             json_file=json_file,
             hint=folder_hint(folder),
         )
+
+
+def _detach(
+    found: Study,
+    *,
+    seconds: float,
+    out: Path | None,
+    folder: str | None,
+) -> None:
+    """Leave the run to a process of its own."""
+    from securefl.cli.background import start_run
+    from securefl.party.folder import find_folder
+    from securefl.researcher.run_study import is_running
+
+    arguments = ["study", "run", found.name, "--wait", str(seconds)]
+    place = find_folder(folder, "SECUREFL_RESEARCHER").absolute()
+    arguments += ["--researcher", str(place)]
+    if out is not None:
+        arguments += ["--out", str(out.absolute())]
+    output = found.folder / "run.out"
+    start_run(arguments, lambda: is_running(found.folder), output)
+    look = f"securefl study attach {found.name}{folder_hint(folder)}"
+    say(f"{found.name} runs by itself. Look on with: {look}")
 
 
 def _run(

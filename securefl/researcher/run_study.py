@@ -64,7 +64,8 @@ def run_once(
     warn: Callable[[str], None],
     *,
     waiting: Callable[[Waiting], None] | None = None,
-) -> Outcome:
+    finish: Callable[[Outcome], T],
+) -> T:
     """Run all rounds of a study, once every hospital has said that it is ready.
 
     Until then nothing is begun, and it can be run again. A run that was killed later goes on.
@@ -76,6 +77,7 @@ def run_once(
         watch: called after each opened sum.
         warn: told what went wrong and ends nothing.
         waiting: told now and then whom a round waits for.
+        finish: keeps the result of a completed run; what it returns is returned.
 
     What ``watch``, ``warn`` and ``waiting`` raise is noted in the study's ``run.log`` and ends
     nothing: they show, and a screen may fail.
@@ -133,7 +135,7 @@ def run_once(
         raise told from error
     else:
         _tell_completed(lab, plan, outcome)
-        return outcome
+        return finish(outcome)
     finally:
         running.release()
         log.close()

@@ -59,6 +59,7 @@ HOSPITAL = {
 }
 RESEARCHER = {
     "study report": "study report nothing --researcher {here}",
+    "study attach": "study attach nothing --researcher {here}",
     "study run": "study run nothing --researcher {here}",
     "study request": "study request nothing --researcher {here}",
     "study status": "study status nothing --researcher {here}",

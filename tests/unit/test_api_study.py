@@ -648,6 +648,28 @@ class KilledError(BaseException):
     """As SIGKILL: no handler of the program's sees it."""
 
 
+def test_who_looks_on_sees_the_rounds_and_the_end(c, approved, monkeypatch):
+    where = ["--researcher", str(c.lab.folder.path)]
+    look = ["study", "attach", approved.name, *where]
+    early = CliRunner().invoke(cli, look)
+    assert isinstance(early.exception, UsageError)
+    assert f"securefl study run {approved.name} --researcher" in early.exception.next_step
+    coordinated(monkeypatch, completed(approved))
+    monkeypatch.setattr(results, "_EXTRACT_SECONDS", 0)
+    approved.run(model_folder=c.root / f"model-{approved.name}")
+    seen = CliRunner().invoke(cli, look)
+    assert "received one sum" in seen.output
+    assert "ran to its end" in seen.output
+
+
+def test_who_looks_on_is_told_how_to_go_on_with_an_interrupted_run(c, approved):
+    (approved.folder / "run.lock").touch()
+    look = ["study", "attach", approved.name, "--researcher", str(c.lab.folder.path)]
+    seen = CliRunner().invoke(cli, look)
+    assert isinstance(seen.exception, RoundError)
+    assert "`securefl study run` again goes on" in seen.exception.what
+
+
 def test_a_run_that_was_killed_goes_on_at_the_next_try(c, approved, monkeypatch):
     (approved.folder / "run.lock").touch()
     assert "`securefl study run` again goes on" in approved.run_status()

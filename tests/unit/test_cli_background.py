@@ -36,6 +36,15 @@ def test_the_reason_of_an_end_is_that_processs_own_note_and_else_what_it_printed
     assert background._why(tmp_path, "agent", 8, output) == "an older one"
 
 
+def test_a_run_that_ends_before_it_begins_says_why(tmp_path):
+    output = tmp_path / "run.out"
+    with pytest.raises(RoundError, match=r"The run ended: .*No such command") as caught:
+        background.start_run(["nothing"], lambda: False, output)
+    assert str(output) in caught.value.next_step
+    assert output.stat().st_mode & 0o777 == 0o600
+    background.start_run(["--version"], lambda: False, output)  # it came to its end
+
+
 def test_a_second_start_is_refused_before_a_process_is_made(tmp_path):
     presence = Presence(tmp_path, "agent")
     assert presence.take()
