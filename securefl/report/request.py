@@ -13,6 +13,7 @@ from securefl.learning.stages.programme import Programme
 from securefl.privacy.explain import explain_share, percent
 from securefl.privacy.planning import share
 from securefl.report import explain_study, terms
+from securefl.report.changes import changes_section
 from securefl.report.errors import error_facts
 from securefl.report.isolation import Isolation, isolation_sentence
 from securefl.report.page import (
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from securefl.errors import SecureFLError
     from securefl.identity import IdentityCard
     from securefl.privacy.planning import Quote
+    from securefl.report.changes import Earlier
     from securefl.report.page import Value
     from securefl.report.rows import RowCount
     from securefl.study.schema import Study
@@ -88,6 +90,7 @@ def request_page(
     registered: Mapping[str, Any] | None = None,
     others: str = "",
     commands: bool = True,
+    earlier: Earlier | None = None,
 ) -> Page:
     """The request as a page.
 
@@ -110,6 +113,7 @@ def request_page(
             for; None where nothing is.
         others: what the other hospitals signed so far, in a sentence.
         commands: end with the commands of a decision; False where the screen has forms for it.
+        earlier: the study that was approved last, to be compared; None where there is none.
 
     All else follows from ``study``, and so from ``digest`` (decision 22).
     """
@@ -120,6 +124,7 @@ def request_page(
         _verdict(faults, state),
         when(state in {WAITING, "approved"}, others),
         warning and Paragraph(warning, Tone.BAD),
+        None if earlier is None else changes_section(earlier),
         who_asks(study, sender, known, cards or {}),
         _for_what(study),
         who_takes_part(study, site, known, cards or {}),

@@ -38,6 +38,7 @@ from securefl.privacy.planning import quote as price
 from securefl.privacy.worker_answers import WorkerFinding
 from securefl.report.audit import audit_overview, extract_page
 from securefl.report.audit_page import PageFacts, audit_page
+from securefl.report.changes import Earlier
 from securefl.report.data_sets import data_sets_page
 from securefl.report.design import design_page
 from securefl.report.design_what_if import what_if_page
@@ -62,6 +63,7 @@ from securefl.simulation.facts import Spread
 from securefl.simulation.simulate import Wishes, simulate_study
 from securefl.simulation.tables import Source
 from securefl.study.counts import evaluation_of
+from securefl.study.differences import Difference
 from securefl.study.parse import load_raw, parse_protocol, parse_study
 from securefl.study.sealed import SealedStudy
 from securefl.study.training import training_of
@@ -84,6 +86,20 @@ ROWS = row_count(
 )
 EVALUATION = evaluate(
     np.array([900, 60, 20, 10, 3, 10, 20, 90], dtype=np.int64), evaluation_of(STUDY), 5
+)
+
+
+EARLIER = Earlier(
+    "small-0123456789ab",
+    "2026-03-01T12:00:00Z",
+    False,
+    (
+        Difference("study.id", "older", "small"),
+        Difference("stages[0].rounds", "4", "8"),
+        Difference("participants[SVHC].weight", None, "1/5"),
+        Difference("outputs.notes", "x" * 500, None),
+        *(Difference(f"data.columns[c{n}].unit", "a", "b") for n in range(60)),
+    ),
 )
 
 
@@ -393,6 +409,10 @@ _BUILDERS = {
         faults=FAULTS, quote=None, trusted=(), registered={}, sender="somebody@else.example"
     ),
     "request-approved": lambda: request(state="approved"),
+    "request-after-an-approval": lambda: request(earlier=EARLIER),
+    "request-of-the-same-again": lambda: request(
+        earlier=EARLIER._replace(same_id=True, differences=EARLIER.differences[:1])
+    ),
     "request-refused": lambda: request(state="refused"),
     "status": status,
     "status-of-a-new-hospital": lambda: status(

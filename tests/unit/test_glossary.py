@@ -23,7 +23,7 @@ PLAIN = frozenset(
     answered asking bare baselines bench claims consortium delivery demo discrimination doctor empirical
     chains choosing comparison encrypted facts fraud judging personalize simulate
     entering entry evaluate expected failure_note faults fields forecast import_guard integer_fields
-    application completion drawing link_file server
+    application changes completion differences drawing link_file server
     leaving meanings other_studies outcome own_figures own_place planning plausible play predict
     programme public public_side public_times recurrence registration registries results resuming roles rows scoring
     amending cadence checking participation parties places privacy purposes

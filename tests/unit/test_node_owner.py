@@ -534,3 +534,31 @@ def test_a_request_that_changed_on_the_disk_is_read_anew(c, here):
     file.write_text(file.read_text().replace("A small study", "Another title"))
     (again,) = requests.waiting_requests(here)
     assert (kept.title, again.title) == ("A small study", "Another title")
+
+
+def compared(c, here, study):
+    return requests.own_view(here, requests.review(here, study.digest, now())).earlier
+
+
+def test_a_request_is_compared_with_the_last_study_that_was_approved(c, here):
+    first = study_of(c, "first")
+    assert compared(c, here, first) is None
+    approve(here, "first")
+    assert compared(c, here, first) is None  # it was decided
+    second = study_of(c, "second")
+    found = compared(c, here, second)
+    assert (found.name, found.same_id) == (f"first-{first.digest[:12]}", False)
+    assert "study.id" in {d.place for d in found.differences}
+    approve(here, "second")
+    again = c.new_study("first", ('title = "A small study"', 'title = "Another"'))
+    c.hand_over(again, ME)
+    found = compared(c, here, again)
+    assert (found.name, found.same_id) == (f"first-{first.digest[:12]}", True)
+    assert ("study.title", "A small study", "Another") in found.differences
+
+
+def test_an_earlier_study_whose_text_is_gone_is_not_compared_with(c, here):
+    first, second = study_of(c, "first"), study_of(c, "second")
+    approve(here, "first")
+    (here.study_folder(first.digest) / "study.toml").unlink()
+    assert compared(c, here, second) is None

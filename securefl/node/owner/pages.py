@@ -60,6 +60,7 @@ def review_page(
         registered=own.registered,
         others=others_words(reviewed.elsewhere),
         commands=commands,
+        earlier=own.earlier,
     )
 
 

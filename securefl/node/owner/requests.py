@@ -14,7 +14,9 @@ from securefl.node.other_studies import look_around
 from securefl.node.public_side import registered
 from securefl.node.requests import find_kept, find_request, kept_requests, kept_study, requests_in
 from securefl.node.tables import count_rows
+from securefl.report.changes import Earlier
 from securefl.report.request import decided_words
+from securefl.study.differences import differences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -136,11 +138,14 @@ class OwnView:
         rows: the registered table as counted here; None where it is of no use or not asked for.
         registered: the data set as its owner declared it; None where nothing is registered.
         isolation: what is enforced on this machine.
+        earlier: the study that was approved last, with what differs; None where there is none, and
+            once this one was decided.
     """
 
     rows: RowCount | None
     registered: dict[str, Any] | None
     isolation: Isolation
+    earlier: Earlier | None = None
 
 
 def take_in_requests(site: Site, say: Callable[[str], None]) -> Site:
@@ -247,6 +252,32 @@ def own_view(site: Site, reviewed: RequestReview) -> OwnView:
         own_rows(site, reviewed.found) if reviewed.state in _OPEN else None,
         registered(site, reviewed.found.study.data.dataset),
         isolation(),
+        last_approved(site, reviewed) if reviewed.state is RequestState.WAITING else None,
+    )
+
+
+def last_approved(site: Site, reviewed: RequestReview) -> Earlier | None:
+    """Compare a request with the last study approved here: of the same id, else of the same
+    researcher on the same data set. None where there is none, or its text is gone.
+    """
+    study = reviewed.found.study
+    earlier = [s for s in site.ledger.state.studies.values() if s.digest != reviewed.found.digest]
+    same_id = [s for s in earlier if s.approval.id == study.study.id]
+    named = (study.coordinator.name, study.data.dataset)
+    alike = [s for s in earlier if (s.approval.researcher, s.reservation.dataset) == named]
+    found = [*alike, *same_id]
+    if not found:
+        return None
+    last = found[-1]
+    try:
+        before = kept_study(site, last.digest)
+    except (StudyError, UnreadableError):
+        return None
+    return Earlier(
+        before.id.name,
+        last.approval.at,
+        bool(same_id),
+        differences(before.text, reviewed.found.sealed.text),
     )
 
 
