@@ -95,6 +95,14 @@ class _Done:
             return b""
         return self.transcripts[-1]
 
+    def absorb(self, finished: FinishedRound) -> None:
+        """Go on with a round's total.
+
+        Raises:
+            RoundError: a stage ends the study by it.
+        """
+        self.progress.absorb(finished.total, len(finished.record.contributions))
+
 
 class Coordinator:
     """Runs the rounds of one study over an exchange.
@@ -163,6 +171,7 @@ class Coordinator:
             self._exchange.leave(finished.record.round, done.last_transcript)
             if watch:
                 watch(finished.record)
+            done.absorb(finished)
         if last is not None:
             self._tell(*last, done.last_transcript)
         if not self._instances and not done.records and self._memory.begun(1) is None:
@@ -173,6 +182,7 @@ class Coordinator:
             self._tell(finished, context, done.last_transcript)
             if watch:
                 watch(finished.record)
+            done.absorb(finished)  # a stage may end the study here: the round is told all the same
         return Outcome(
             tuple(done.progress.results),
             tuple(done.records),
@@ -180,14 +190,13 @@ class Coordinator:
         )
 
     def _take(self, finished: FinishedRound, done: _Done) -> RoundContext:
-        """Go on with the total of a round that is durable; return the round's facts."""
+        """Note a round whose total is durable; return its facts."""
         record = finished.record
         context = AnnouncedRound.open(self._plan, finished.announcement).checked_context()
         transcript = self._transcript(record, context.cohort, done.last_transcript)
         done.transcripts.append(transcript)
         done.records.append(record)
         self._instances = dict(zip(context.cohort, context.instances, strict=True))
-        done.progress.absorb(finished.total, len(record.contributions))
         return context
 
     def _tell(
