@@ -69,9 +69,10 @@ def require_enough(found: Counted, spec: CountSection) -> None:
     Raises:
         RoundError: fewer than ``spec.minimum``.
     """
-    if found.patients < spec.minimum:
+    about = max(found.patients, 0)  # noise may take a small count below nothing
+    if about < spec.minimum:
         raise RoundError(
-            f"About {max(found.patients, 0):,} were counted in all, and the study asks for"
+            f"About {about:,} were counted in all, and the study asks for"
             f" at least {spec.minimum:,}.",
             whose="the researcher",
             next_step=(

@@ -221,7 +221,8 @@ def test_rows_outside_the_declared_range_are_told_to_their_owner_alone(demo):
     assert b"set aside (" not in researcher
     public = b"".join(f.read_bytes() for f in (root / "d" / "store").rglob("*") if f.is_file())
     assert b"set aside" not in public
-    assert b"65526" not in public
+    # as a number of its own: the same digits stand in a hash now and then
+    assert not re.search(rb"(?<![0-9A-Za-z+/.])65526(?![0-9A-Za-z+/.])", public)
 
 
 def test_the_ledgers_hold_and_an_edited_row_is_found(demo, tmp_path):

@@ -55,6 +55,10 @@ def test_too_few_end_the_study_by_the_released_figure():
         require_enough(tally(-20, 3), spec())
 
 
+def test_who_asks_for_nobody_is_never_refused_whatever_the_noise():
+    require_enough(tally(-20, 3), spec().model_copy(update={"minimum": 0}))
+
+
 @pytest.mark.parametrize("goes_on", [False, True], ids=["all", "survivors"])
 def test_the_count_is_the_first_round_and_its_sum_is_exact(goes_on):
     plan = sealed_study(NONE_TOO_FEW, *([("colluders = 1", "colluders = 0")] if goes_on else []))[1]
