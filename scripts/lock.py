@@ -110,12 +110,11 @@ def main() -> int:
         if (ROOT / name).exists() and name != "requirements-cpu.lock":
             known |= read_lock((ROOT / name).read_text("utf-8"))
     upgrade = "--upgrade" in sys.argv[1:]
-    needed = resolve((), known, upgrade=upgrade)
+    # the extras first: what securefl runs on has to live with each of them
     everything = resolve(
-        ("demo", "dev", "excel", "parquet", "sql"),
-        needed if upgrade else known | needed,
-        upgrade=False,
+        ("demo", "dev", "excel", "parquet", "s3", "sftp", "sql", "webdav"), known, upgrade=upgrade
     )
+    needed = resolve((), everything, upgrade=False)
     moved = {p for p in needed if everything[p] != needed[p]}
     if moved:
         print(f"the development extras change what securefl runs on: {', '.join(sorted(moved))}")

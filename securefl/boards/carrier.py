@@ -71,5 +71,11 @@ CARRIERS: Registry[Callable[[str], Carrier]] = Registry(
         "local": "securefl.boards.folder:FolderCarrier",
         "memory": "securefl.boards.memory:MemoryCarrier",
         "fsspec": "securefl.boards.fsspec:at_url",
+        "sftp": "securefl.boards.sftp:SftpCarrier",
+        "ssh": "securefl.boards.sftp:SftpCarrier",
+        "dav": "securefl.boards.webdav:WebdavCarrier",
+        "davs": "securefl.boards.webdav:WebdavCarrier",
+        "webdav": "securefl.boards.webdav:WebdavCarrier",
+        "webdavs": "securefl.boards.webdav:WebdavCarrier",
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import secrets
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _OBJECT_STORES: Final = frozenset(
     {"abfs", "abfss", "az", "gcs", "gs", "oci", "ocilake", "oss", "s3", "s3a", "tos", "tosfs"}
 )
+#: Bytes up to which an object of such a store is fetched whole.
+_ONE_REQUEST: Final = 4 << 20
 #: What file systems call the facts of an object that tell whether it changed.
 _CHANGES: Final = (
     "ETag",
@@ -60,15 +63,22 @@ class FsspecCarrier(Carrier):
             return
         folder = target.rsplit("/", 1)[0]
         part = f"{folder}/.{secrets.token_hex(8)}.part"
-        self._fs.makedirs(folder, exist_ok=True)
+        self._make_folder(folder)
         try:
-            with self._fs.open(part, "wb") as file:
+            with self._begin(part) as file:
                 fill(file)
             self._move(part, target)
         except BaseException:
             with suppress(Exception):  # what went wrong before is what the caller should hear
                 self._fs.rm_file(part)
             raise
+
+    def _make_folder(self, folder: str) -> None:
+        self._fs.makedirs(folder, exist_ok=True)
+
+    def _begin(self, part: str) -> IO[bytes]:
+        file: IO[bytes] = self._fs.open(part, "wb")
+        return file
 
     def _move(self, part: str, target: str) -> None:
         if self._fs.isdir(target):  # the move would end inside it
@@ -86,9 +96,11 @@ class FsspecCarrier(Carrier):
             raise
         file.close()
 
-    def open(self, path: str, most: int) -> IO[bytes]:  # noqa: ARG002 - a file is read as far as it is read
+    def open(self, path: str, most: int) -> IO[bytes]:
         """See :class:`Carrier`."""
         self._fs.invalidate_cache()
+        if self._upload_is_whole and most <= _ONE_REQUEST:
+            return self._fetched(path, most)
         try:
             file: IO[bytes] = self._fs.open(self._full(path), "rb")
         except FileExistsError as error:  # some file systems' word for an object on the way
@@ -97,6 +109,18 @@ class FsspecCarrier(Carrier):
             file.close()
             raise IsADirectoryError(path)
         return file
+
+    def _fetched(self, path: str, most: int) -> IO[bytes]:
+        """The object by one request, so that it cannot be replaced between two."""
+        try:
+            return io.BytesIO(self._fs.cat_file(self._full(path), start=0, end=most))
+        except FileNotFoundError:
+            raise
+        except Exception:
+            found = self._fs.info(self._full(path))
+            if found.get("type") != "directory" and found.get("size") == 0:
+                return io.BytesIO()  # it has no first byte to ask for
+            raise
 
     def stamp(self, path: str) -> str | None:
         """See :class:`Carrier`."""

@@ -119,6 +119,9 @@ class ObjectStore(AbstractFileSystem):
             return NoObject()
         return io.BytesIO(self._object(path)[1])
 
+    def cat_file(self, path, start=None, end=None, **_):
+        return self._object(path)[1][start:end]
+
     def info(self, path, **_):
         number, data = self._object(path)
         return {"name": path, "size": len(data), "type": "file", "ETag": f"{number}"}

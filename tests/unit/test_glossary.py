@@ -28,6 +28,19 @@ PLAIN = frozenset(
     programme public public_side public_times recurrence registration registries results resuming roles rows scoring
     amending cadence checking participation parties places privacy purposes
     sealed steady stopping summing told train verifying visits waiting whole_vectors wording writing
+    adaptive address advice amending answered api application asked_label asking background bar_chart bare baselines
+    bench blocks cached_hashes cadence capped chains channel characters charts checking choosing claims client clock
+    commented comparison completion consortium csv curve25519 dates delivery demo description designing
+    discrimination doctor dp_fedexp dpsgd draft drawing empirical encrypted entering entry environment errors
+    estimates evaluate exact excel expected explain facts failure_note faults fedavg fedavgm fednova fedprox fedsgd
+    fhir fields figures files forecast fraud fsspec given html import_guard integer_fields judging leaving limits
+    linear lines link_file machine main markdown markup meanings memory opacus_hooks other_studies outcome
+    own_figures own_place parquet parse participation parties paths personalize places planning plausible play
+    predict privacy programme public public_side public_times published_sizes purposes recurrence registration
+    registries results resuming roles rows rules run scaffold scoring screen sealed server sftp shamir shown signed
+    simulate spreadsheet sql steady stopping streaming streams summing svg tempfiles terminal texts thyroid timeouts
+    told train types undumpable url verifying version1 visits waiting webdav what_if whole_vectors wording words
+    writing
     """.split()  # noqa: SIM905 - a list of words reads as words
 )
 
