@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from securefl.learning.stages.stage import FigureRow
     from securefl.learning.stages.stage import Result as StageResult
     from securefl.learning.tasks.told import Told
+    from securefl.report.page import Page
     from securefl.researcher.results import Result
     from securefl.study.schema import Study as StudyFile
 
@@ -511,6 +512,25 @@ class Study(Shown):
         if not has_result(self.folder) and not was_run(self.folder):
             refuse_if_over(self._lab.folder, self.folder, self.plan, self.status())
         return read_result(self._lab.folder, self.folder, self.plan)
+
+    def report_page(self) -> Page:
+        """The whole report of a completed study: parties, figures, pictures, privacy, hashes.
+
+        Raises:
+            UsageError: it has not run to its end.
+        """
+        from securefl.report.explain_study import units
+        from securefl.report.whole_report import whole_report_page
+        from securefl.researcher.kept_report import whole_report
+
+        tables = self.tables(units(self.file))
+        found = whole_report(
+            self.folder,
+            self.plan,
+            self.report(),
+            tables,
+        )
+        return whole_report_page(found)
 
     def tables(self, units: str = "patients") -> list[Told]:
         """Tables of what a completed study's stages found, beside the model; none for most stages.

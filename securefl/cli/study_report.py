@@ -42,7 +42,11 @@ def report(
     csv_file: Path | None,
     folder: str | None,
 ) -> None:
-    """Show a completed study again: figures, model, and each hospital's audit extract."""
+    """Show a completed study again: figures, model, and each hospital's audit extract.
+
+    --html writes the whole report: what was asked, who took part, how it learnt, effects with
+    intervals, what it cost, what left each hospital, and hashes to check it by.
+    """
     from securefl.learning.tasks import task_of
     from securefl.report.explain_study import units
     from securefl.report.study_report import report_page
@@ -60,11 +64,11 @@ def report(
         _write_csv(found.figure_rows(), csv_file)
     if json_file:
         write_json(result, json_file)
+    if html_file:
+        write_page(found.report_page(), html_file)
     if json_file == "-":
-        if html_file:
-            write_page(page, html_file)
         return
-    show_page(page, html_file)
+    show_page(page, None)
     if csv_file:
         say(f"The figures are in {csv_file}.")
     if not result["extracts"]:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER: Final = "run"
-_TOTALS: Final = "totals"
+TOTALS: Final = "totals"
 _KEY_FILE: Final = "secret"
 _RECORD: TypeAdapter[RoundRecord] = TypeAdapter(RoundRecord)
 _PARTS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
@@ -95,7 +95,7 @@ class DurableRun:
 
     def __init__(self, study: Path) -> None:
         self._folder = study / FOLDER
-        self._totals = KeptTotals(self._folder / _TOTALS)
+        self._totals = KeptTotals(self._folder / TOTALS)
 
     @property
     def announced(self) -> bool:

@@ -23,6 +23,7 @@ from securefl.designer.what_if import Choice, WhatIf
 from securefl.errors import DataError, StudyError, UntrustedError
 from securefl.identity import EarlierKey
 from securefl.learning.artefact import Model, ModelFacts
+from securefl.learning.effects import Effect
 from securefl.learning.features import Found
 from securefl.learning.personal.facts import Candidate, Interval, Judged, PersonalFacts, Rows
 from securefl.learning.selftest import Finding, SelfTest
@@ -31,6 +32,7 @@ from securefl.learning.table import Table
 from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.learning.tasks.binary.own_figures import figures_of
 from securefl.learning.tasks.binary.words import told, told_own
+from securefl.learning.update_lengths import UpdateLength
 from securefl.privacy.audit import extract
 from securefl.privacy.forecast import budget_shares
 from securefl.privacy.planning import choose_order
@@ -59,6 +61,7 @@ from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.study import study_page
 from securefl.report.study_report import report_page
 from securefl.report.told import told_page
+from securefl.report.whole_report import ModelCheck, WholeReport, whole_report_page
 from securefl.simulation.facts import Spread
 from securefl.simulation.simulate import Wishes, simulate_study
 from securefl.simulation.tables import Source
@@ -325,6 +328,27 @@ def study_report():
     return report_page(result, "A small study")
 
 
+def whole_report(*, trained=True):
+    """A report with a lost hospital; without a model it is one of a count."""
+    rounds = [
+        {"round": n, "kind": "update", "upload_bytes": 59_900, "sum_sha256": f"{n}" * 64}
+        for n in (1, 2)
+    ]
+    result = {
+        "study": "small-0123456789ab",
+        "quality": {"verdict": "met", "minimum": "0.5"},
+        "found": [["trained on", "about 3,100 patients"]],
+        "lost": {SITES[0]: "round 2 of 8"},
+        "extracts": {"SVHD": ledger(altered=False)[2]},
+    }
+    if not trained:
+        return whole_report_page(WholeReport(STUDY, DIGEST, {**result, "lost": {}}, []))
+    lengths = [UpdateLength(n, 0.4 / n, 0.08, 0.14) for n in range(1, 6)]
+    effects = [Effect("TSH: from 0.005 to 600", 2.5, 1.9, 3.1), Effect("sex = M", -0.2, -0.8, 0.4)]
+    judged = ModelCheck(told(EVALUATION), EVALUATION.low, EVALUATION.high, 0.0)
+    return whole_report_page(WholeReport(STUDY, DIGEST, result, rounds, lengths, effects, judged))
+
+
 def extracts():
     left = [{"kind": "update"}] * 40 + [{"kind": "evaluation"}]
     one = {"study": {"status": "completed"}, "epsilon": 0.9982, "releases": left}
@@ -427,6 +451,8 @@ _BUILDERS = {
     "outcome": outcome,
     "extracts": extracts,
     "study-report": study_report,
+    "whole-report": whole_report,
+    "whole-report-of-a-count": lambda: whole_report(trained=False),
     "demo": demo,
     "design": design,
     "design-of-a-count": lambda: design(sized=False),

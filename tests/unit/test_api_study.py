@@ -795,6 +795,12 @@ def test_a_quality_rule_that_is_not_met_is_told_everywhere(
     assert (found["evaluation"]["auc"] is None) == (histogram is not CLEAR)
     again = CliRunner().invoke(cli, ["study", "report", study.name, *folder])
     assert words in again.output
+    whole = c.root / f"{study.name}-whole.html"
+    CliRunner().invoke(cli, ["study", "report", study.name, "--html", str(whole), *folder])
+    told = html.unescape(whole.read_text("utf-8"))
+    assert "Who took part" in told
+    assert study.digest in told
+    assert words in told
 
 
 def test_a_result_is_not_lost_when_the_store_does_not_take_the_end(c, approved, monkeypatch):

@@ -19,7 +19,7 @@ PLAIN = frozenset(
     environment errors estimates exact excel explain fhir figures files fsspec html limits linear lines machine main markdown
     markup memory parquet parse paths run screen shown signed spreadsheet sql streaming streams svg tempfiles terminal texts
     timeouts types undumpable url version1 words
-    adaptive asked_label commented description designing draft given published_sizes rules what_if curve25519 dp_fedexp dpsgd fedavg fedavgm fednova fedprox fedsgd opacus_hooks scaffold shamir thyroid
+    adaptive kept_report asked_label commented description designing draft given published_sizes rules what_if curve25519 dp_fedexp dpsgd fedavg fedavgm fednova fedprox fedsgd opacus_hooks scaffold shamir thyroid
     answered asking bare baselines bench claims consortium delivery demo discrimination doctor empirical
     chains choosing comparison encrypted facts fraud judging personalize simulate
     entering entry evaluate expected failure_note faults fields forecast import_guard integer_fields

@@ -1,0 +1,165 @@
+"""Pictures of the whole report: the metric's interval, lengths of updates, effects of columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from securefl.report.markup import element
+from securefl.report.page import Key, Picture, Spoken
+from securefl.report.svg import WIDE, Plot, box, line, number, picture, text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from markupsafe import Markup
+
+    from securefl.learning.effects import Effect
+    from securefl.learning.update_lengths import UpdateLength
+
+_STEP: Final = 22.0
+_NAMES: Final = 270.0
+_LETTERS: Final = 40
+_TICKS: Final = 4
+
+
+def interval_picture(
+    metric: str,
+    interval: tuple[float, float],
+    least: float,
+    minimum: float | None,
+) -> Picture:
+    """The metric's interval on its whole scale, with the lowest figure that was asked for.
+
+    Args:
+        metric: its name.
+        interval: lower and upper end.
+        least: lowest value of the scale; the highest is 1.
+        minimum: asked for; None where nothing was.
+    """
+    low, high = (min(max(end, least), 1.0) for end in interval)
+    plot = Plot(
+        92,
+        left=24,
+        top=30,
+        right=24,
+        bottom=34,
+    )
+
+    def x(value: float) -> float:
+        return plot.x((value - least) / (1.0 - least))
+
+    words = f"{metric}: {low:.2f} to {high:.2f} (95 %)"
+    parts = [
+        text(plot.left, 18, words),
+        line(x(least), plot.y(0.5), x(1.0), plot.y(0.5), "axis"),
+        box(x(low), plot.y(0.5) - 7, max(x(high) - x(low), 2.0), 14, "tone0"),
+        *plot.ticks(_scale(least)),
+    ]
+    if minimum is not None and minimum > least:
+        words += f"; at least {minimum:g} was asked for"
+        parts.append(line(x(minimum), plot.y(1), x(minimum), plot.y(0), "granted"))
+        parts.append(text(x(minimum) + 5, plot.y(1) + 4, f"asked for: {minimum:g}", "small"))
+    part = (low - least) / (1.0 - least)
+    width = (high - low) / (1.0 - least)
+    bar = ((part, "░"), (width, "█"), (max(1.0 - part - width, 0.0), "░"))
+    return Picture(picture(f"{words}.", plot.height, *parts), (Spoken(f"{words}.", bar=bar),))
+
+
+def _scale(least: float) -> list[tuple[float, str, str]]:
+    """Places, figures and sides of the marks below an axis from ``least`` to 1."""
+    marks = []
+    for i in range(_TICKS + 1):
+        part = i / _TICKS
+        side = {0: "first", _TICKS: "last"}.get(i, "middle")
+        marks.append((part, f"{least + part * (1.0 - least):g}", side))
+    return marks
+
+
+def lengths_picture(lengths: Sequence[UpdateLength]) -> Picture:
+    """Lengths of mean updates by round, over the band of noise alone."""
+    top = max(max(one.length, one.high) for one in lengths) * 1.05
+    last = max(len(lengths) - 1, 1)
+    plot = Plot(
+        300,
+        left=64,
+        top=50,
+        right=24,
+        bottom=50,
+    )
+
+    def points(values: Sequence[float]) -> list[str]:
+        return [
+            f"{plot.x(place / last):.1f},{plot.y(value / top):.1f}"
+            for place, value in enumerate(values)
+        ]
+
+    upper = points([one.high for one in lengths])
+    lower = points([one.low for one in lengths])
+    band = " ".join([*upper, *reversed(lower)])
+    curve = " ".join(points([one.length for one in lengths]))
+    words = (
+        f"Mean update by round, in clip norms: {lengths[0].length:.3g} in the first,"
+        f" {lengths[-1].length:.3g} in the last; noise alone would be {lengths[-1].low:.3g} to"
+        f" {lengths[-1].high:.3g}."
+    )
+    parts = [
+        text(plot.left, 22, "How long the mean update of each round was"),
+        text(plot.left, 40, "in clip norms", "small"),
+        *plot.levels((i / 4, f"{i / 4 * top:.2g}") for i in range(5)),
+        element("polygon", points=band, class_="area"),
+        element("polyline", points=curve, class_="curve"),
+        *plot.ticks([(0.0, "1", "first"), (1.0, str(len(lengths)), "last")]),
+        text(WIDE / 2, plot.height - 12, "round of training", "middle"),
+    ]
+    levels = tuple(one.length / top for one in lengths)
+    return Picture(
+        picture(words, plot.height, *parts),
+        (Spoken(words, curve=levels),),
+        legend=(
+            Key("tone0", "mean update as opened"),
+            Key("area", "95 % range of noise alone"),
+        ),
+    )
+
+
+def effects_picture(effects: Sequence[Effect]) -> Picture:
+    """Effects as points with their intervals, around no effect."""
+    most = max(max(abs(one.low), abs(one.high)) for one in effects) or 1.0
+    plot = Plot(
+        34 + _STEP * len(effects) + 40,
+        left=_NAMES,
+        top=34,
+        right=24,
+        bottom=40,
+    )
+
+    def x(value: float) -> float:
+        return plot.x((value / most + 1) / 2)
+
+    parts: list[Markup] = [
+        text(0, 18, "Change of the score, with 95 % intervals over noise"),
+        line(x(0), plot.y(1), x(0), plot.y(0), "axis"),
+        *plot.ticks(
+            [
+                (0.0, f"{-most:.1f}", "first"),
+                (0.5, "0", "middle"),
+                (1.0, f"+{most:.1f}", "last"),
+            ]
+        ),
+    ]
+    for place, effect in enumerate(effects):
+        y = 34 + _STEP * (place + 0.5)
+        parts.append(text(_NAMES - 10, y + 4, _cut(effect.name), "last"))
+        parts.append(line(x(effect.low), y, x(effect.high), y, "staircase"))
+        parts.append(element("circle", cx=number(x(effect.size)), cy=number(y), r=4, class_="mark"))
+    first = effects[0]
+    words = (
+        f"Largest effect: {first.name}, {first.size:+.2f} ({first.low:+.2f} to {first.high:+.2f})."
+    )
+    return Picture(picture(words, plot.height, *parts), (Spoken(words),))
+
+
+def _cut(name: str) -> str:
+    if len(name) <= _LETTERS:
+        return name
+    return f"{name[: _LETTERS - 1]}…"

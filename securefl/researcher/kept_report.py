@@ -1,0 +1,131 @@
+"""The whole report of a completed study, from what its researcher's folder kept."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from securefl.errors import UnreadableError
+from securefl.federation.kept_totals import KeptTotals
+from securefl.files import read_file
+from securefl.learning.effects import linear_effects
+from securefl.learning.stages.programme import Programme
+from securefl.learning.stages.train import Train
+from securefl.learning.tasks import task_of
+from securefl.learning.update_lengths import noise_in_weight, trained_weights, update_lengths
+from securefl.report.whole_report import ModelCheck, WholeReport
+from securefl.researcher.durable_run import FOLDER, TOTALS
+from securefl.researcher.run_study import RECORDS
+from securefl.study.counts import evaluation_of
+from securefl.study.noise_shares import noise_shares
+from securefl.study.stages import makes_model
+from securefl.study.training import training_if_any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.learning.effects import Effect
+    from securefl.learning.tasks.told import Told
+    from securefl.learning.update_lengths import UpdateLength
+    from securefl.study.schema import Study
+    from securefl.types import IntArray
+
+
+def whole_report(
+    folder: Path,
+    plan: RoundPlan,
+    result: Mapping[str, Any],
+    tables: Sequence[Told],
+) -> WholeReport:
+    """Gather the report.
+
+    Args:
+        folder: the study's folder at its researcher.
+        plan: the study.
+        result: as :func:`securefl.researcher.results.read_result` gives it.
+        tables: what stages found that make no model.
+
+    Raises:
+        UnreadableError: a kept total or record was altered or damaged.
+    """
+    rounds = _records(folder / RECORDS)
+    lengths, effects = _training(plan.study, folder)
+    return WholeReport(
+        study=plan.study,
+        digest=plan.digest,
+        result=result,
+        rounds=rounds,
+        lengths=lengths,
+        effects=effects,
+        judged=_judged(plan.study, result, rounds),
+        tables=tables,
+    )
+
+
+def _records(file: Path) -> list[dict[str, Any]]:
+    """The coordinator's record of each round; none where the folder does not hold it."""
+    try:
+        lines = read_file(file).decode().splitlines()
+        return [json.loads(one) for one in lines if one.strip()]
+    except FileNotFoundError:
+        return []
+    except ValueError:
+        raise UnreadableError(
+            f"{file} is damaged.", next_step="Take it out of a backup, or do without a report."
+        ) from None
+
+
+def _training(study: Study, folder: Path) -> tuple[list[UpdateLength], list[Effect]]:
+    """Lengths of updates and effects of columns, out of the opened sums."""
+    totals = _training_totals(study, folder)
+    train = training_if_any(study)
+    if train is None or len(totals) != train.rounds:
+        return [], []
+    if totals[0][0].size != trained_weights(study, ()).size:
+        return [], []  # the strategy's sums are more than one mean update
+    lengths = update_lengths(study, totals)
+    noise = noise_in_weight(study, min(contributors for _, contributors in totals))
+    if noise is None:
+        return lengths, []
+    return lengths, linear_effects(study, trained_weights(study, totals), noise)
+
+
+def _training_totals(study: Study, folder: Path) -> list[tuple[IntArray, int]]:
+    """Opened sums of the rounds that train."""
+    programme = Programme(study)
+    kept = KeptTotals(folder / FOLDER / TOTALS)
+    try:
+        return [
+            (total, contributors)
+            for number, total, contributors in kept.all()
+            if isinstance(programme.at(number).stage, Train)
+        ]
+    except FileNotFoundError:
+        return []
+
+
+def _judged(
+    study: Study, result: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]]
+) -> ModelCheck | None:
+    """The check of the model again, off its released histogram."""
+    if not makes_model(study) or "histogram" not in result:
+        return None
+    contributors = len(study.cohort)
+    if rounds:
+        contributors = len(rounds[-1]["contributions"])
+    task = task_of(study.data)
+    evaluation = task.evaluate(
+        np.asarray(result["histogram"], dtype=np.int64),
+        evaluation_of(study),
+        noise_shares(study).in_sum(contributors),
+    )
+    return ModelCheck(
+        task.told(evaluation),
+        evaluation.low,
+        evaluation.high,
+        task.least,
+    )
