@@ -47,7 +47,12 @@ class Run:
 
 
 def one_run(
-    study: Template, tables: Mapping[str, bytes], sizes: Mapping[str, int], seed: int
+    study: Template,
+    tables: Mapping[str, bytes],
+    sizes: Mapping[str, int],
+    seed: int,
+    *,
+    own_gradients: bool = False,
 ) -> Run:
     """Train and check a study with a linear model on one split.
 
@@ -56,6 +61,7 @@ def one_run(
         tables: of the hospitals.
         sizes: published ones; a hospital's weight is its part of them.
         seed: of the split.
+        own_gradients: whether the family's own function gives the gradients.
     """
     halves = {}
     for site, table in tables.items():
@@ -65,7 +71,9 @@ def one_run(
     draws, training = RandomDraws(SystemRandomness()), training_of(study)
     evaluation, task = evaluation_of(study), task_of(study.data)
     family = family_of(training.model, study.data)
-    gradients, whole = closed_gradients(task), sum(sizes.values())
+    whole = sum(sizes.values())
+    # closed gradients are Opacus', only faster; a family that has its own keeps them
+    gradients = family.gradients(task) if own_gradients else closed_gradients(task)
     steps = []
     for site, (train, _) in halves.items():
         rule = StepRule.from_study(study, Fraction(sizes[site], whole))

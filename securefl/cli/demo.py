@@ -37,15 +37,15 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="NAME",
     help=(
-        "Which study: thyroid, thyroid-classes, thyroid-number, thyroid-table, visits-count,"
-        " recurrence-curve, fraud, heart or survival."
+        "Which study: thyroid, thyroid-classes, thyroid-number, thyroid-table, thyroid-additive,"
+        " visits-count, recurrence-curve, fraud, heart, heart-additive or survival."
     ),
 )
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help=(
-        "Folder of tables that you downloaded: heart needs the four UCI files in its heart/,"
+        "Folder of tables that you downloaded: heart and heart-additive need the four UCI files in its heart/,"
         " survival needs chains/flchain.arff."
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,9 +15,10 @@ from securefl.errors import UsageError
 from securefl.files import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from securefl.learning.stages.stage import FigureRow
+    from securefl.learning.tasks.told import Told
 
 _HEADS = ("name", "group", "figure", "value", "low", "high")
 
@@ -57,7 +58,7 @@ def report(
     page = report_page(
         result,
         study.study.title,
-        found.tables(units(study)),
+        [*found.tables(units(study)), *_model_tables(result)],
         asks=study.quality is not None and task_of(study.data).asks(study.quality),
     )
     if csv_file:
@@ -75,6 +76,17 @@ def report(
         raise UsageError(
             "No audit extract has come.", next_step="Ask the hospitals whether their agents run."
         )
+
+
+def _model_tables(result: Mapping[str, Any]) -> list[Told]:
+    """What the model's columns contribute, where it can be read and still lies there."""
+    from securefl.learning.artefact import load_model
+
+    folder = Path(result.get("model") or "")
+    if not (folder / "model.json").is_file():
+        return []
+    told = load_model(folder).contributions
+    return [] if told is None else [told]
 
 
 def _write_csv(rows: Sequence[FigureRow], file: Path) -> None:

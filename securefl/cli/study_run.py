@@ -135,11 +135,14 @@ def _run(
     found.wait(seconds=seconds)
     file, result = found.file, _run_with_bar(found, out)
     made = result.made
+    tables = [table for r in result.outcome.results for table in r.tables(units(file))]
+    if made is not None and made.model.contributions is not None:
+        tables.append(made.model.contributions)
     outcome = outcome_page(
         study_title=file.study.title,
         model=None if made is None else _model_outcome(made, file),
         found=[row for r in result.outcome.results for row in r.rows(units(file))],
-        tables=[table for r in result.outcome.results for table in r.tables(units(file))],
+        tables=tables,
         lost=result.lost,
     )
     extracts = extracts_page(result.extracts, file.cohort)

@@ -123,6 +123,7 @@ DEMONSTRATIONS: Final[dict[str, Demonstration]] = {
         _thyroid("thyroid-classes"),
         _thyroid("thyroid-number"),
         _thyroid("thyroid-table"),
+        _thyroid("thyroid-additive"),
         Demonstration("visits-count", "visits", visits.tables, _INVENTED, shown="island"),
         Demonstration(
             "recurrence-curve",
@@ -134,6 +135,14 @@ DEMONSTRATIONS: Final[dict[str, Demonstration]] = {
         Demonstration("fraud", "payments", fraud.tables, _BANKS, shown="village"),
         Demonstration(
             "heart",
+            "heart",
+            heart_tables,
+            _HEART,
+            shown="hungarian",
+            delta="1e-4",
+        ),
+        Demonstration(
+            "heart-additive",
             "heart",
             heart_tables,
             _HEART,

@@ -34,6 +34,7 @@ from securefl.study.words import USUAL, Words
 
 if TYPE_CHECKING:
     from securefl.learning.tasks.task import Task
+    from securefl.learning.tasks.told import Told
     from securefl.types import FloatArray
 
 WEIGHTS, CARD, FACTS = "model.safetensors", "model_card.md", "model.json"
@@ -109,6 +110,11 @@ class Model(Shown):
         ]
 
     @property
+    def contributions(self) -> Told | None:
+        """What each column adds to a score, where the model can be read so."""
+        return _contributions(self.theta, self.spec, self.data)
+
+    @property
     def intended_use(self) -> str:
         """Purpose of the model, from its card."""
         return self.facts.intended_use
@@ -160,7 +166,10 @@ def save_model(
         name: np.ascontiguousarray(value)
         for name, value in family_of(spec, data).tensors(theta).items()
     }
-    weights, card = save(tensors), model_card(spec, data, facts).encode()
+    weights, card = (
+        save(tensors),
+        model_card(spec, data, facts, _contributions(theta, spec, data)).encode(),
+    )
     body = {
         "schema": _SCHEMA,
         "model": _plain(spec.model_dump()),
@@ -230,8 +239,24 @@ def load_model(folder: Path | str) -> Model:
     return Model(theta, spec, data, facts, hashlib.sha256(raw).hexdigest())
 
 
-def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
-    """The card as Markdown (headings after Mitchell et al. 2019, arXiv:1810.03993)."""
+def _contributions(theta: FloatArray, spec: ModelSpec, data: DataSpec) -> Told | None:
+    return family_of(spec, data).contributions(theta, data.columns, task_of(data))
+
+
+def model_card(
+    spec: ModelSpec,
+    data: DataSpec,
+    facts: ModelFacts,
+    contributions: Told | None = None,
+) -> str:
+    """The card as Markdown (headings after Mitchell et al. 2019, arXiv:1810.03993).
+
+    Args:
+        spec: the declarative model.
+        data: the study's columns.
+        facts: of the model.
+        contributions: of its columns, where it can be read.
+    """
     task = task_of(data)
     kind, say = family_of(spec, data).words(task), facts.words.say
     lines = [
@@ -287,7 +312,17 @@ def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
             f"| {column.name} | {values}{f'; {notes}' if notes else ''} |"
             f" {'yes' if column.missing == 'flag' else 'no'} |"
         )
-    return "\n".join([*lines, "", *_score_meaning(facts, task), ""])
+    read = _readable(contributions)
+    return "\n".join([*lines, "", *read, *_score_meaning(facts, task), ""])
+
+
+def _readable(told: Told | None) -> list[str]:
+    """The model itself, where it can be read."""
+    if told is None:
+        return []
+    steps = [f"- {' '.join(cell or '' for cell in row)}" for row in told.cells]
+    curves = [f"- {line}" for line in told.lines]
+    return [f"## {told.metric}", "", *told.sentences, "", *curves, *steps, ""]
 
 
 def _score_meaning(facts: ModelFacts, task: Task) -> list[str]:

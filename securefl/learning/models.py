@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from securefl.errors import MessageError
 from securefl.learning.families import FAMILIES
-from securefl.learning.features import feature_names
 from securefl.learning.tasks import task_of
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ _ROWS_AT_ONCE = 256
 def family_of(model: ModelSpec, data: DataSpec) -> Family:
     """The model that a study describes, with the shapes that its data give it."""
     outputs = task_of(data).outputs
-    return FAMILIES[model.family](model, len(feature_names(data)), outputs)
+    return FAMILIES[model.family].of(model, data.columns, outputs)
 
 
 def predict(

@@ -126,7 +126,7 @@ def _check_figures(
     if (model.spec, model.data) != (training_of(study).model, study.data):
         raise _refused("its description is not that of the study")
     if model.facts != facts or files[bundle.CARD].decode("utf-8", "replace") != model_card(
-        model.spec, model.data, facts
+        model.spec, model.data, facts, model.contributions
     ):
         raise _refused("its card does not say what follows from the study and the figures")
 

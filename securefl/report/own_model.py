@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.report.page import Page, Paragraph, Quoted, Tone, facts, page, section
-from securefl.report.told import told_table
+from securefl.report.page import Page, Paragraph, Quoted, Section, Tone, facts, page, section
+from securefl.report.told import told_section, told_table
 from securefl.report.wording import in_words
 
 if TYPE_CHECKING:
@@ -52,8 +52,17 @@ def own_model_page(
             facts(about.figures.items()),
         ),
         section("On your own patients, exactly", *_own(told, why_not)),
+        *_contributions(model),
     )
     return in_words(shown, about.words)
+
+
+def _contributions(model: Model) -> list[Section]:
+    """The model itself, where it can be read."""
+    told = model.contributions
+    if told is None:
+        return []
+    return [told_section(told)]
 
 
 def _own(told: Told | None, why_not: str) -> list[Block]:

@@ -94,6 +94,7 @@ FAMILIES: Registry[FamilyMaker] = Registry(
     {
         "linear": "securefl.learning.families.linear:Linear",
         "perceptron": "securefl.learning.families.perceptron:Perceptron",
+        "additive": "securefl.learning.families.additive:Additive",
     },
 )
 STRATEGIES: Registry[StrategyMaker] = Registry(

@@ -48,6 +48,7 @@ TASK_EXAMPLES = {
 }
 #: Name → sections of the study file.
 FAMILY_EXAMPLES = {
+    "additive": [SimpleNamespace(knots=5, smoothing=0), SimpleNamespace(knots=12, smoothing=2)],
     "linear": [SimpleNamespace()],
     "perceptron": [SimpleNamespace(hidden=(5,)), SimpleNamespace(hidden=(33, 7))],
 }

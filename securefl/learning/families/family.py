@@ -17,13 +17,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from securefl.learning.encoding import column_features
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from securefl.learning.steps import GradientFunction
     from securefl.learning.tasks.task import Task
+    from securefl.learning.tasks.told import Told
+    from securefl.study.columns import Column
     from securefl.study.training import ModelSpec
     from securefl.types import FloatArray
 
@@ -45,6 +49,17 @@ class Family(ABC):
     @abstractmethod
     def __init__(self, section: Any, inputs: int, outputs: int) -> None:  # noqa: ANN401 - each family has a section of its own
         """See the class."""
+
+    @classmethod
+    def of(
+        cls,
+        section: Any,  # noqa: ANN401 - as above
+        columns: Sequence[Column],
+        outputs: int,
+    ) -> Self:
+        """The model for a study's columns. A family that only counts features leaves it as it is."""
+        inputs = sum(len(column_features(column)) for column in columns)
+        return cls(section, inputs, outputs)
 
     @property
     @abstractmethod
@@ -99,6 +114,16 @@ class Family(ABC):
         if set(tensors) != {"theta"}:
             raise KeyError("theta")
         return tensors["theta"].reshape(self.parameters)
+
+    def contributions(
+        self,
+        theta: FloatArray,
+        columns: Sequence[Column],
+        task: Task,
+    ) -> Told | None:
+        """What each column adds to a score, in words and pictures, where the model can be read so."""
+        del theta, columns, task
+        return None
 
     @abstractmethod
     def words(self, task: Task) -> str:
