@@ -167,13 +167,15 @@ class Coordinator:
         done = _Done(StudyProgress(self._plan))
         last = None
         for finished in self._memory.finished():
+            if last is not None:
+                done.absorb(last[0])
             last = finished, self._take(finished, done)
             self._exchange.leave(finished.record.round, done.last_transcript)
             if watch:
                 watch(finished.record)
-            done.absorb(finished)
         if last is not None:
             self._tell(*last, done.last_transcript)
+            done.absorb(last[0])
         if not self._instances and not done.records and self._memory.begun(1) is None:
             self.assemble(2.0 * study.schedule.round_deadline)
         while len(done.records) < self._plan.last_round:

@@ -8,8 +8,7 @@ In the hospital's folder, for its owner alone::
     models/NAME/                     a model that passed every check
 
 A study is settled whether or not its model comes; it may come days later. The hashes are durable, so
-an agent that was started again in between checks it as well. One that is started again while the study
-runs ends its part in it, and is sent no model: nobody goes on with totals that it did not verify.
+an agent that was started again in between, or while the study ran, checks it as well.
 """
 
 from __future__ import annotations

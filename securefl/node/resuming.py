@@ -19,6 +19,7 @@ from securefl.node.decisions import all_approvals
 from securefl.node.durable_contribution import DurableContribution, kept_contribution
 from securefl.node.entering import Entering
 from securefl.node.instances import check_alone
+from securefl.node.models import remember_total
 from securefl.secagg.own_place import manifest_limit
 from securefl.study.study_id import short_digest
 
@@ -93,9 +94,12 @@ class Resuming(Entering):
 
     def _restored(self, approvals: dict[str, Approval], worker: Worker) -> Resumed:
         own, participant = self.own, self._participant(approvals)
-        for number, total, contributors in self.rounds.totals.all():
-            if participant.following is not None:
-                participant.following.take(number, total, contributors)
+        following = participant.following
+        if following is not None:
+            for number, total, contributors in self.rounds.totals.all():
+                following.take(number, total, contributors)
+                # killed between the two, it would not know the last one's hash
+                remember_total(own.site, own.plan, number, following.last_total)
         number = self.rounds.contributed()
         unsent = None
         if number:

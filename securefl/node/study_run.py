@@ -225,6 +225,7 @@ class StudyRun:
         """Verify the last total of a study that was completed. Nothing is answered after it, so one
         that cannot be verified costs no more than that.
         """
+        self.unmasking.recall(running.participant.later)
         if not self._verify(running):
             self.own.say(f"the last total could not be verified: {running.totals.missing}")
 

@@ -8,6 +8,7 @@ study keeps them in the house.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from securefl.secagg.survivor_contribution import head_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from securefl.boards.slot import Slot
     from securefl.federation.round_plan import RoundPlan
@@ -107,6 +109,29 @@ class UnmaskingSender:
             )
         return True
 
+    def recall(self, later: UnmaskingStage | None) -> None:
+        """Sign once more what this hospital signed before its agent was killed; nothing leaves.
+
+        So a study that ended meanwhile is verified to its end. Where something is not in the store
+        any more, nothing is signed.
+
+        Raises:
+            StoreError: the store is away; call again.
+        """
+        if later is None or later.survivors is not None:
+            return
+        number = later.terms.facts.round
+        if not (self._said / f"{number:05d}-signature").exists():
+            return
+        proposal = self._round(later).proposal(later.terms).read()
+        if proposal is not None:
+            with suppress(MessageError, RoundError):
+                self._sign(later, proposal)
+
+    @property
+    def _said(self) -> Path:
+        return self.site.study_folder(self.plan.digest) / "said"
+
     def record(self, terms: SurvivorTerms, record: Record) -> None:
         """Make a signature or an answer durable; see
         :class:`securefl.federation.unmasking_stage.RecordKeeper`.
@@ -115,7 +140,8 @@ class UnmaskingSender:
             RoundError: something else of that kind was made in that round before.
             NotApprovedError: paused, or ended.
         """
-        folder = private_folder(private_folder(self.site.study_folder(self.plan.digest)) / "said")
+        private_folder(self._said.parent)
+        folder = private_folder(self._said)
         file = folder / f"{terms.facts.round:05d}-{record.kind}"
         if file.exists() and read_file(file) != record.message:
             raise RoundError(
@@ -135,16 +161,9 @@ class UnmaskingSender:
             proposal = at.proposal(later.terms).read()
             if proposal is None:
                 return None
-            limit = head_limit(later.terms)
-
-            def head_of(site: str) -> ContributionHead:
-                slot = at.contribution(site, limit)
-                return self._refusals.read(slot, lambda: later.read(site, slot.read_head(limit)))
-
-            data = later.agree(proposal, head_of)
             return Outgoing(
                 at.agreement(self.site.name),
-                data,
+                self._sign(later, proposal),
                 f"round {facts.round}: the signature under who is left",
             )
         answer = later.answer(_agreements(later.survivors.names, at))
@@ -155,6 +174,16 @@ class UnmaskingSender:
             answer,
             f"round {facts.round}: the one unmasking answer",
         )
+
+    def _sign(self, later: UnmaskingStage, proposal: bytes) -> bytes:
+        """This hospital's signature under the proposed set, which is durable."""
+        at, limit = self._round(later), head_limit(later.terms)
+
+        def head_of(site: str) -> ContributionHead:
+            slot = at.contribution(site, limit)
+            return self._refusals.read(slot, lambda: later.read(site, slot.read_head(limit)))
+
+        return later.agree(proposal, head_of)
 
     def _round(self, later: UnmaskingStage) -> RoundBoard:
         return RoundBoard.of(self.site.board, later.terms.facts)

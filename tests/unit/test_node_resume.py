@@ -79,5 +79,10 @@ def test_killed_anywhere_the_hospital_goes_on(c, undisturbed, monkeypatch, kind,
     state = me.site.ledger.state.study(study.digest)
     assert len(state.sent) == study.plan.last_round
     assert state.reservation.population == "clinic"
+    folder = me.site.study_folder(study.digest)
+    assert (folder / "verified" / "model").exists()
+    # the last total is verified by whoever signed for it; two signatures of three are enough here
+    signed = kind == "full" or (folder / "said" / "00002-signature").exists()
+    assert (folder / "verified" / "histogram").exists() is signed
     # nothing is drawn again for what is on the disk
     assert sum(me.drawn.values()) <= study.plan.last_round + 1

@@ -984,7 +984,7 @@ def test_while_the_store_does_not_show_who_was_in_the_last_round_the_study_is_no
     shown = [False]
     scene.run.running.participant.done, scene.run.running.participant.later = (
         scene.run.plan.last_round,
-        SimpleNamespace(),
+        SimpleNamespace(survivors="those that were signed for"),
     )
     scene.run.unmasking.was_counted = lambda _: shown[0]
     scene.board.post(
