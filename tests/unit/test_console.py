@@ -385,3 +385,22 @@ def test_a_console_that_was_told_its_language_asks_no_browser(c):
     made.open()
     assert '<html lang="de">' in made.get("inbox", ("accept-language", "en")).text
     made.close()
+
+
+def test_a_study_file_of_50_megabytes_is_refused_on_its_page(client, c):
+    study = study_of(c)
+    file = c.root / ME / "studies" / study.digest / "study.toml"
+    file.write_bytes(study.sealed.text + b"# more\n" * (50_000_000 // 7))
+    answer = client.get(f"requests/{study.digest}")
+    assert answer.status == 500
+    assert len(answer.body) < 10_000
+    assert client.get("inbox").status == 200
+    assert client.post(f"requests/{study.digest}/refuse", reason="too large").status == 303
+    assert client.faults == []
+
+
+def test_new_requests_are_looked_for_where_no_agent_runs(client):
+    assert "Look for new requests" in client.get("inbox").words
+    answer = client.post("inbox/fetch")
+    assert (answer.status, answer.header("location")) == (303, f"/{client.room}/inbox?fetched")
+    assert "Looked for new requests." in client.get("inbox?fetched").words
