@@ -24,6 +24,7 @@ from securefl.cli.site_folder import site_option as _site_option
 from securefl.cli.site_keys import checkpoint, rotate_key
 from securefl.cli.site_model import model
 from securefl.cli.site_personal import personalize
+from securefl.cli.site_policy import policy
 from securefl.cli.site_requests import approve, inbox, refuse, review, withdraw
 
 
@@ -32,7 +33,7 @@ def site() -> None:
     """A hospital: keys, data sets, budget, requests, approvals, agent.
 
     The order of a new hospital: init, exchange cards and `trust` them, `data add`, `budget set`,
-    `start`. Then requests arrive: `inbox`, `review`, and `approve` or `refuse`. After a study:
+    `policy set`, `start`. Then requests arrive: `inbox`, `review`, and `approve` or `refuse`. After a study:
     `model`, `personalize`. In a browser: `console`. To stop: `pause`, `withdraw`, `budget revoke`. Now and then `backup`.
     Seldom: `restore`, `rotate-key` for new keys, `checkpoint` when a ledger is doubted.
     """
@@ -116,6 +117,7 @@ for _command in (
     model,
     personalize,
     console,
+    policy,
 ):
     site.add_command(_command)
 

@@ -5,7 +5,7 @@ Every check is this hospital's own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from securefl.errors import BudgetError, DataError, SecureFLError, StudyError, U
 from securefl.learning.stages.programme import charges_of
 from securefl.learning.table import near_name
 from securefl.node.agreements import agreement_faults
+from securefl.node.own_policy import policy_faults
 from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.planning import over_budget
 from securefl.study.consistency import check_consistency
@@ -75,7 +76,10 @@ def review(site: Site, sealed: SealedStudy, now: datetime) -> Review:
         check_consistency(sealed.study, PldAccountant(), sealed.text.decode())
     except SecureFLError as error:
         figures = (error,)
-    return _review(site, sealed, now, figures)
+    found = _review(site, sealed, now, figures)
+    # asked before a yes and not again afterwards: a yes that was given is the owner's own word
+    own = policy_faults(site, sealed.study, found.quote)
+    return replace(found, faults=(*found.faults, *own))
 
 
 def review_again(site: Site, sealed: SealedStudy, now: datetime) -> Review:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.report.isolation import isolation_sentence
-from securefl.report.page import Code, Outside, Page, Paragraph, Tone, facts, page, section
+from securefl.report.page import Code, Outside, Page, Paragraph, Tone, facts, page, section, when
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from securefl.report.isolation import Isolation
 
 
@@ -20,6 +22,7 @@ def settings_page(
     folder: str,
     isolation: Isolation,
     version: str,
+    rules: Sequence[tuple[str, str]] | None = None,
 ) -> Page:
     """The settings as a page.
 
@@ -31,6 +34,7 @@ def settings_page(
         folder: where keys and ledger lie.
         isolation: what the machine enforces on the worker.
         version: securefl's.
+        rules: of the owner's policy, label and value; None where there is none.
     """
     return page(
         "Settings",
@@ -54,6 +58,11 @@ def settings_page(
                     ("securefl", version),
                 ]
             ),
+        ),
+        section(
+            "Policy: a request against it cannot be approved",
+            facts(rules or ()),
+            when(rules is None, Paragraph("None was signed here.", Tone.QUIET)),
         ),
         Paragraph("They are read here, and changed in the folder's `site.toml`.", Tone.QUIET),
     )

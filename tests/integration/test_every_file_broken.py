@@ -47,6 +47,8 @@ HOSPITAL = {
     "site personalize": "site personalize nothing --site {here}",
     "site model show": "site model show nothing --site {here}",
     "site pause": "site pause --site {here}",
+    "site policy drop": "site policy drop --yes --site {here}",
+    "site policy show": "site policy show --site {here}",
     "site refuse": "site refuse nothing --reason none --site {here}",
     "site restore": "site restore {beside}/backup --yes --site {here}",
     "site review": "site review nothing --site {here}",
@@ -82,6 +84,7 @@ GIVEN = {
     "study simulate": "study simulate {file} --mock",
     "study design": "study design {file} --label target --out {beside}/made.toml",
     "predict": "predict {beside}/model {file}",
+    "site policy set": "site policy set {file} --yes --site {here}",
     "site trust": "site trust {file} --yes --site {here}",
     "site data check": "site data check {file} --columns {beside}/protocol.toml --site {here}",
     "site data add": (

@@ -299,6 +299,7 @@ def settings():
         folder="/srv/svi",
         isolation=Isolation.NETWORK,
         version="0.1.0",
+        rules=[("purposes", "DUO:0000042"), ("largest epsilon of a study", "1")],
     )
 
 

@@ -26,6 +26,8 @@ ACTS = {
     "budget set",
     "init",
     "pause",
+    "policy drop",
+    "policy set",
     "refuse",
     "restore",
     "start",

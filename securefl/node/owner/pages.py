@@ -175,6 +175,7 @@ def settings_page(found: OwnSettings) -> Page:
         folder=str(found.folder),
         isolation=found.isolation,
         version=found.version,
+        rules=found.rules,
     )
 
 

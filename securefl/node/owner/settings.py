@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from securefl.boards.url import without_password
 from securefl.environment import version
 from securefl.node.isolation import isolation
+from securefl.node.own_policy import kept_policy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,7 @@ class OwnSettings:
         folder: where keys and ledger lie.
         isolation: what the machine enforces on the worker.
         version: securefl's.
+        rules: of the owner's policy, label and value; None where there is none.
     """
 
     name: str
@@ -37,11 +39,16 @@ class OwnSettings:
     folder: Path
     isolation: Isolation
     version: str
+    rules: list[tuple[str, str]] | None
 
 
 def read_settings(site: Site) -> OwnSettings:
-    """Read the settings; nothing secret is among them."""
-    kept = site.settings
+    """Read the settings; nothing secret is among them.
+
+    Raises:
+        UnreadableError: the policy is not signed by this hospital.
+    """
+    kept, policy = site.settings, kept_policy(site)
     return OwnSettings(
         name=kept.name,
         legal_name=kept.legal_name,
@@ -50,4 +57,5 @@ def read_settings(site: Site) -> OwnSettings:
         folder=site.path,
         isolation=isolation(),
         version=version(),
+        rules=None if policy is None else policy.rows(),
     )

@@ -1,0 +1,83 @@
+"""``securefl site policy``: rules of the owner that every request must keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from securefl.cli.screen import confirm, json_option, say, write_json
+from securefl.cli.site_folder import open_site, site_option
+
+if TYPE_CHECKING:
+    from securefl.study.owner_policy import OwnerPolicy
+
+
+@click.group()
+def policy() -> None:
+    """Your own rules: a request against them cannot be approved, and its page says why.
+
+    They are a TOML file: schema = "securefl-policy/1" and any of researchers, purposes,
+    largest_epsilon, largest_share, least_hospitals, tasks, families. A rule that is left out allows
+    everything. Studies that you approved before go on.
+    """
+
+
+@policy.command("set")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--yes", is_flag=True, help="You have read what it says.")
+@site_option
+def policy_set(file: Path, yes: bool, folder: str | None) -> None:
+    """Sign the rules in FILE with this hospital's key; they replace the ones before."""
+    from securefl.files import read_given
+    from securefl.node.owner import policy as owner
+    from securefl.study.owner_policy import MAX_POLICY_BYTES
+
+    here = open_site(folder)
+    plan = owner.plan_policy(here, read_given(file, MAX_POLICY_BYTES))
+    _say_rules(plan.policy)
+    confirm(f"Sign these rules for {here.name}?", yes=yes, read="the lines above")
+    owner.set_policy(here, plan)
+    say("Signed: from now on a request against them cannot be approved.")
+
+
+@policy.command("show")
+@json_option
+@site_option
+def policy_show(json_file: str | None, folder: str | None) -> None:
+    """Show the rules that hold."""
+    from securefl.node.owner.policy import kept_policy
+
+    found = kept_policy(open_site(folder))
+    if json_file:
+        rules = None
+        if found is not None:
+            rules = found.model_dump(mode="json", by_alias=True, exclude_none=True)
+        write_json({"policy": rules}, json_file)
+    if json_file == "-":
+        return
+    if found is None:
+        say("No policy was signed here: every request is yours to judge.")
+    else:
+        _say_rules(found)
+
+
+@policy.command("drop")
+@click.option("--yes", is_flag=True, help="You know that every request can be approved then.")
+@site_option
+def policy_drop(yes: bool, folder: str | None) -> None:
+    """Take the rules away."""
+    from securefl.node.owner.policy import drop_policy
+
+    here = open_site(folder)
+    confirm(f"Take away the rules of {here.name}?", yes=yes)
+    say("Taken away." if drop_policy(here) else "There were none.")
+
+
+def _say_rules(found: OwnerPolicy) -> None:
+    rows = found.rows()
+    if not rows:
+        say("It has no rule: everything is allowed.")
+    for label, value in rows:
+        say(f"  {label:<28} {value}")

@@ -1,0 +1,153 @@
+"""Policy of an owner: which studies may be approved at all, as a file of rules."""
+
+from __future__ import annotations
+
+import tomllib
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from securefl.errors import StudyError
+from securefl.study.fields import DecimalText, Name, Section, tuples
+
+if TYPE_CHECKING:
+    from securefl.study.schema import Study
+
+Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+Duo = Annotated[str, Field(pattern=r"^DUO:[0-9]{7}$")]
+#: A policy is a few lines.
+MAX_POLICY_BYTES = 64 * 1024
+
+
+class OwnerPolicy(Section):
+    """Rules that a study must keep; one that is left out allows everything.
+
+    Attributes:
+        researchers: names, as on their cards, who may ask.
+        purposes: codes of the Data Use Ontology; each of a study's must be among them.
+        largest_epsilon: of one study, for one patient.
+        largest_share: of a population's budget that one study may take, 0 to 1.
+        least_hospitals: that take part.
+        tasks: what may be predicted, by the tasks' names.
+        families: of models.
+    """
+
+    schema_: Literal["securefl-policy/1"] = Field(alias="schema")
+    researchers: tuple[Name, ...] | None = None
+    purposes: tuple[Duo, ...] | None = None
+    largest_epsilon: Annotated[DecimalText, Field(gt=0, le=1000)] | None = None
+    largest_share: Annotated[DecimalText, Field(gt=0, le=1)] | None = None
+    least_hospitals: Annotated[int, Field(ge=2, le=1000)] | None = None
+    tasks: tuple[Word, ...] | None = None
+    families: tuple[Word, ...] | None = None
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Each rule as a label and its value."""
+        named = [
+            ("who may ask", _listed(self.researchers)),
+            ("purposes", _listed(self.purposes)),
+            ("largest epsilon of a study", _text(self.largest_epsilon)),
+            ("largest share of the budget", _text(self.largest_share)),
+            ("fewest hospitals", _text(self.least_hospitals)),
+            ("what may be predicted", _listed(self.tasks)),
+            ("models", _listed(self.families)),
+        ]
+        return [(label, value) for label, value in named if value is not None]
+
+
+def read_policy(text: bytes) -> OwnerPolicy:
+    """Read a policy from TOML.
+
+    Raises:
+        StudyError: it is none, with the rule that is wrong.
+    """
+    try:
+        return made_policy(tomllib.loads(text.decode()))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _refused(str(error)) from None
+
+
+def made_policy(raw: dict[str, Any]) -> OwnerPolicy:
+    """A policy from its values. Raises as :func:`read_policy`."""
+    try:
+        return OwnerPolicy.model_validate(tuples(raw))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise _refused(f"{place}: {first['msg']}") from None
+
+
+def broken_rules(
+    policy: OwnerPolicy,
+    study: Study,
+    *,
+    epsilon: Decimal,
+    share: Decimal | None,
+) -> list[str]:
+    """Rules that a study does not keep, a sentence each; words of the study are names and figures.
+
+    Args:
+        policy: of the owner.
+        study: that is asked for.
+        epsilon: for one patient.
+        share: of the budget that it asks for; None where it cannot be priced.
+    """
+    found = []
+    who = study.coordinator.name
+    if policy.researchers is not None and who not in policy.researchers:
+        found.append(f"{who} is not among those who may ask.")
+    found += _purposes(policy, study)
+    if policy.largest_epsilon is not None and epsilon > policy.largest_epsilon:
+        found.append(f"Its epsilon is {epsilon:f}; at most {policy.largest_epsilon:f} is allowed.")
+    if policy.largest_share is not None and share is not None and share > policy.largest_share:
+        found.append(f"It takes {share:f} of the budget; at most {policy.largest_share:f} may be.")
+    count = len(study.participants)
+    if policy.least_hospitals is not None and count < policy.least_hospitals:
+        found.append(f"{count} hospitals take part; {policy.least_hospitals} are the fewest.")
+    return [*found, *_models(policy, study)]
+
+
+def _purposes(policy: OwnerPolicy, study: Study) -> list[str]:
+    """Rule on the purposes: a study that names none says nothing of what it is for."""
+    if policy.purposes is None:
+        return []
+    if not study.study.duo:
+        return ["It names no purpose of the Data Use Ontology."]
+    odd = [code for code in study.study.duo if code not in policy.purposes]
+    return [f"The purpose {code} is not allowed." for code in odd]
+
+
+def _models(policy: OwnerPolicy, study: Study) -> list[str]:
+    """Rules on what is predicted, and by what."""
+    from securefl.study.training import training_if_any
+
+    found = []
+    task = study.data.label.task
+    if policy.tasks is not None and task not in policy.tasks:
+        found.append(f"To predict {task} is not allowed.")
+    train = training_if_any(study)
+    family = None if train is None else train.model.kind
+    if policy.families is not None and family is not None and family not in policy.families:
+        found.append(f"Models of the kind {family} are not allowed.")
+    return found
+
+
+def _refused(why: str) -> StudyError:
+    return StudyError(
+        f"That is no policy: {why}.",
+        whose="this hospital's data owner",
+        next_step="`securefl site policy --help` names the rules that there are.",
+    )
+
+
+def _listed(names: tuple[str, ...] | None) -> str | None:
+    if names is None:
+        return None
+    return ", ".join(names) or "nobody and nothing"
+
+
+def _text(value: Decimal | int | None) -> str | None:
+    if value is None:
+        return None
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
