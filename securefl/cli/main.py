@@ -39,6 +39,11 @@ _COMMANDS = {
         "aggregator",
         "The neutral party that adds ciphertexts without a key.",
     ),
+    "consortium": (
+        "securefl.cli.consortium",
+        "consortium",
+        "An agreement that all parties sign and each hospital's machine holds.",
+    ),
     "audit": (
         "securefl.cli.audit",
         "audit",

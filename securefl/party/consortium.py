@@ -222,9 +222,14 @@ def sign(folder: ConsortiumFolder, mine: PartyFolder, at: str) -> SealedAgreemen
             another one.
     """
     sealed = plan_signature(folder, mine)
-    signed = AgreementSignature(sealed.digest, mine.name, at).dump(mine.identity.sign)
-    replace_file(folder.signature_file(mine.name), signed, mode=0o644)
+    write_signature(folder, mine, sealed.digest, at)
     return sealed
+
+
+def write_signature(folder: ConsortiumFolder, mine: PartyFolder, digest: str, at: str) -> None:
+    """Write this party's signature under the agreement ``digest``, which a person has read."""
+    signed = AgreementSignature(digest, mine.name, at).dump(mine.identity.sign)
+    replace_file(folder.signature_file(mine.name), signed, mode=0o644)
 
 
 def plan_signature(folder: ConsortiumFolder, mine: PartyFolder) -> SealedAgreement:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from securefl.agreement.sealed import SealedAgreement
 from securefl.errors import StudyError, UsageError, file_error
-from securefl.files import replace_file
+from securefl.files import read_given, replace_file
 from securefl.party.consortium import (
     AGREEMENT,
     CARDS,
@@ -26,6 +26,7 @@ from securefl.party.consortium import (
     SIGNATURES,
     ConsortiumFolder,
 )
+from securefl.statement import MAX_SMALL
 from securefl.study.fields import NAME
 from securefl.study.parse import AGREEMENT as FILE_WORDS
 from securefl.study.parse import load_raw
@@ -300,7 +301,7 @@ def next_version(folder: ConsortiumFolder) -> ConsortiumFolder:
     aside = folder.earlier(sealed.digest)
     replace_file(aside.path / PROSE, folder.prose(), mode=0o644)
     for name in _signature_names(folder):
-        data = folder.signature_file(name).read_bytes()
+        data = read_given(folder.signature_file(name), MAX_SMALL)
         replace_file(aside.signature_file(name), data, mode=0o644)
     replace_file(aside.path / AGREEMENT, sealed.text, mode=0o644)
     replace_file(folder.path / AGREEMENT, changed.encode(), mode=0o644)

@@ -58,6 +58,10 @@ HOSPITAL = {
     "site trust": "site trust {beside}/card.json --yes --site {here}",
     "site withdraw": "site withdraw nothing --yes --site {here}",
     "audit": "audit --site {here}",
+    "consortium check": "consortium check {beside}/ring --site {here}",
+    "consortium sign": "consortium sign {beside}/ring --yes --site {here}",
+    "consortium enforce": "consortium enforce {beside}/ring --yes --site {here}",
+    "consortium leave": "consortium leave {beside}/ring --yes --site {here}",
 }
 RESEARCHER = {
     "study report": "study report nothing --researcher {here}",
@@ -92,10 +96,14 @@ GIVEN = {
         " {here}"
     ),
     "audit": "audit --site {here} --checkpoint {file}",
+    "consortium join": "consortium join {file} {here}/joined --site {here}",
+    "consortium invite": "consortium invite {beside}/ring {file} --country DE",
 }
 ELSEWHERE = {
     "completion": "takes no file",
     "demo": "makes its own folder",
+    "consortium new": "makes its own folder",
+    "consortium amend": "every file of a consortium's folder: below",
     "bench round": "takes no file",
     "bench secagg": "takes no file",
     "selftest privacy": "takes no file",
@@ -218,9 +226,35 @@ def party(request):
     if request.param == "hospital":
         for name in ("site data add", "site budget set"):
             run(*made.command(words[name]))
+        found_a_ring(made.beside, made.here / "keys" / "card.json", run)
     made.keep()
     yield made
     shutil.rmtree(root)
+
+
+def found_a_ring(beside, own_card, run):
+    """A consortium's folder with this hospital, one that it trusts, and two strangers."""
+    made = (
+        *[
+            "consortium",
+            "new",
+            "--id",
+            "ring",
+            "--title",
+            "R",
+            "--population",
+            "clinic",
+            "--country",
+            "DE",
+        ],
+    )
+    run(*made, "--hospitals", "2", beside / "ring")
+    others = (fixed_identity("Uni", "researcher"), fixed_identity("Sums", "aggregator"))
+    cards = [own_card, beside / "card.json"]
+    for other in others:
+        cards.append(beside / f"{other.card.name}.json")
+        cards[-1].write_bytes(other.signed_card())
+    run("consortium", "invite", beside / "ring", *cards, "--country", "DE")
 
 
 def rubbish(path):
@@ -344,6 +378,27 @@ def test_every_file_that_a_user_names(party, broken, capsys):
         code, said = call(party.command(text, file=file), capsys)
         assert code != 0, text
         assert said, text
+    party.restore()
+
+
+@pytest.mark.parametrize("broken", [rubbish, empty, folder, pipe, missing])
+def test_every_file_of_a_consortiums_folder(party, broken, capsys):
+    if party.role != "hospital":
+        return
+    party.restore()
+    ring = party.beside / "ring"
+    call(party.command(HOSPITAL["consortium sign"]), capsys)
+    kept = party.root / "ring.copy"
+    shutil.copytree(ring, kept)
+    words = [text for name, text in HOSPITAL.items() if name.startswith("consortium")]
+    own = ("consortium amend {beside}/ring", "consortium join {beside}/ring --site {here}")
+    for file in ("agreement.toml", "agreement.md", "signatures/P.signature"):
+        for text in (*words, *own):
+            broken(ring / file)
+            call(party.command(text), capsys)
+            shutil.rmtree(ring)
+            shutil.copytree(kept, ring)
+    shutil.rmtree(kept)
     party.restore()
 
 

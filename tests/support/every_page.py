@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from agreements import agreement
 from conftest import SITES, make_study, protocol_text
 from ledger_after_a_year import sha, year
 from simulated_tables import tables_of
@@ -38,6 +39,7 @@ from securefl.privacy.forecast import budget_shares
 from securefl.privacy.planning import choose_order
 from securefl.privacy.planning import quote as price
 from securefl.privacy.worker_answers import WorkerFinding
+from securefl.report.agreement import AgreementFacts, PartyLine, agreement_page
 from securefl.report.audit import audit_overview, extract_page
 from securefl.report.audit_page import PageFacts, audit_page
 from securefl.report.changes import Earlier
@@ -104,6 +106,33 @@ EARLIER = Earlier(
         *(Difference(f"data.columns[c{n}].unit", "a", "b") for n in range(60)),
     ),
 )
+
+
+def agreed(**changed):
+    """An agreement that not all have signed, and a study that goes beyond it."""
+    sealed = agreement()
+    lines = [
+        PartyLine(
+            p.name,
+            p.role,
+            p.legal_name,
+            p.jurisdiction,
+            "1a2b 3c4d 5e6f 7081 92a3 b4c5 d6e7 f809 1a2b 3c4d",
+            signed=p.role == "hospital",
+            fault="" if p.name != "SVHC" else "SVHC is not in this party's own list of partners.",
+        )
+        for p in sealed.agreement.parties
+    ]
+    given = {
+        "reader": "SVI",
+        "parties": lines,
+        "missing": ("Aggregator", "Researcher"),
+        "bound": (),
+        "prose_fault": "agreement.md is not the text that the agreement names.",
+        "study": "small-0123456789ab",
+        "breaches": ("Article 3, epsilon a study: the study may cost 3, at most 2 is agreed.",),
+    }
+    return agreement_page(AgreementFacts(sealed.agreement, sealed.digest, **(given | changed)))
 
 
 def request(**changed):
@@ -475,6 +504,8 @@ _BUILDERS = {
     "partners": partners,
     "settings": settings,
     "error": lambda: error_page(FAULTS[0]),
+    "agreement": agreed,
+    "agreement-in-force": lambda: agreed(bound=("clinic",), missing=()),
     "statistics": statistics,
     "survival-curves": survival_curves,
 }

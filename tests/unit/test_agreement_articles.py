@@ -61,6 +61,11 @@ LIMITS = [
         {"study": ('unit = "patient"', 'unit = "record"')},
     ),
     (
+        "Article 3, noise",
+        {"agreement": ('noise = ["local"]', 'noise = ["distributed", "local"]')},
+        {"study": ('noise = "local"', 'noise = "distributed"')},
+    ),
+    (
         "Article 4, kinds of stages",
         {"agreement": ('"count", "statistics", "train", "evaluate"', '"train", "evaluate"')},
         {"agreement": ('"count", "statistics", "train", "evaluate"', '"count", "train"')},

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 QUARTER: Final = timedelta(days=92)
 #: As in a study: a larger delta is no promise.
 MOST_DELTA: Final = Decimal("1e-3")
+_PLACES: Final = {"local": "whole at each hospital", "distributed": "whole only in the sum"}
 
 
 class Privacy(Article):
     """Largest epsilon of a study, and of all studies on a population in a quarter; largest delta of
-    a study; units of privacy.
+    a study; units of privacy; where the noise is whole: at each hospital (``local``), or only in the
+    sum (``distributed``), where epsilon rests on the masks.
     """
 
     number: ClassVar[int] = 3
@@ -41,6 +43,7 @@ class Privacy(Article):
     epsilon_quarter: DecimalText
     delta: DecimalText
     units: Annotated[tuple[Literal["patient", "record"], ...], Field(min_length=1)]
+    noise: Annotated[tuple[Literal["local", "distributed"], ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:
@@ -63,6 +66,12 @@ class Privacy(Article):
                 "unit of privacy",
                 f"the study protects a {stated.unit}; agreed is: {', '.join(self.units)}",
                 "Make the study with an agreed unit.",
+            )
+        if stated.noise not in self.noise:
+            yield Breach(
+                "noise",
+                f"the study's noise is {stated.noise}; agreed is: {', '.join(self.noise)}",
+                "Make the study with an agreed kind of noise.",
             )
         if stated.delta > self.delta:
             yield Breach(
@@ -116,4 +125,5 @@ class Privacy(Article):
                 f" {QUARTER.days} days."
             ),
             f"What is protected: a {' or a '.join(self.units)}.",
+            f"The noise is {' or '.join(_PLACES[kind] for kind in self.noise)}.",
         ]

@@ -55,6 +55,6 @@ class QualityStandard(Article):
         if not self.minimum:
             return ["No lowest figure is agreed; each study sets its own."]
         return [
-            f"A model for {task} has to reach at least {least}, judged on the released interval."
+            f"A study for {task} asks at least {least} of its model, judged on the released interval."
             for task, least in sorted(self.minimum.items())
         ]
