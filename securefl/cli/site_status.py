@@ -31,6 +31,15 @@ def status_json(found: SiteStatus) -> dict[str, Any]:
         "late_replies": found.late_replies,
         "waiting": found.waiting,
         "quarantined": found.quarantined,
+        "agreements": [
+            {
+                "population": population,
+                "consortium": agreed.consortium,
+                "version": agreed.version,
+                "agreement": agreed.agreement,
+            }
+            for population, agreed in found.agreements.items()
+        ],
     }
 
 

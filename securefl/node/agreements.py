@@ -305,8 +305,13 @@ def leave(site: Site, folder: ConsortiumFolder, at: str) -> datetime:
     return departed(site.ledger.state, sealed.digest)[site.name]
 
 
-def in_force(site: Site, now: datetime) -> dict[str, str]:
-    """Population → digest of the agreement that binds it at a time."""
+def bound(site: Site, now: datetime) -> dict[str, ev.Agree]:
+    """Population → the agreement that binds it at a time, as the ledger notes it."""
     state = site.ledger.state
     found = {name: binding(state, name, now) for name in state.agreements}
-    return {name: agreed.agreement for name, agreed in found.items() if agreed is not None}
+    return {name: agreed for name, agreed in found.items() if agreed is not None}
+
+
+def in_force(site: Site, now: datetime) -> dict[str, str]:
+    """Population → digest of the agreement that binds it at a time."""
+    return {name: agreed.agreement for name, agreed in bound(site, now).items()}

@@ -8,6 +8,7 @@ from securefl.privacy.explain import explain_share, percent
 from securefl.report.page import (
     Bar,
     Lines,
+    Outside,
     Page,
     Paragraph,
     Quoted,
@@ -72,6 +73,7 @@ def site_status(
     quarantined: int = 0,
     store_away: tuple[str, str] | None = None,
     ended: tuple[str, str] | None = None,
+    agreements: Sequence[tuple[str, str]] = (),
 ) -> Page:
     """The hospital's state as a page.
 
@@ -91,6 +93,7 @@ def site_status(
             can.
         ended: when (UTC; empty where nobody knows) the last agent ended, and why; None while one
             runs.
+        agreements: population, and the agreement that binds it.
     """
     return page(
         f"{site}: how it stands",
@@ -114,6 +117,7 @@ def site_status(
             facts(budget_rows(budgets)),
             when(not budgets, _none("securefl site budget set")),
         ),
+        section("Agreements", facts((name, Outside(words)) for name, words in agreements)),
         section(
             "Studies",
             *_studies(studies),

@@ -212,6 +212,9 @@ def amend_and_leave(ring):
     ring.spread("leaving")
     said = ring.run("consortium", "enforce", ring.folder("Nord"), "--yes", *ring.mine("Nord"))
     assert "West gave notice." in said
+    status = json.loads(ring.run("site", "status", "--json", "-", *ring.mine("Nord")))
+    (bound,) = status["agreements"]
+    assert (bound["population"], bound["consortium"], bound["version"]) == ("clinic", "ring", 2)
     (_, entry) = json.loads(ring.run("audit", "--json", "-", *ring.mine("Nord")))["agreements"]
     assert entry["version"] == 2
     assert [d["party"] for d in entry["departures"]] == ["West"]

@@ -205,3 +205,21 @@ def test_reviewing_reads_no_study_into_another_population(c):
     whats_there = [f.what for f in review(site, other.sealed, now()).faults]
     site.ledger.close()
     assert not any("agreement" in what for what in whats_there)
+
+
+def test_a_study_that_was_approved_before_an_amendment_does_not_start_after_it(c):
+    c.edit(("signatures = 3", "signatures = 1"))
+    c.agree()
+    study = c.agreed_study("waits")
+    c.approve(ME, study)
+    site = c.site(ME)
+    assert review_again(site, study.sealed, now()).faults_beside_budget == ()  # control
+    site.ledger.close()
+    next_version(c.folder)
+    c.take_in()
+    c.sign(ME)
+    c.enforce(ME)
+    site = c.site(ME)
+    (fault,) = review_again(site, study.sealed, now()).faults_beside_budget
+    site.ledger.close()
+    assert "names another" in fault.what

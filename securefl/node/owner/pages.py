@@ -107,6 +107,10 @@ def status_page(found: SiteStatus) -> Page:
         late_replies=found.late_replies,
         store_away=None if away is None else (away.since, away.reason),
         ended=None if ended is None else (ended.at, ended.reason),
+        agreements=[
+            (population, f"{a.consortium}, version {a.version} ({a.agreement[:12]})")
+            for population, a in found.agreements.items()
+        ],
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from securefl.federation.round_plan import RoundPlan
 from securefl.files import entries, read_file
 from securefl.learning.tasks import task_of
 from securefl.node.agent import agent_end, agent_state
+from securefl.node.agreements import bound
 from securefl.node.leaving import COUNTS
 from securefl.node.owner.requests import RequestState, waiting_requests
 from securefl.node.quality import verdict_of
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from securefl.node.site import Site
     from securefl.party.folder import DatasetEntry
     from securefl.party.pidfile import Ended, StoreAway
+    from securefl.privacy.ledger_events import Agree
     from securefl.privacy.ledger_state import LedgerState
     from securefl.study.schema import Study
 
@@ -92,6 +95,7 @@ class SiteStatus:
         studies: approved ones, oldest request first.
         waiting: requests that wait for a decision.
         quarantined: messages put aside because they did not pass the checks.
+        agreements: population → the agreement that binds it now.
     """
 
     name: str
@@ -104,6 +108,7 @@ class SiteStatus:
     studies: tuple[StudyStatus, ...]
     waiting: int
     quarantined: int
+    agreements: Mapping[str, Agree]
 
     @property
     def late_replies(self) -> int:
@@ -137,6 +142,7 @@ def read_status(site: Site, *, over: int | None = None) -> SiteStatus:
         studies=tuple(_study(site, request) for request in told),
         waiting=len(waiting_requests(site)),
         quarantined=int(_read(site.path / "desk.json").get("quarantined", 0)),
+        agreements=bound(site, datetime.now(UTC)),
     )
 
 
