@@ -277,6 +277,11 @@ def enforce(directory: Path, yes: bool, site: str | None) -> None:
     plan = plan_enforcement(here, open_folder(directory))
     for name, fault in plan.faults.items():
         say(f"{name}: {fault.what}")
+    for population in plan.without_data:
+        say(
+            f"No data set here is of the patients '{population}' yet. Only studies on patients of"
+            " exactly that name are held to the agreement."
+        )
     about = plan.sealed.agreement.consortium
     populations = ", ".join(about.populations)
     if plan.in_force:

@@ -12,7 +12,7 @@ from securefl.agreement.article import Case, PastStudy
 from securefl.agreement.checking import check_study
 from securefl.agreement.sealed import SealedAgreement
 from securefl.agreement.signatures import needed
-from securefl.errors import NotApprovedError, StudyError, UnreadableError
+from securefl.errors import NotApprovedError, StudyError, UnreadableError, UsageError
 from securefl.files import private_folder, read_given, replace_file
 from securefl.party.clock import utc_now
 from securefl.party.consortium import (
@@ -174,6 +174,8 @@ class EnforcementPlan:
         faults: name → why a party's signature or entry does not count.
         in_force: it is in force here already.
         leaving: other parties whose notice came in and is not noted yet.
+        without_data: populations of the agreement of which no data set is registered here. A study
+            is bound by its population's name, so a name that is spelt otherwise here is not bound.
         prose: the text beside the articles.
     """
 
@@ -183,6 +185,7 @@ class EnforcementPlan:
     faults: Mapping[str, SecureFLError]
     in_force: bool
     leaving: tuple[str, ...]
+    without_data: tuple[str, ...]
     prose: bytes = field(repr=False)
 
 
@@ -191,16 +194,19 @@ def plan_enforcement(site: Site, folder: ConsortiumFolder) -> EnforcementPlan:
 
     Raises:
         UntrustedError: it does not name this hospital as its card does, or the prose is another.
-        UsageError, NotApprovedError: the ledger's rules on agreements forbid it.
+        UsageError, NotApprovedError: its dates are over, or the ledger's rules on agreements forbid
+            it.
     """
     sealed = folder.sealed()
     own_entry(sealed.agreement, site.name)
+    without_data = _without_data(site, sealed.agreement)
     state = site.ledger.state
     in_force = sealed.digest in {a.agreement for a in state.agreements.values()}
     if in_force:
         noted = departed(state, sealed.digest)
         leaving = tuple(n for n in find_notices(folder, sealed, site) if n not in noted)
-        return EnforcementPlan(folder, sealed, (), {}, in_force, leaving, b"")
+        return EnforcementPlan(folder, sealed, (), {}, in_force, leaving, without_data, b"")
+    _check_term(sealed.agreement, datetime.now(UTC))
     prose = folder.checked_prose(sealed.agreement)
     before = _before(site, sealed)
     signed = find_signatures(folder, sealed, site)
@@ -210,7 +216,25 @@ def plan_enforcement(site: Site, folder: ConsortiumFolder) -> EnforcementPlan:
     missing = needed(sealed.agreement, before, site.name).missing(names)
     # The rules of the ledger, before anybody is asked.
     apply(state, _event(sealed))
-    return EnforcementPlan(folder, sealed, missing, signed.faults, in_force, (), prose)
+    return EnforcementPlan(
+        folder, sealed, missing, signed.faults, in_force, (), without_data, prose
+    )
+
+
+def _check_term(agreement: Agreement, now: datetime) -> None:
+    """Refuse an agreement whose dates are over: it would let no study through."""
+    ends = agreement.term.ends
+    if now >= ends:
+        raise UsageError(
+            f"The agreement ran out on {ends:%Y-%m-%d}: in force it would let no study through.",
+            whose="whoever gathers the consortium",
+            next_step="Ask for a version with later dates in article 12.",
+        )
+
+
+def _without_data(site: Site, agreement: Agreement) -> tuple[str, ...]:
+    registered = {dataset.population for dataset in site.settings.datasets}
+    return tuple(p for p in agreement.consortium.populations if p not in registered)
 
 
 def _before(site: Site, sealed: SealedAgreement) -> Agreement | None:
@@ -293,15 +317,26 @@ def _note_departure(site: Site, sealed: SealedAgreement, party: str) -> None:
 def leave(site: Site, folder: ConsortiumFolder, at: str) -> datetime:
     """Give this hospital's notice: signed for the others, and noted in its own ledger.
 
+    The signed notice is written first, and again where the ledger has it noted already: whoever was
+    interrupted repeats the command.
+
     Returns:
         When the notice is over; until then its machine holds to the agreement.
 
     Raises:
-        UsageError: the agreement in the folder is not in force here, or notice was given before.
+        UsageError: the agreement in the folder is not in force here.
     """
     sealed = folder.sealed()
-    _note_departure(site, sealed, site.name)
+    noted = departed(site.ledger.state, sealed.digest)
+    if site.name not in noted:
+        # The rules of the ledger, before anything is signed.
+        event = ev.Depart(
+            at=utc_now(), agreement=sealed.digest, party=site.name, effective=utc_now()
+        )
+        apply(site.ledger.state, event)
     write_notice(folder, site, sealed.digest, at)
+    if site.name not in noted:
+        _note_departure(site, sealed, site.name)
     return departed(site.ledger.state, sealed.digest)[site.name]
 
 

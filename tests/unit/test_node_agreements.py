@@ -8,7 +8,13 @@ import pytest
 from agreed_consortium import AgreedConsortium
 from consortium import NAMES
 
-from securefl.errors import NotApprovedError, StudyError, UnreadableError, UntrustedError
+from securefl.errors import (
+    NotApprovedError,
+    StudyError,
+    UnreadableError,
+    UntrustedError,
+    UsageError,
+)
 from securefl.node import agreements, decisions
 from securefl.node.policy import review, review_again
 from securefl.party.consortium_drafts import next_version
@@ -153,6 +159,49 @@ def test_a_hospital_that_leaves_is_bound_until_its_notice_is_over(c):
         here, found = c.review(name, named, text.encode())
         here.ledger.close()
         assert any(f"Article 11, notice of leaving: {ME} has left" in f.what for f in found.faults)
+
+
+def test_a_notice_that_was_interrupted_is_given_again(c, monkeypatch):
+    c.agree()
+    site = c.site(ME)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(agreements, "_note_departure", killed)
+        with pytest.raises(KeyboardInterrupt):
+            agreements.leave(site, c.folder, "2026-01-01T00:00:00Z")
+    first = agreements.leave(site, c.folder, "2026-01-01T00:00:00Z")
+    c.folder.notice_file(ME).unlink()
+    assert agreements.leave(site, c.folder, "2026-01-01T00:00:00Z") == first
+    assert c.folder.notice_file(ME).exists()
+    site.ledger.close()
+
+
+def test_no_notice_is_signed_of_what_is_not_in_force(c):
+    site = c.site(ME)
+    with pytest.raises(UsageError, match="not in force here"):
+        agreements.leave(site, c.folder, "2026-01-01T00:00:00Z")
+    site.ledger.close()
+    assert not c.folder.notice_file(ME).exists()
+
+
+def test_an_agreement_that_ran_out_does_not_come_into_force(c):
+    c.edit(("begins = ", "begins = 2000-01-01T00:00:00Z # "), ("ends = 2999", "ends = 2001"))
+    c.take_in()
+    c.sign()
+    with pytest.raises(UsageError, match="ran out on 2001-12-31"):
+        c.enforce(ME)
+
+
+def test_a_population_that_is_called_otherwise_here_is_named_before_the_yes(c):
+    c.edit(('["clinic"]', '["clinic", "ward"]'))
+    c.take_in()
+    c.sign()
+    site = c.site(ME)
+    assert agreements.plan_enforcement(site, c.folder).without_data == ("ward",)
+    site.ledger.close()
 
 
 def test_a_kept_agreement_that_was_changed_refuses_every_study(c):
