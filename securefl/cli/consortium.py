@@ -53,7 +53,7 @@ def new(
     country: str,
     hospitals: int,
 ) -> None:
-    """Write a starter folder: agreement, prose, checklists, a first study."""
+    """Write a starter folder: agreement, prose, a first study."""
     from datetime import UTC, datetime
 
     from securefl.party.consortium_drafts import Founding, found
@@ -151,9 +151,10 @@ def join(
     researcher: str | None,
     aggregator: str | None,
 ) -> None:
-    """Unpack the invitation SOURCE into a new folder DIRECTORY, and see whom to telephone.
+    """Unpack an invitation, and see whom to telephone.
 
-    SOURCE may also be a consortium's folder, which is then read as it lies there.
+    SOURCE is unpacked into a new folder DIRECTORY. It may also be a consortium's folder, which is
+    then read as it lies there.
     """
     from securefl.party.consortium import check_trust, open_folder, own_entry
     from securefl.party.invitation import unpack
@@ -236,7 +237,7 @@ def check(
     researcher: str | None,
     aggregator: str | None,
 ) -> None:
-    """Show the articles, who signed, and what is missing; hold a study against it.
+    """Show the articles and who signed; hold a study against them.
 
     Signatures are verified with the keys on your own list. With a study that goes beyond an article
     the exit code is 5.
@@ -263,7 +264,7 @@ def check(
 @_yes
 @click.option("--site", metavar="DIR", help="The hospital's folder; else $SECUREFL_SITE.")
 def enforce(directory: Path, yes: bool, site: str | None) -> None:
-    """Let this hospital's machine hold every study to the agreement, from now on.
+    """Hold every study at this hospital to the agreement.
 
     All signatures are verified first. Where the agreement is in force already, notices of leaving
     in the folder are noted.
@@ -324,7 +325,10 @@ def leave(
     researcher: str | None,
     aggregator: str | None,
 ) -> None:
-    """Give your party's notice. Until it is over, your machine holds to the agreement."""
+    """Give notice that your party leaves.
+
+    Until it is over, your machine holds to the agreement.
+    """
     from securefl.party.consortium import open_folder
 
     folder = open_folder(directory)

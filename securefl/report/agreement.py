@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from securefl.report.explain_study import duo_words
 from securefl.report.page import (
     Code,
     Gap,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from securefl.agreement.schema import Agreement
     from securefl.report.page import Section, Value
+
+_USE: Final = re.compile(r"DUO:[0-9]{7}")
 
 
 class PartyLine(NamedTuple):
@@ -113,7 +117,10 @@ def agreement_page(found: AgreementFacts) -> Page:
         when(found.prose_fault, Paragraph(found.prose_fault, Tone.BAD)),
         section("Parties", *_parties(found)),
         *(
-            section(f"Article {article.number}: {article.title}", bullets(article.clauses()))
+            section(
+                f"Article {article.number}: {article.title}",
+                bullets(map(_with_words, article.clauses())),
+            )
             for article in found.agreement.articles
         ),
         Paragraph(
@@ -123,6 +130,11 @@ def agreement_page(found: AgreementFacts) -> Page:
         ),
         _study(found),
     )
+
+
+def _with_words(clause: str) -> str:
+    """A clause with the meaning behind each code of a use."""
+    return _USE.sub(lambda found: duo_words(found[0]), clause)
 
 
 def _verdict(found: AgreementFacts) -> Paragraph:
