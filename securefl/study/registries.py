@@ -95,6 +95,7 @@ FAMILIES: Registry[FamilyMaker] = Registry(
         "linear": "securefl.learning.families.linear:Linear",
         "perceptron": "securefl.learning.families.perceptron:Perceptron",
         "additive": "securefl.learning.families.additive:Additive",
+        "subspace": "securefl.learning.families.subspace:Subspace",
     },
 )
 STRATEGIES: Registry[StrategyMaker] = Registry(

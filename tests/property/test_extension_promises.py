@@ -51,6 +51,10 @@ FAMILY_EXAMPLES = {
     "additive": [SimpleNamespace(knots=5, smoothing=0), SimpleNamespace(knots=12, smoothing=2)],
     "linear": [SimpleNamespace()],
     "perceptron": [SimpleNamespace(hidden=(5,)), SimpleNamespace(hidden=(33, 7))],
+    "subspace": [
+        SimpleNamespace(hidden=(5,), dimensions=4, initial_seed="lot"),
+        SimpleNamespace(hidden=(33, 7), dimensions=50, initial_seed="lot"),
+    ],
 }
 STRATEGY_EXAMPLES = {name: [training_of(strategy_protocol(name))] for name in STRATEGIES.names()}
 PAIRS = [

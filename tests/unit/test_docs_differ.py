@@ -38,6 +38,13 @@ def test_the_table_of_shared_noise_is_that_of_its_figures():
         assert parse_protocol(made.protocol(setting)).privacy.noise in {"local", "distributed"}
 
 
+def test_the_table_of_fewer_bytes_is_that_of_its_figures():
+    made = script("fewer_bytes")
+    rows = json.loads((FOLDER / "fewer_bytes.json").read_text())["rows"]
+    assert made.table(rows) in (FOLDER / "README.md").read_text()
+    assert [row["bytes"] for row in rows] == [made.sent(setting) for setting in made.SETTINGS]
+
+
 def test_every_published_figure_is_met_within_half_a_point():
     published = script().PUBLISHED
     seen = set()
