@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from conftest import make_study
+from in_process_federation import sealed_study
+from killed_run import KilledStudy
 
 from securefl.federation.kept_totals import KeptTotals
 from securefl.learning.effects import linear_effects
@@ -14,7 +16,7 @@ from securefl.learning.update_lengths import (
     trained_weights,
     update_lengths,
 )
-from securefl.researcher.kept_report import _training
+from securefl.researcher.kept_report import _training, _training_totals
 from securefl.study.parse import parse_study
 from securefl.study.training import training_of
 from securefl.study.wire import sum_unit
@@ -75,3 +77,12 @@ def test_a_report_reads_the_opened_sums_that_the_run_kept(tmp_path):
     assert {effect.size for effect in effects} != {0.0}
     assert trained_weights(STUDY, totals).shape == (SIZE,)
     assert _training(STUDY, tmp_path / "elsewhere") == ([], [])
+
+
+def test_the_sums_of_a_run_make_its_very_model_again(tmp_path):
+    plan = sealed_study(("rounds = 4", "rounds = 2"), ("steps = 4", "steps = 2"))[1]
+    run = KilledStudy(plan, tmp_path)
+    outcome = run.restarted().run()
+    assert len(_training(plan.study, run.lab)[0]) == 2
+    totals = _training_totals(plan.study, run.lab)
+    assert np.array_equal(trained_weights(plan.study, totals), outcome.theta)
