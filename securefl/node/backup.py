@@ -57,7 +57,16 @@ _LEDGER = "ledger.sqlite"
 _MOST_MANIFEST = 32 * 1024 * 1024
 #: Folders and files below the hospital's that are left out.
 _NOT_KEPT = frozenset(
-    {"private", "contributions", "said", "personal", "accepted", "totals", "run.key"}
+    {
+        "private",
+        "contributions",
+        "said",
+        "personal",
+        "accepted",
+        "totals",
+        "run.key",
+        "console.html",
+    }
 )
 _STUDY_KEYS = ("keys", "studies")
 

@@ -319,3 +319,13 @@ def test_what_is_no_file_is_left_out(sites, tmp_path):
     os.mkfifo(sites["A"].path / "pipe")
     (sites["A"].path / "link").symlink_to(sites["A"].path / "site.toml")
     assert not {"pipe", "link"} & set(make_backup(sites["A"], tmp_path / "backup", AT).files)
+
+
+def test_the_page_that_leads_to_a_running_console_is_left_out_and_the_policy_is_kept(
+    sites, tmp_path
+):
+    for name in ("console.html", "policy.signed"):
+        (sites["A"].path / name).write_text("x")
+    files = set(make_backup(sites["A"], tmp_path / "backup", AT).files)
+    assert "console.html" not in files
+    assert "policy.signed" in files
