@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from securefl.cli.nouns import speak_as_file
 from securefl.cli.screen import (
     html_option,
     json_option,
@@ -102,6 +103,8 @@ def study_design(
 
     if svg_file and not compare:
         raise UsageError("--svg draws what --what-if compares.", next_step="Add --what-if.")
+    if file.suffix == ".toml":
+        speak_as_file(read_given(file))
     made = design(
         file,
         label,

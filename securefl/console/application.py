@@ -18,9 +18,11 @@ from securefl.console.views import ACTS, VIEWS
 from securefl.errors import SecureFLError, StoreError, UsageError
 from securefl.node.owner.requests import waiting_requests
 from securefl.node.owner.status import state_mark
+from securefl.party.nouns import nouns_of
 from securefl.report.catalogue import catalogue, preferred
 from securefl.report.errors import error_page
 from securefl.report.html import content_policy, html_page
+from securefl.report.wording import in_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -34,9 +36,12 @@ if TYPE_CHECKING:
     from securefl.console.view import Act, View
     from securefl.node.owner.folder import Site
     from securefl.report.catalogue import Catalogue
+    from securefl.report.page import Page
 
 #: Seconds between two looks at what may have changed.
 _LOOK_SECONDS: Final = 2.0
+#: The language that sentences are written in, and the only one that nouns are put into.
+_ENGLISH: Final = "en"
 #: First page after a link was opened.
 _FIRST: Final = "inbox"
 
@@ -138,10 +143,13 @@ def _showing(console: Console, view: View) -> Callable[[Request], Any]:
         def read(site: Site) -> str:
             facts = dict(view.read(site, asked))
             if "page" in facts:
-                facts["page"] = speech.page(facts["page"])
+                facts["page"] = _in_nouns(site, speech, facts["page"])
             if view.alone:
                 return html_page(facts["page"], speech.language)
-            return draw(view.template, **_around(site, frame), here=view, **facts)
+            around = _around(site, frame)
+            if speech.language == _ENGLISH:
+                around["t"] = nouns_of(site.path).say
+            return draw(view.template, **around, here=view, **facts)
 
         try:
             text = await console.reading.ask(read)
@@ -153,6 +161,13 @@ def _showing(console: Console, view: View) -> Callable[[Request], Any]:
         return HTMLResponse(text, headers=headers)
 
     return showing
+
+
+def _in_nouns(site: Site, speech: Catalogue, page: Page) -> Page:
+    """A page in the owner's language; in English also in the nouns of the hospital's studies."""
+    if speech.language == _ENGLISH:
+        return in_words(page, nouns_of(site.path))
+    return speech.page(page)
 
 
 def _acting(console: Console, act: Act) -> Callable[[Request], Any]:
@@ -216,7 +231,8 @@ async def _failed(console: Console, request: Request, error: Exception, *, back:
     frame = _frame(request, speech)
 
     def read(site: Site) -> str:
-        return draw("error.html", **_around(site, frame), here=None, page=page, back=back)
+        shown = _in_nouns(site, speech, error_page(found))
+        return draw("error.html", **_around(site, frame), here=None, page=shown, back=back)
 
     try:
         return HTMLResponse(await console.reading.ask(read), status)

@@ -16,6 +16,7 @@ from securefl.console.views import VIEWS, inbox
 from securefl.node.owner import requests
 from securefl.node.owner.pages import review_page
 from securefl.report.html import html_blocks
+from securefl.study.words import Words
 
 ME, OTHER = NAMES[:2]
 
@@ -364,6 +365,23 @@ def test_pages_speak_the_browsers_language_and_quote_others_as_they_wrote(client
     assert error.status == 303
     assert "Pause: Nichts beginnt" in client.get("running", german).words
     client.post("resume")
+
+
+def test_pages_speak_in_the_nouns_of_the_studies_that_are_kept(client, c, monkeypatch):
+    study = study_of(c)
+    page = f"requests/{study.digest}"
+    before = client.get(page).words
+    assert "this hospital" in before
+    banks = Words(participant="bank", subject="customer")
+    monkeypatch.setattr("securefl.console.application.nouns_of", lambda _folder: banks)
+    after = client.get(page).words
+    assert "this bank" in after
+    assert "this hospital" not in after
+    missing = client.get("requests/0000").words
+    assert "hospital" not in missing
+    # nouns are English, and German sentences are left as they are
+    german = ("accept-language", "de")
+    assert "bank" not in client.get(page, german).words
 
 
 def test_every_fixed_sentence_of_the_consoles_own_is_in_german(client, c):
