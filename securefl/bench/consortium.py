@@ -43,6 +43,7 @@ class _Folders:
     values: str = "values"
     theta: str = "theta"
     run: str = "run"
+    url: str = "store.url"
 
 
 FOLDERS = _Folders()
@@ -101,8 +102,13 @@ def make_consortium(
     bits: int,
     rounds: int,
     on_dropout: str = "fail",
+    store: str = "",
 ) -> RoundPlan:
-    """Make keys, study and approvals below ``root``; return the study's plan."""
+    """Make keys, study and approvals below ``root``; return the study's plan.
+
+    The store is a folder below ``root``, or the URL that is given.
+    """
+    (root / FOLDERS.url).write_text(store or str(root / FOLDERS.store))
     names = [f"site{i:03d}" for i in range(sites)]
     parties = {
         n: Identity.generate(
@@ -131,7 +137,7 @@ def make_consortium(
         software=software(),
     )
     digest = sealed.digest
-    board = StudyBoard(open_board(str(root / FOLDERS.store)), digest)
+    board = StudyBoard(open_store(root), digest)
     board.text.post(sealed.text)
     board.invitation.post(Invitation(digest, "coordinator").dump(coordinator.sign))
     for party in (*parties.values(), coordinator, aggregator):
@@ -149,6 +155,11 @@ def make_consortium(
         board.approval(name).post(approval.dump(party.sign))
     (root / FOLDERS.study).write_bytes(sealed.text)
     return RoundPlan(sealed)
+
+
+def open_store(root: Path) -> Board:
+    """The board of the consortium below ``root``."""
+    return open_board((root / FOLDERS.url).read_text())
 
 
 def read_parties(root: Path, name: str) -> tuple[RoundPlan, Identity]:

@@ -20,9 +20,14 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from securefl.backoff import poll
-from securefl.bench.consortium import FOLDERS, BenchBoard, read_parties, read_values
+from securefl.bench.consortium import (
+    FOLDERS,
+    BenchBoard,
+    open_store,
+    read_parties,
+    read_values,
+)
 from securefl.bench.memory import peak_mb, resident_mb
-from securefl.boards.opening import open_board
 from securefl.errors import RoundError
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.aggregator_service import AggregatorService
@@ -311,7 +316,7 @@ def main() -> None:
     """Serve all rounds, then end."""
     root, name = Path(sys.argv[1]), sys.argv[2]
     plan, identity = read_parties(root, name)
-    board = open_board(str(root / FOLDERS.store))
+    board = open_store(root)
     watch = _Watch(board, name)
     if name == "coordinator":
         _coordinator(root, board, plan, identity, watch)

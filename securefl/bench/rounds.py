@@ -1,8 +1,9 @@
-"""Whole rounds between real processes over a folder store: everything but training."""
+"""Whole rounds between real processes over a store: everything but training."""
 
 from __future__ import annotations
 
 import json
+import secrets
 import statistics
 import subprocess
 import sys
@@ -16,9 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from securefl.bench.bare import Bare, Load, bench_bare
-from securefl.bench.consortium import FOLDERS, BenchBoard, make_consortium, write_values
+from securefl.bench.consortium import (
+    FOLDERS,
+    BenchBoard,
+    make_consortium,
+    open_store,
+    write_values,
+)
 from securefl.bench.sums import bench_vector
-from securefl.boards.opening import open_board
 from securefl.errors import RoundError
 from securefl.learning.models import family_of
 from securefl.study.training import training_of
@@ -45,6 +51,7 @@ class _Wanted:
     rounds: int
     on_dropout: str
     vectors: Sequence[IntArray] | None
+    store: str
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,7 @@ def bench_round(
     *,
     vectors: Sequence[IntArray] | None = None,
     on_dropout: str = "fail",
+    store: str = "",
 ) -> dict[str, Any]:
     """Run two series of ``rounds`` rounds; the first of each warms up and is not counted.
 
@@ -89,6 +97,8 @@ def bench_round(
             :func:`~securefl.bench.sums.bench_vector` unless given.
         on_dropout: what the study says: ``fail``, or ``continue``, where a round has a survivor
             set, signatures and answers.
+        store: URL of a place for the rounds' objects, which stay there; a folder that is removed
+            unless given.
 
     Returns:
         The keys of ``securefl bench round --json``: ``warm_round_seconds`` (median),
@@ -103,7 +113,7 @@ def bench_round(
     Raises:
         RoundError: a process ended.
     """
-    wanted = _Wanted(parameters, sites, bits, rounds, on_dropout, vectors)
+    wanted = _Wanted(parameters, sites, bits, rounds, on_dropout, vectors, store)
     plain = _measure(wanted, verify=False)
     verified = _measure(wanted, verify=True)
     seconds = statistics.median(plain.seconds)
@@ -143,6 +153,7 @@ def _measure(wanted: _Wanted, *, verify: bool) -> _Measured:
             bits=wanted.bits,
             rounds=wanted.rounds,
             on_dropout=wanted.on_dropout,
+            store=wanted.store and f"{wanted.store.rstrip('/')}/{secrets.token_hex(8)}",
         )
         total = _write_vectors(root, plan, wanted)
         load = _load(plan)
@@ -194,7 +205,7 @@ def _load(plan: RoundPlan) -> Load:
 
 def _run(root: Path, plan: RoundPlan, *, verify: bool) -> dict[str, dict[str, Any]]:
     """Start everybody and wait for the end; return each process's report by name."""
-    board = BenchBoard(open_board(str(root / FOLDERS.store)))
+    board = BenchBoard(open_store(root))
     names = (*plan.study.cohort, "aggregator", "coordinator")
     processes = [
         subprocess.Popen(

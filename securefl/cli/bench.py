@@ -66,6 +66,12 @@ def secagg(
         " and answers to every round."
     ),
 )
+@click.option(
+    "--store",
+    default="",
+    metavar="URL",
+    help="Where the rounds' objects go and stay; a folder that is removed unless given.",
+)
 @json_option
 def round_(
     *,
@@ -74,9 +80,10 @@ def round_(
     bits: int,
     rounds: int,
     on_dropout: str,
+    store: str,
     json_file: str | None,
 ) -> None:
-    """Whole rounds between real processes over a folder store; everything but training."""
+    """Whole rounds between real processes over a store; everything but training."""
     from securefl.bench.rounds import bench_round
 
     _show(
@@ -86,6 +93,7 @@ def round_(
             bits,
             rounds,
             on_dropout=on_dropout,
+            store=store,
         ),
         json_file,
     )

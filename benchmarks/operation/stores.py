@@ -1,0 +1,110 @@
+"""A warm round over each kind of store, beside one over a folder, in one run on this machine.
+
+    python benchmarks/operation/stores.py                # 999,997 parameters, five hospitals
+    python benchmarks/operation/stores.py --parameters 10000 --json -
+
+Servers run on loopback, as the tests start them: moto's S3 and wsgidav's WebDAV are written in
+Python and share the two cores with the parties, so that their figures say little of a server of its
+own; OpenSSH's SFTP is what a hospital would run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import secrets
+import statistics
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support"))
+from machine import machine
+from store_servers import SSHD, s3, sftp, webdav
+
+from securefl.bench.rounds import bench_round
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def _s3(home: Path) -> Iterator[str]:  # noqa: ARG001 - as the others
+    import s3fs
+
+    with s3() as address:
+        os.environ.update(
+            AWS_ACCESS_KEY_ID="one",
+            AWS_SECRET_ACCESS_KEY="two",  # noqa: S106 - moto takes any
+            AWS_DEFAULT_REGION="us-east-1",
+            AWS_ENDPOINT_URL=address,
+        )
+        s3fs.S3FileSystem().mkdir("consortium")
+        yield "s3://consortium"
+
+
+@contextmanager
+def _sftp(home: Path) -> Iterator[str]:
+    with sftp(home) as port:
+        yield f"sftp://{getpass.getuser()}@127.0.0.1:{port}{home}/store"
+
+
+@contextmanager
+def _webdav(home: Path) -> Iterator[str]:
+    word = secrets.token_hex(8)
+    (home / "share").mkdir()
+    (home / ".netrc").touch(0o600)
+    (home / ".netrc").write_text(f"machine 127.0.0.1 login hospital password {word}\n")
+    with webdav(home / "share", "hospital", word) as port:
+        yield f"dav://127.0.0.1:{port}/store"
+
+
+STORES = {"S3 (moto)": _s3, "SFTP (OpenSSH)": _sftp, "WebDAV (wsgidav)": _webdav}
+
+
+def measure(parameters: int, rounds: int) -> dict[str, Any]:
+    """Figures of ``securefl bench round`` by store."""
+    found = {"folder": bench_round(parameters, 5, 16, rounds)}
+    for name, opened in STORES.items():
+        if opened is _sftp and SSHD is None:
+            print("OpenSSH's server is not installed: SFTP is skipped")
+            continue
+        with ExitStack() as stack:
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            os.environ["HOME"] = str(home)
+            url = stack.enter_context(opened(home))
+            found[name] = bench_round(parameters, 5, 16, rounds, store=url)
+    return found
+
+
+def main() -> None:
+    """Print a table, and the figures for programs where they are asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parameters", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--json", help="also write the figures; '-' prints them instead")
+    wanted = parser.parse_args()
+    found = measure(wanted.parameters, wanted.rounds)
+    text = json.dumps({"machine": machine(), "stores": found}, indent=2)
+    if wanted.json == "-":
+        print(text)
+        return
+    if wanted.json:
+        Path(wanted.json).write_text(text + "\n")
+    print("| store | warm round, s | to the folder | processor, s | exact |\n|---|---|---|---|---|")
+    folder = statistics.median(found["folder"]["round_seconds"])
+    for name, figures in found.items():
+        seconds = figures["warm_round_seconds"]
+        used, exact = figures["processor_seconds"], "yes" if figures["exact"] else "no"
+        print(f"| {name} | {seconds:.2f} | {seconds / folder:.1f} | {used:.2f} | {exact} |")
+
+
+if __name__ == "__main__":
+    main()
