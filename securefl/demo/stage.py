@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from securefl.errors import RoundError, UsageError
+from securefl.errors import ExitCode, RoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -127,9 +127,12 @@ class Stage:
             )
 
     def show(self, *arguments: str) -> None:
-        """Run a command whose screen is shown as it is."""
+        """Run a command whose screen is shown as it is.
+
+        A run whose model missed the study's quality rule is over, and did what it was asked.
+        """
         process = self._popen(arguments, None)
-        if process.wait():
+        if process.wait() not in {0, ExitCode.QUALITY}:
             raise RoundError(f"`securefl {' '.join(arguments)}` failed.", whose="the demonstration")
 
     def begin(self, *arguments: str, log: Path) -> None:
