@@ -108,6 +108,7 @@ def make_consortium(
 
     The store is a folder below ``root``, or the URL that is given.
     """
+    root.mkdir(parents=True, exist_ok=True)
     (root / FOLDERS.url).write_text(store or str(root / FOLDERS.store))
     names = [f"site{i:03d}" for i in range(sites)]
     parties = {

@@ -238,9 +238,9 @@ def _privacy(found: WholeReport) -> Section:
 def _left(found: WholeReport) -> Section | None:
     """Each hospital's own extract."""
     parts = []
-    for site, extract in found.result["extracts"].items():
+    for extract in found.result["extracts"].values():
         whole = extract_page(extract)
-        parts.append(section(f"The ledger of {site} on this study", *whole.blocks))
+        parts.append(section(whole.title, *whole.blocks))
     return section("What left each hospital", *parts)
 
 

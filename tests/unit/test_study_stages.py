@@ -137,7 +137,7 @@ def test_a_sealed_study_says_what_a_template_leaves_to_its_stages():
 
 
 def test_the_known_kinds_are_those_of_the_product():
-    assert STAGES.names() == ("count", "evaluate", "statistics", "train")
+    assert STAGES.names() == ("count", "evaluate", "statistics", "survival-curve", "train")
 
 
 def test_charges_are_the_figures_of_the_file():
