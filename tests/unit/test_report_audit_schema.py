@@ -9,6 +9,8 @@ import re
 import pytest
 from ledger_after_a_year import ROOT, SCHEMA, Hospital, checked, year
 
+from securefl.study.stages import STAGES
+
 
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory):
@@ -62,11 +64,26 @@ def test_the_keys_that_others_rely_on_are_described():
         "at",
     }
     assert {"study", "reason", "asked", "left", "at"} <= inside["refusals"]
-    assert dataset["releases"]["items"]["properties"]["kind"]["enum"] == [
-        "update",
-        "evaluation",
-        "preparation",
-    ]
+
+
+def test_every_kind_of_release_that_the_product_has_may_stand_in_a_report():
+    ours = [STAGES[name] for name in STAGES.names()]
+    kinds = sorted(k for s in ours if s.__module__.startswith("securefl.") for k in s.nouns)
+    told = list(enums(SCHEMA, "kind"))
+    assert len(told) == 2
+    assert all(sorted(kind) == kinds for kind in told)
+
+
+def enums(schema, name):
+    """The words that a property of that name may have, wherever it stands."""
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key == name and isinstance(value, dict) and "enum" in value:
+                yield value["enum"]
+            yield from enums(value, name)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from enums(value, name)
 
 
 def test_every_key_that_is_written_is_described_and_every_object_is_closed():
