@@ -158,13 +158,13 @@ def _begin(
         if not memory.announced:
             coordinator.assemble(2.0 * plan.study.schedule.round_deadline)
         return _once(folder)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         log.close()
         raise RoundError(
             "The run was stopped by hand before it began.",
             whose="the researcher",
             next_step=_NOT_BEGUN,
-        ) from None
+        ) from error
     except StoreError as error:
         log.close()
         raise StoreError(

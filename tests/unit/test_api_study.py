@@ -525,6 +525,20 @@ def test_ctrl_c_during_a_run_exits_as_the_table_says(c, approved, monkeypatch, c
     assert "stopped by hand" in capsys.readouterr().err
 
 
+def test_ctrl_c_before_the_first_round_exits_so_too_and_nothing_has_begun(
+    c, approved, monkeypatch, capsys
+):
+    def assemble(_self, _seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("securefl.federation.coordinator.Coordinator.assemble", assemble)
+    words = ["study", "run", approved.name, "--out", str(c.root / "never")]
+    with pytest.raises(SystemExit) as ended_with:
+        main([*words, "--researcher", str(c.lab.folder.path)])
+    assert ended_with.value.code == 130
+    assert "Nothing was charged and nothing has begun" in capsys.readouterr().err
+
+
 def test_a_failed_run_tells_everybody_and_runs_no_second_time(c, approved, monkeypatch):
     def late(watch):
         watch(outcome(approved).records[0])
