@@ -129,21 +129,16 @@ class EvaluateSection(StageSection):
         return ()
 
 
-class CountSection(StageSection):
-    """Count: how many patients train the model in all, noised and summed.
-
-    Or records, as ``privacy.unit`` says. Negatives and positives are counted; one unit counts
-    once. With fewer than ``minimum`` in all (as released, with its noise) the study ends there.
-    """
+class OnceCountedSection(StageSection):
+    """Base of the stages in which a patient counts once: the keys and the checks of their noise."""
 
     noise_multiplier: DecimalText
     epsilon: DecimalText
     bound: Positive
-    minimum: Annotated[int, Field(ge=0, le=LARGEST)]
 
     @property
     def sigma(self) -> Decimal:
-        """Standard deviation of the noise on each count: a patient counts in one."""
+        """Standard deviation of the noise on each count."""
         return self.noise_multiplier
 
     @model_validator(mode="after")
@@ -155,6 +150,16 @@ class CountSection(StageSection):
             "it counts patients, and integer noise needs two units",
         )
         return self
+
+
+class CountSection(OnceCountedSection):
+    """Count: how many patients train the model in all, noised and summed.
+
+    Or records, as ``privacy.unit`` says. Negatives and positives are counted; one unit counts
+    once. With fewer than ``minimum`` in all (as released, with its noise) the study ends there.
+    """
+
+    minimum: Annotated[int, Field(ge=0, le=LARGEST)]
 
 
 def evaluation_of(study: Template) -> EvaluateSection:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, Self
-
-from pydantic import model_validator
+from typing import TYPE_CHECKING
 
 from securefl.study.columns import NumericColumn
-from securefl.study.counts import Positive, check_epsilon, check_noise
-from securefl.study.fields import DecimalText
-from securefl.study.stages import StageSection
+from securefl.study.counts import OnceCountedSection
 from securefl.study.survival_label import TimeToEventLabel
 from securefl.study.texts import ColumnName
 
@@ -21,30 +16,12 @@ if TYPE_CHECKING:
     from securefl.study.stages import Finding
 
 
-class SurvivalCurveSection(StageSection):
+class SurvivalCurveSection(OnceCountedSection):
     """Curves of the label's time to an event, one for each level of the column ``by`` or one for
     all. A patient counts in one number, whatever is asked.
     """
 
     by: ColumnName | None = None
-    noise_multiplier: DecimalText
-    epsilon: DecimalText
-    bound: Positive
-
-    @property
-    def sigma(self) -> Decimal:
-        """Standard deviation of the noise on each number."""
-        return self.noise_multiplier
-
-    @model_validator(mode="after")
-    def _ranges(self) -> Self:
-        check_epsilon(self.epsilon)
-        check_noise(
-            self.noise_multiplier,
-            Decimal(2),
-            "it counts patients, and integer noise needs two units",
-        )
-        return self
 
     def faults(self, data: DataSpec) -> Iterator[Finding]:
         """A label without a time, or groups by a column that is not there or has no levels."""
