@@ -112,7 +112,23 @@ def main() -> int:
     upgrade = "--upgrade" in sys.argv[1:]
     # the extras first: what securefl runs on has to live with each of them
     everything = resolve(
-        ("demo", "dev", "excel", "parquet", "s3", "sftp", "sql", "webdav"), known, upgrade=upgrade
+        (
+            "demo",
+            "dev",
+            "excel",
+            "flower",
+            "images",
+            "onnx",
+            "parquet",
+            "s3",
+            "sftp",
+            "sklearn",
+            "sql",
+            "tensorboard",
+            "webdav",
+        ),
+        known,
+        upgrade=upgrade,
     )
     needed = resolve((), everything, upgrade=False)
     moved = {p for p in needed if everything[p] != needed[p]}
