@@ -15,6 +15,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from secagg_keyed import KeyedRound, by_section
+from secagg_round import Round
 from test_secagg_vectors import decryptor_of
 
 from securefl.secagg import frame, opening, seal
@@ -26,6 +27,7 @@ from securefl.signed import canonical
 FOLDER = Path(__file__).parents[2] / "protocols" / "wire" / "secagg"
 SCRIPT = FOLDER / "reference_round.py"
 VECTORS = json.loads((FOLDER / "round-vectors.json").read_bytes())
+SCRIPTS = ("reference.py", "reference_numbers.py", "reference_round.py", "reference_losses.py")
 EACH = pytest.mark.parametrize("number", range(len(VECTORS["cases"])))
 
 
@@ -111,9 +113,16 @@ def secret_of(decryptor):
     return {i: (1 if x == 1 else -1) for i, x in enumerate(values) if x}
 
 
-@pytest.mark.parametrize(("bits", "primes", "length"), [(16, 1, 8300), (16, 3, 100)])
-def test_the_independent_reader_opens_what_the_product_made(reference, bits, primes, length):
-    a_round = KeyedRound(("A", "B", "C"), bits=bits, length=length, primes=primes)
+MADE = {
+    "numbers in the ciphertexts": lambda: Round(("A", "B", "C"), 16, 30),
+    "one prime": lambda: KeyedRound(("A", "B", "C"), bits=16, length=8300, primes=1),
+    "three primes": lambda: KeyedRound(("A", "B", "C"), bits=16, length=100, primes=3),
+}
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_the_independent_reader_opens_what_the_product_made(reference, made):
+    a_round = MADE[made]()
     values = a_round.values()
     facts = a_round.facts.as_json()
     bodies = []
@@ -156,6 +165,6 @@ def test_a_folder_of_frames_is_opened_from_the_command_line_without_the_product(
 
 
 def test_no_code_of_the_product_is_imported():
-    for name in ("reference.py", "reference_numbers.py", "reference_round.py"):
+    for name in SCRIPTS:
         assert "import securefl" not in (FOLDER / name).read_text("utf-8")
         assert "from securefl" not in (FOLDER / name).read_text("utf-8")

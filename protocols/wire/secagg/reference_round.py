@@ -31,8 +31,11 @@ Rows = list[list[int]]
 
 def sections(facts: dict[str, Any]) -> list[tuple[int, int, list[int]]]:
     """What a body consists of: items, residues in a row, and the modulus of each row of an item."""
-    degree, moduli = numbers.RINGS[facts["primes"]]
     hospitals = len(facts["cohort"])
+    if not facts["primes"]:  # few numbers: the ciphertexts hold them
+        in_each = ciphertexts.layout(facts["bits"], hospitals)["values_per_chunk"]
+        return [(-(-facts["length"] // in_each), ciphertexts.N, [ciphertexts.Q, ciphertexts.Q])]
+    degree, moduli = numbers.RINGS[facts["primes"]]
     keys = -(-degree // ciphertexts.layout(KEY_BITS, hospitals)["values_per_chunk"])
     found = [(keys, ciphertexts.N, [ciphertexts.Q, ciphertexts.Q])]
     shape = numbers.layout(facts["bits"], hospitals, facts["primes"])
@@ -145,12 +148,22 @@ def frame(body: list[list[Rows]], facts: dict[str, Any], me: str, signing: bytes
 
 def read(data: bytes, facts: dict[str, Any], sender: str, public: bytes) -> list[list[Rows]]:
     """A frame's body. ValueError or InvalidSignature where anything is not as the page says."""
+    end = end_of_manifest(data)
+    hashes = signed_hashes(data[12:end], head_of(facts, sender), public)
+    return body_of(data, end, hashes, facts)
+
+
+def end_of_manifest(data: bytes) -> int:
+    """The place of a frame's first chunk."""
     if data[:8] != ciphertexts.MAGIC:
         raise ValueError("no frame")
-    end = 12 + int.from_bytes(data[8:12], "big")
-    hashes = iter(signed_hashes(data[12:end], facts, sender, public))
+    return 12 + int.from_bytes(data[8:12], "big")
+
+
+def body_of(data: bytes, place: int, signed: list[str], facts: dict[str, Any]) -> list[list[Rows]]:
+    """The chunks of numbers from ``place`` on, each with the hash that was signed."""
+    hashes = iter(signed)
     found: list[list[Rows]] = []
-    place = end
     for count, degree, moduli in sections(facts):
         size = len(moduli) * degree * 58 // 8
         items = []
@@ -166,8 +179,8 @@ def read(data: bytes, facts: dict[str, Any], sender: str, public: bytes) -> list
     return found
 
 
-def signed_hashes(signed: bytes, facts: dict[str, Any], sender: str, public: bytes) -> list[str]:
-    """The chunks' hashes in a manifest by this sender for this round."""
+def signed_hashes(signed: bytes, head: dict[str, Any], public: bytes) -> list[str]:
+    """The chunks' hashes in a manifest that says ``head`` and nothing else."""
     mark, signature, text = signed[:18], signed[18:146], signed[147:]
     if mark != b"securefl-signed/1 " or signed[146:147] != b"\n":
         raise ValueError("no signed manifest")
@@ -176,7 +189,7 @@ def signed_hashes(signed: bytes, facts: dict[str, Any], sender: str, public: byt
     if ciphertexts.canonical(manifest) != text:
         raise ValueError("another spelling")
     hashes: list[str] = manifest.pop("chunks")
-    if manifest != head_of(facts, sender):
+    if manifest != head:
         raise ValueError("a frame of another round")
     return hashes
 
@@ -209,12 +222,11 @@ def add(bodies: list[list[list[Rows]]], facts: dict[str, Any]) -> list[list[Rows
     return found
 
 
-def open_keys(items: list[Rows], facts: dict[str, Any], secret: dict[int, int]) -> list[int]:
-    """S, the sum of the keys."""
-    hospitals = len(facts["cohort"])
-    plan = ciphertexts.layout(KEY_BITS, hospitals)
-    scale, width = int(plan["scale"]), plan["field_bits"]
-    degree, _ = numbers.RINGS[facts["primes"]]
+def open_ciphertexts(
+    items: list[Rows], secret: dict[int, int], plan: dict[str, Any], length: int, contributors: int
+) -> list[int]:
+    """The sums of ``length`` integers in ciphertexts packed by ``plan``, from so many hospitals."""
+    scale, width, bits = int(plan["scale"]), plan["field_bits"], plan["bits"]
     opened: list[int] = []
     for c0, c1 in items:
         product = times_secret(c1, secret)
@@ -224,25 +236,47 @@ def open_keys(items: list[Rows], facts: dict[str, Any], secret: dict[int, int]) 
             abs(x - m * scale - scale // 2) > 0.75 * scale / 2
             for x, m in zip(noisy, messages, strict=True)
         ):
-            raise ValueError("no complete sum of keys")
+            raise ValueError("no complete sum")
         slots = [
-            (m >> (f * width) & ((1 << width) - 1)) - (hospitals << (KEY_BITS - 1))
+            (m >> (f * width) & ((1 << width) - 1)) - (contributors << (bits - 1))
             for f in range(plan["fields"])
             for m in messages
         ]
-        if slots[0] != hospitals or any(m >> (plan["fields"] * width) for m in messages):
-            raise ValueError("no complete sum of keys")
+        if slots[0] != contributors or any(m >> (plan["fields"] * width) for m in messages):
+            raise ValueError("no complete sum")
         opened += slots[1:]
-    if any(opened[degree:]) or any(abs(x) > 65 * hospitals for x in opened[:degree]):
+    most = contributors * ((1 << (bits - 1)) - 1)
+    if any(opened[length:]) or any(abs(x) > most for x in opened):
+        raise ValueError("no complete sum")
+    return opened[:length]
+
+
+def open_keys(
+    items: list[Rows], facts: dict[str, Any], secret: dict[int, int], contributors: int
+) -> list[int]:
+    """S, the sum of the keys."""
+    plan = ciphertexts.layout(KEY_BITS, len(facts["cohort"]))
+    degree, _ = numbers.RINGS[facts["primes"]]
+    opened = open_ciphertexts(items, secret, plan, degree, contributors)
+    if any(abs(x) > 65 * contributors for x in opened):
         raise ValueError("no sum of keys")
-    return opened[:degree]
+    return opened
 
 
-def open_sum(total: list[list[Rows]], facts: dict[str, Any], secret: dict[int, int]) -> list[int]:
-    """The exact integers in the sum of all contributions."""
+def open_sum(
+    total: list[list[Rows]],
+    facts: dict[str, Any],
+    secret: dict[int, int],
+    contributors: int | None = None,
+) -> list[int]:
+    """The exact integers in the sum of all contributions, or of so many that were left."""
+    count = contributors or len(facts["cohort"])
+    if not facts["primes"]:
+        plan = ciphertexts.layout(facts["bits"], len(facts["cohort"]))
+        return open_ciphertexts(total[0], secret, plan, facts["length"], count)
     shape = numbers.layout(facts["bits"], len(facts["cohort"]), facts["primes"])
     degree, moduli = numbers.RINGS[facts["primes"]]
-    key = open_keys(total[0], facts, secret)
+    key = open_keys(total[0], facts, secret, count)
     transformed_key = [numbers.transformed([k % p for k in key], p) for p in moduli]
     found: list[int] = []
     index = 0
@@ -258,14 +292,15 @@ def open_sum(total: list[list[Rows]], facts: dict[str, Any], secret: dict[int, i
                 else:
                     mask = numbers.coefficients_of(product, prime)[:kept]
                     noisy.append([(x - y) % prime for x, y in zip(row, mask, strict=True)])
-            found += values_of(
-                noisy, moduli, shape, min(shape["values"], facts["length"] - len(found))
-            )
+            here = min(shape["values"], facts["length"] - len(found))
+            found += values_of(noisy, moduli, shape, here, count)
             index += 1
     return found
 
 
-def values_of(noisy: Rows, moduli: list[int], shape: dict[str, int], length: int) -> list[int]:
+def values_of(
+    noisy: Rows, moduli: list[int], shape: dict[str, int], length: int, contributors: int
+) -> list[int]:
     """The sums in one element, from coefficients with their errors modulo each prime."""
     whole, half = math.prod(moduli), 1 << (shape["error_bits"] - 1)
     factors = [whole // p * pow(whole // p, -1, p) for p in moduli]
@@ -279,13 +314,9 @@ def values_of(noisy: Rows, moduli: list[int], shape: dict[str, int], length: int
             slot = integer >> (shape["error_bits"] + field * shape["field_bits"]) & (
                 (1 << shape["field_bits"]) - 1
             )
-            slots.append(slot - (shape["contributors"] << (shape["bits"] - 1)))
-    most = shape["contributors"] * ((1 << (shape["bits"] - 1)) - 1)
-    if (
-        slots[0] != shape["contributors"]
-        or any(slots[length + 1 :])
-        or any(abs(x) > most for x in slots)
-    ):
+            slots.append(slot - (contributors << (shape["bits"] - 1)))
+    most = contributors * ((1 << (shape["bits"] - 1)) - 1)
+    if slots[0] != contributors or any(slots[length + 1 :]) or any(abs(x) > most for x in slots):
         raise ValueError("no complete sum")
     return slots[1 : length + 1]
 
@@ -392,7 +423,7 @@ def case(facts: dict[str, Any], made: dict[str, bytes]) -> dict[str, Any]:
             )
             for items in total
         ],
-        "sum_of_keys_first": open_keys(total[0], facts, SECRET)[:8],
+        "sum_of_keys_first": open_keys(total[0], facts, SECRET, len(NAMES))[:8],
         "opened_first": opened[:8],
         "opened_sha256": ciphertexts.digest(ciphertexts.canonical(opened)),
     }
