@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from securefl.cli.screen import card_options, folder_option, json_option, say, write_json
+from securefl.cli.service_unit import service_options, write_service
 from securefl.errors import SecureFLError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -164,6 +165,16 @@ def start(background: bool, folder: str | None) -> None:
         journal.say("aggregator stopped")
         journal.close()
         say("The aggregator has stopped.")
+
+
+@aggregator.command()
+@service_options
+@_aggregator_option
+def service(directory: Path, user: str | None, json_file: str | None, folder: str | None) -> None:
+    """Write a hardened systemd unit for this aggregator into DIRECTORY; root installs it."""
+    from securefl.party.service_unit import aggregator_service
+
+    write_service(aggregator_service(_open(folder), user), directory, json_file)
 
 
 @aggregator.command()

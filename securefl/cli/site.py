@@ -15,6 +15,7 @@ from securefl.cli.screen import (
     write_json,
     write_page,
 )
+from securefl.cli.service_unit import service_options, write_service
 from securefl.cli.site_backup import backup, restore
 from securefl.cli.site_budget import budget
 from securefl.cli.site_console import console
@@ -34,7 +35,7 @@ def site() -> None:
 
     The order of a new hospital: init, exchange cards and `trust` them, `data add`, `budget set`,
     `policy set`, `start`. Then requests arrive: `inbox`, `review`, and `approve` or `refuse`. After a study:
-    `model`, `personalize`. In a browser: `console`. To stop: `pause`, `withdraw`, `budget revoke`. Now and then `backup`.
+    `model`, `personalize`. In a browser: `console`. On a server: `service`. To stop: `pause`, `withdraw`, `budget revoke`. Now and then `backup`.
     Seldom: `restore`, `rotate-key` for new keys, `checkpoint` when a ledger is doubted.
     """
 
@@ -162,6 +163,21 @@ def stop(folder: str | None) -> None:
     from securefl.node.owner.agent import stop_agent
 
     say("The agent has stopped." if stop_agent(_open(folder)) else "No agent runs here.")
+
+
+@site.command()
+@service_options
+@_site_option
+def service(directory: Path, user: str | None, json_file: str | None, folder: str | None) -> None:
+    """Write a hardened systemd unit for this hospital's agent into DIRECTORY; root installs it.
+
+    The agent then starts with the machine, again after a crash, as a user of its own that can
+    write this folder and the store alone. The console gets no unit: its link is for the person at
+    the keyboard, and a unit would write it into the journal.
+    """
+    from securefl.party.service_unit import agent_service
+
+    write_service(agent_service(_open(folder), user), directory, json_file)
 
 
 @site.command()

@@ -16,6 +16,7 @@ from securefl.cli.study_file import check, plan
 from securefl.cli.study_folder import folder_hint, open_lab, open_study, researcher_option
 from securefl.cli.study_report import report
 from securefl.cli.study_run import run
+from securefl.cli.study_service import service
 from securefl.cli.study_simulate import simulate
 from securefl.cli.study_verify import verify
 from securefl.files import read_given
@@ -264,5 +265,5 @@ def status(name: str, json_file: str | None, folder: str | None) -> None:
         say(run_said)
 
 
-for _command in (check, study_design, plan, simulate, run, attach, report, verify):
+for _command in (check, study_design, plan, simulate, run, attach, service, report, verify):
     study.add_command(_command)
