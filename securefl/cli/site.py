@@ -24,6 +24,7 @@ from securefl.cli.site_folder import open_site as _open
 from securefl.cli.site_folder import site_option as _site_option
 from securefl.cli.site_keys import checkpoint, rotate_key
 from securefl.cli.site_model import model
+from securefl.cli.site_patient import patient
 from securefl.cli.site_personal import personalize
 from securefl.cli.site_policy import policy
 from securefl.cli.site_requests import approve, inbox, refuse, review, withdraw
@@ -35,7 +36,8 @@ def site() -> None:
 
     The order of a new hospital: init, exchange cards and `trust` them, `data add`, `budget set`,
     `policy set`, `start`. Then requests arrive: `inbox`, `review`, and `approve` or `refuse`. After a study:
-    `model`, `personalize`. In a browser: `console`. On a server: `service`. To stop: `pause`, `withdraw`, `budget revoke`. Now and then `backup`.
+    `model`, `personalize`. In a browser: `console`. On a server: `service`. To stop: `pause`,
+    `withdraw`, `budget revoke`, `data remove`, `patient remove`. Now and then `backup`.
     Seldom: `restore`, `rotate-key` for new keys, `checkpoint` when a ledger is doubted.
     """
 
@@ -119,6 +121,7 @@ for _command in (
     personalize,
     console,
     policy,
+    patient,
 ):
     site.add_command(_command)
 

@@ -343,3 +343,27 @@ def data_list(json_file: str | None, folder: str | None) -> None:
         if row["origin"]:
             say(f"  taken out into {row['file']}")
         say(f"  {row['read_as']}")
+
+
+@data.command("remove")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="You know that no study can use it any more.")
+@site_option
+def data_remove(name: str, yes: bool, folder: str | None) -> None:
+    """Take a data set away: no study reads it any more, and others see it no longer.
+
+    The table itself stays where it is, for you to delete. Text that was taken out of a workbook or
+    a database into your folder is deleted. What was spent on its patients stays spent.
+    """
+    from securefl.node.owner.data_removal import plan_data_removal, remove_data
+
+    here = open_site(folder)
+    plan = plan_data_removal(here, name)
+    if not yes:
+        say(f"- '{name}' is the table {plan.table}; that file stays as it is.")
+        if plan.copy is not None:
+            say(f"- The text that was taken out of it is deleted: {plan.copy}")
+        say(f"- What was spent on the patients of {plan.population} stays spent.")
+    confirm(f"Take '{name}' away?", yes=yes, read="the lines above")
+    remove_data(here, plan)
+    say(f"'{name}' is gone: no study can use it. A running agent takes it off the others' screens.")

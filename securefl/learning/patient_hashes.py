@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from securefl.learning.table import Cell
+    from securefl.learning.table import Cell, Table
 
 #: As many hashes as are kept of a population.
 MOST = 65_536
+#: Bytes of one patient's hash.
+HASH_BYTES = 8
+NOBODY: frozenset[bytes] = frozenset()
 _LAST = np.uint64(2**64 - 1)
 
 
@@ -72,9 +75,36 @@ class Patients:
 def patients_among(cells: Iterable[Cell], key: bytes) -> Patients:
     """Hashes of all who stand in a column of identifiers, under a key of 32 bytes."""
     names = {cell for cell in cells if cell is not None}
-    found = [hmac.digest(key, str(name).encode(), "sha256")[:8] for name in names]
+    found = [patient_hash(name, key) for name in names]
     hashes = np.frombuffer(b"".join(found), ">u8").astype(np.uint64)
     return _smallest(np.unique(hashes), _LAST)
+
+
+def patient_hash(identifier: str, key: bytes) -> bytes:
+    """Hash one identifier, as it is written, under a key of 32 bytes."""
+    return hmac.digest(key, identifier.encode(), "sha256")[:HASH_BYTES]
+
+
+def without_patients(table: Table, column: str, hashes: frozenset[bytes], key: bytes) -> Table:
+    """A table without the rows of the patients with these hashes.
+
+    Args:
+        table: as read.
+        column: of the identifiers.
+        hashes: of who is left out.
+        key: under which they were hashed.
+
+    Raises:
+        DataError: the table has no such column.
+    """
+    if not hashes:
+        return table
+    out = {
+        row
+        for row, cell in enumerate(table.column(column))
+        if cell is not None and patient_hash(cell, key) in hashes
+    }
+    return table.without(out)
 
 
 def _smallest(hashes: npt.NDArray[np.uint64], limit: np.uint64) -> Patients:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import DataError
@@ -77,6 +77,24 @@ class Table:
                 f" {have}.{f' {near}' if near else ''}",
                 next_step=f"Rename or add the column {name!r} in the table and register it again.",
             ) from None
+
+    def without(self, rows: Collection[int]) -> Table:
+        """The table without some rows (from 0); the others keep their order and their lines."""
+        if not rows:
+            return self
+        kept = [row for row in range(self.rows) if row not in rows]
+        malformed = {
+            place: self.malformed[row] for place, row in enumerate(kept) if row in self.malformed
+        }
+        return replace(
+            self,
+            columns={
+                name: tuple(cells[row] for row in kept) for name, cells in self.columns.items()
+            },
+            rows=len(kept),
+            malformed=malformed,
+            lines=tuple(self.lines[row] for row in kept) if self.lines else (),
+        )
 
 
 def cell_text(value: object) -> Cell:

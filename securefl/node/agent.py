@@ -40,6 +40,7 @@ from securefl.node.requests import kept_study
 from securefl.node.run_key import RunKey
 from securefl.node.study_end import say_again
 from securefl.node.study_run import StudyRun
+from securefl.node.study_withdrawal import WithdrawalWatch
 from securefl.party.clock import utc_now
 from securefl.party.failure_note import keep_reason, one_line
 from securefl.party.journal import Journal
@@ -96,6 +97,7 @@ class Agent:
         self._why_ended = "it was asked to stop"
         self._site = site
         self._runs: dict[str, StudyRun] = {}
+        self._withdrawals = WithdrawalWatch(site, lambda: tuple(self._runs.items()))
         self._last_sync, self._sync_took = -SYNC_ANYWAY, 0.0
         self._anyway = Backoff(SYNC_IDLE, SYNC_ANYWAY, share=1.0, clock=clock)
         self._synced: tuple[object, ...] = ()
@@ -120,6 +122,7 @@ class Agent:
             signal.signal(number, self._stop)
         self._presence.announce(utc_now())
         self.say("agent started")
+        self._withdrawals.start()
         try:
             self._recover()
             while not self._stopping:
@@ -414,6 +417,7 @@ class Agent:
         """The last thing the agent does: end the workers, whatever else is broken. Studies that run
         are taken up by the next agent.
         """
+        self._withdrawals.stop()
         for run in tuple(self._runs.values()):
             run.stop()
         self.say("agent stopped")

@@ -15,6 +15,7 @@ from securefl.files import private_folder, read_file, replace_file
 from securefl.learning.stages.programme import charges_of
 from securefl.node.agreements import check_agreement
 from securefl.node.requests import KeptRequest, kept_study
+from securefl.node.study_withdrawal import mark_withdrawn
 from securefl.party.clock import utc_now
 from securefl.party.outbox import post
 from securefl.privacy.charges import ChargeTerms
@@ -198,6 +199,7 @@ def withdraw(site: Site, digest: str, note: str) -> None:
     """
     with site.deciding():
         site.ledger.withdraw(digest, note)
+    mark_withdrawn(site, digest)
     try:
         publish_status(site, digest, "withdrawn")
     finally:

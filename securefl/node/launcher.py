@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from securefl import errors
 from securefl.errors import MessageError, RoundError, SecureFLError
 from securefl.learning.models import weights_from_bytes, weights_to_bytes
+from securefl.learning.patient_hashes import NOBODY
 from securefl.learning.personal.facts import PersonalFacts
 from securefl.node.channel import Channel, ChannelClosedError
 from securefl.party.journal import turn_over
@@ -149,12 +150,14 @@ class Worker:
         site: str,
         split_secret: bytes,
         patient_key: bytes = b"",
+        removed: frozenset[bytes] = NOBODY,
     ) -> dict[str, Any]:
         """Load the table (read as it was registered) and the study.
 
         Returns counts for the owner's own screen, never for anybody else, and the ``sha256``.
         With a ``patient_key`` the ``patients`` too, hashed under it, in hexadecimal
-        (:meth:`securefl.learning.patient_hashes.Patients.dump`).
+        (:meth:`securefl.learning.patient_hashes.Patients.dump`). Rows of the patients in ``removed``,
+        hashed under the same key, are not used. A worker that prepared before prepares anew.
 
         Raises:
             DataError: the table does not fit the study's columns.
@@ -166,10 +169,12 @@ class Worker:
                 "do": "prepare",
                 "site": site,
                 "split_secret": split_secret.hex(),
+                "text": len(study_text),
                 "reading": vars(self._reading),
                 "patient_key": patient_key.hex(),
+                "removed": len(removed),
             },
-            study_text,
+            study_text + b"".join(sorted(removed)),
         )
         header, _ = self._receive(START_SECONDS)
         counts: dict[str, Any] = header.get("counts", {})
@@ -192,6 +197,8 @@ class Worker:
         study_text: bytes,
         common: FloatArray,
         split_secret: bytes,
+        patient_key: bytes = b"",
+        removed: frozenset[bytes] = NOBODY,
     ) -> PersonalAnswer:
         """Make a personal model of a finished study's, on the table as it was registered.
 
@@ -199,20 +206,26 @@ class Worker:
             study_text: the sealed study.
             common: float64[p], its model.
             split_secret: decides who is held out, as in the study.
+            patient_key: under which patients are hashed.
+            removed: hashes of the patients whose rows are not used.
 
         Raises:
             DataError: the table does not fit the study's columns, or no model can be made of it.
             RoundError: the worker ended, did not answer, or answered with another shape.
         """
         self.wait_ready()
+        weights = weights_to_bytes(common)
         self._send(
             {
                 "do": "personalize",
                 "text": len(study_text),
                 "split_secret": split_secret.hex(),
                 "reading": vars(self._reading),
+                "weights": len(weights),
+                "patient_key": patient_key.hex(),
+                "removed": len(removed),
             },
-            study_text + weights_to_bytes(common),
+            study_text + weights + b"".join(sorted(removed)),
         )
         header, body = self._receive(_PERSONAL_SECONDS)
         try:

@@ -52,6 +52,7 @@ class Leaving:
     counts: dict[str, Any] = field(default_factory=dict)
     late: int = 0
     _table_hash: str = ""
+    _noted_hash: str = ""
 
     def read(self, counts: dict[str, Any] | None, clamped: int) -> None:
         """Keep what the worker says beside its answer.
@@ -61,8 +62,11 @@ class Leaving:
             clamped: how many values of the update met the study's bound.
         """
         if counts is not None:
-            self._table_hash = str(counts["sha256"])
-            self.counts = {name: value for name, value in counts.items() if name != "sha256"}
+            # A table that is prepared anew and is the same needs no second event.
+            if counts["sha256"] != self._noted_hash:
+                self._table_hash = str(counts["sha256"])
+            rows = {name: value for name, value in counts.items() if name != "sha256"}
+            self.counts = {**self.counts, **rows}
             self._show_counts()
         if clamped:
             self.counts["clamped"] = self.counts.get("clamped", 0) + clamped
@@ -138,6 +142,8 @@ class Leaving:
             f"{counts['kept']} of {counts['rows']} rows used, {counts['training']} to train,"
             f" {counts['held_out']} held out"
         )
+        if counts.get("taken_out"):
+            self.say(f"not read: {counts['taken_out']} rows of patients whom you took out")
         for reason, rows in sorted(counts["set_aside"].items()):
             self.say(f"set aside: {rows} rows, {reason}")
 
@@ -194,4 +200,4 @@ class Leaving:
                 f"the table of '{entry.name}' is not the one that was registered; the ledger has"
                 " its new hash"
             )
-        self._table_hash = ""
+        self._noted_hash, self._table_hash = self._table_hash, ""

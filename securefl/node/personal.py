@@ -29,6 +29,8 @@ from securefl.learning.models import family_of
 from securefl.learning.personal.facts import PersonalFacts
 from securefl.node.launcher import Worker
 from securefl.node.models import find_model
+from securefl.node.patients import patient_key
+from securefl.node.removed_patients import removed_patients
 from securefl.node.requests import find_request, kept_study
 from securefl.study.stages import makes_model
 
@@ -115,9 +117,16 @@ def make_personal(site: Site, name: str, now: str) -> Personal:
     snapshot = source.fingerprint(site.secret)
     site.ledger.personalize(row.digest, snapshot=snapshot)
     log = site.path / "worker.log"
+    removed = removed_patients(site, data.population)
     try:
         with Worker(source, max_bytes=8 * common.theta.size, log=log) as worker:
-            made = worker.personalize(sealed.text, common.theta, site.split_secret(data.population))
+            made = worker.personalize(
+                sealed.text,
+                common.theta,
+                site.split_secret(data.population),
+                patient_key(site),
+                removed.hashes,
+            )
     except RoundError as error:
         raise RoundError(
             error.what,

@@ -57,7 +57,7 @@ def sync_datasite(site: Site, say: Callable[[str], None]) -> Site:
     email = site_email(site.name)
     with open_datasite(site.board, email, site.datasite, "hospital") as desk:
         publish_pysyft_keys(site.board, site.identity, email, desk.fingerprint)
-        _publish(site, desk)
+        _publish(site, desk, email)
         for refused in desk.sync().quarantined:
             say(f"a message of {site_name(refused.sender)} was set aside: {refused.reason}")
         changed = _approve_peers(site, desk, say)
@@ -76,7 +76,12 @@ def sync_datasite(site: Site, say: Callable[[str], None]) -> Site:
     return site
 
 
-def _publish(site: Site, desk: Datasite) -> None:
+def _publish(site: Site, desk: Datasite, email: str) -> None:
+    """Show the registered data sets, and no other."""
+    names = {entry.name for entry in site.settings.datasets}
+    for shown in desk.datasets():
+        if shown.owner == email and shown.name not in names:
+            desk.withdraw_dataset(shown.name)
     for entry in site.settings.datasets:
         signed = sign_public(site, entry.name)
         if signed is not None:

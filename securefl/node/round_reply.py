@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from securefl.node.models import remember_model
 from securefl.node.patients import TableComparison
 from securefl.node.public_times import PublicTimes
+from securefl.node.removed_patients import RemovedPatients, removed_patients
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +88,7 @@ class RoundReply:
     ) -> None:
         self._own, self._worker, self._ask, self._leaving = own, worker, ask, leaving
         self._settle_seconds = settle_seconds
+        self._removed = RemovedPatients()
         self.pending: PendingReply | None = None
 
     def begin(
@@ -96,12 +98,15 @@ class RoundReply:
         seen: float,
     ) -> None:
         """Ask the worker for what an accepted round wants, and for the first one to prepare the
-        table before.
+        table before; anew where the owner took patients out since the last round.
 
         Args:
             accepted: the round.
             model: the global model that it starts from.
             seen: when it was announced, by the monotonic clock: public times count from there.
+
+        Raises:
+            UnreadableError: the list of those who are out was lost or changed.
         """
         own, schedule = self._own, self._own.plan.study.schedule
         remember_model(own.site, own.plan, accepted.facts)
@@ -110,7 +115,12 @@ class RoundReply:
         if first:
             settle = min(self._settle_seconds, _SETTLE_SHARE * deadline)
         times = PublicTimes(seen, float(schedule.reply_after), settle)
-        asked = self._ask(self._question(accepted, model, deadline, prepare=first))
+        removed = removed_patients(own.site, own.plan.study.data.population)
+        prepare = first or removed != self._removed
+        if prepare and not first:
+            own.say("patients were taken out: the table is prepared anew without their rows")
+        self._removed = removed
+        asked = self._ask(self._question(accepted, model, deadline, prepare=prepare))
         self.pending = PendingReply(accepted, asked, times)
         own.say(
             f"round {accepted.facts.round} of {own.plan.last_round}: announced; the reply leaves"
@@ -145,12 +155,13 @@ class RoundReply:
             own.site.split_secret(data.population),
         )
         compare = TableComparison.of(own.site, data.dataset)
+        removed = self._removed.hashes
         number, length, largest = facts.round, facts.length, facts.layout.max_value
 
         def release() -> Released:
             counts = None
             if prepare:
-                counts = worker.prepare(text, name, secret, compare.key)
+                counts = worker.prepare(text, name, secret, compare.key, removed)
                 compare(counts)
             values = worker.release(number, model, length, largest, deadline)
             return Released(values, worker.clamped, counts)

@@ -8,7 +8,7 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from pydantic import ValidationError
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from securefl.privacy.ledger import Ledger
     from securefl.sources.source import Source
     from securefl.study.sealed import SealedStudy
+
+
+#: Mark in a study's folder: its owner withdrew, and the agent has not ended it yet.
+WITHDRAWN: Final = "withdrawn"
 
 
 @dataclass(frozen=True)
@@ -288,6 +292,7 @@ class Site(PartyFolder):
         """
         self.erase_study_key(digest)
         erase_file(self.study_folder(digest) / "run.key")
+        (self.study_folder(digest) / WITHDRAWN).unlink(missing_ok=True)
         for kept in ("contributions", "accepted", "totals"):
             shutil.rmtree(self.study_folder(digest) / kept, ignore_errors=True)
 

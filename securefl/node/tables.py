@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Final
 from securefl.errors import DataError
 from securefl.learning.features import feature_names, prepare
 from securefl.learning.identifiers import told_apart
+from securefl.learning.patient_hashes import without_patients
 from securefl.learning.preparation import stratum_counts
 from securefl.learning.reading import likely_encoding
 from securefl.learning.records import NOT_CLOSED, NOT_DOUBLED
 from securefl.learning.table import near_name, read_table, spelled_out
 from securefl.learning.tasks import task_of
+from securefl.node.patients import patient_key
+from securefl.node.removed_patients import removed_patients
 from securefl.report.rows import RowCount
 from securefl.sources.source import find_source
 from securefl.sources.table_file import shown_path
@@ -93,9 +96,12 @@ def count_rows(
     """
     content = source.content()
     read = read_table(content, source.reading)
-    prepared = prepare(read, data, site.split_secret(data.population), unit)
+    removed = removed_patients(site, data.population)
+    used = without_patients(read, data.patient, removed.hashes, patient_key(site))
+    prepared = prepare(used, data, site.split_secret(data.population), unit)
     notes = [
         *_encoding_notes(content, source.reading),
+        *_removed_notes(read.rows - used.rows),
         *_never_recorded(prepared, data),
         *(
             f"{column}: {count:,} of the rows that can be used lie outside the range and count as"
@@ -183,6 +189,13 @@ def _encoding_notes(content: bytes, reading: Reading) -> list[str]:
     if likely and likely != reading.encoding:
         note += f" It could be text in {likely}: register it again with --encoding {likely}."
     return [note]
+
+
+def _removed_notes(rows: int) -> list[str]:
+    """A sentence where patients of the table were taken out."""
+    if not rows:
+        return []
+    return [f"{rows:,} rows are of patients whom you took out; no study reads them"]
 
 
 def _decodes(line: bytes, encoding: str) -> bool:

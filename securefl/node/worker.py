@@ -66,7 +66,7 @@ class _Task:
         return values
 
 
-def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, dict[str, Any]]:
+def _prepare(header: dict[str, Any], body: bytes, data_fd: int) -> tuple[_Task, dict[str, Any]]:
     from securefl.learning.features import prepare
     from securefl.learning.patient_hashes import patients_among
     from securefl.learning.split import split_rows
@@ -75,15 +75,17 @@ def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, 
     from securefl.privacy.randomness import SystemRandomness
     from securefl.study.parse import parse_study
 
-    study = parse_study(text)
-    table, data = _table(data_fd, header)
+    study = parse_study(body[: header["text"]])
+    whole, data = _table(data_fd, header)
+    table = _without_removed(whole, study, header, body)
     secret = bytes.fromhex(header["split_secret"])
     prepared = prepare(table, study.data, secret, study.privacy.unit)
     train, held_out = split_rows(prepared, secret, study.data.holdout)
     draws = RandomDraws(SystemRandomness())
     task = _Task(study, header["site"], Rows(train, held_out), draws)
     counts = {
-        "rows": table.rows,
+        "rows": whole.rows,
+        "taken_out": whole.rows - table.rows,
         "kept": len(prepared.y),
         "set_aside": dict(prepared.set_aside),
         "training": len(train.y),
@@ -92,7 +94,7 @@ def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, 
     }
     key = bytes.fromhex(header.get("patient_key", ""))
     if key:
-        counts["patients"] = patients_among(table.column(study.data.patient), key).dump().hex()
+        counts["patients"] = patients_among(whole.column(study.data.patient), key).dump().hex()
     return task, counts
 
 
@@ -108,9 +110,11 @@ def _personalize(header: dict[str, Any], body: bytes, data_fd: int) -> tuple[dic
     from securefl.learning.split import split_rows
     from securefl.study.parse import parse_study
 
-    text, weights = body[: header["text"]], body[header["text"] :]
-    study = parse_study(text)
-    table, data = _table(data_fd, header)
+    start, end = header["text"], header["text"] + header["weights"]
+    weights = body[start:end]
+    study = parse_study(body[:start])
+    whole, data = _table(data_fd, header)
+    table = _without_removed(whole, study, header, body)
     secret = bytes.fromhex(header["split_secret"])
     prepared = prepare(table, study.data, secret, study.privacy.unit)
     halves = split_rows(prepared, secret, study.data.holdout)
@@ -157,6 +161,17 @@ def _table(data_fd: int, header: dict[str, Any]) -> tuple[Table, bytes]:
         file.seek(0)
         data = file.read()
     return read_table(data, Reading(**header["reading"])), data
+
+
+def _without_removed(table: Table, study: Study, header: dict[str, Any], body: bytes) -> Table:
+    """Leave out the rows of patients whom the owner took out; their hashes end the body."""
+    from securefl.learning.patient_hashes import HASH_BYTES, without_patients
+
+    size = header["removed"] * HASH_BYTES
+    text = body[len(body) - size :]
+    hashes = frozenset(text[at : at + HASH_BYTES] for at in range(0, size, HASH_BYTES))
+    key = bytes.fromhex(header["patient_key"])
+    return without_patients(table, study.data.patient, hashes, key)
 
 
 def _import_libraries() -> None:

@@ -52,6 +52,8 @@ class AuditReport:
         approvals: ``study``, ``id``, ``researcher``, ``statement``, ``at``.
         personalized: personal models that the owner made at home of a completed study's model:
             ``study``, ``id``, ``snapshot`` (the table's keyed hash), ``at``. Nothing was charged.
+        excluded: when patients were taken out of a population: ``population``, ``at``. Neither who
+            nor how many.
         agreements: of a consortium, that came into force here, the oldest first: ``agreement`` (the
             digest), ``consortium``, ``version``, ``populations``, ``at``, ``departures`` (parties
             that gave notice: ``party``, ``at``, ``effective``).
@@ -73,6 +75,7 @@ class AuditReport:
     refusals_elsewhere: tuple[Json, ...]
     approvals: tuple[Json, ...]
     personalized: tuple[Json, ...]
+    excluded: tuple[Json, ...]
     agreements: tuple[Json, ...]
     pauses: tuple[Json, ...]
     keys: tuple[Json, ...]
@@ -129,6 +132,7 @@ def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
             if s.approval.at >= after
         ),
         personalized=tuple(p for p in told.personalized if p["at"] >= after),
+        excluded=tuple(x for x in told.excluded if x["at"] >= after),
         agreements=tuple(told.agreements),
         pauses=tuple(
             p for p in told.pauses if (p["until"] or p["at"]) >= after or p["until"] is None

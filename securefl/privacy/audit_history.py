@@ -11,7 +11,7 @@ from securefl.privacy.ledger_state import LedgerState, apply
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from securefl.privacy.ledger_events import Agree, Depart, Event
+    from securefl.privacy.ledger_events import Agree, Depart, Event, Exclude, Personalize
 
 Json: TypeAlias = "dict[str, Any]"
 
@@ -34,6 +34,7 @@ class History:
     snapshots: dict[str, list[Json]] = field(default_factory=dict)
     revocations: dict[str, list[Json]] = field(default_factory=dict)
     personalized: list[Json] = field(default_factory=list)
+    excluded: list[Json] = field(default_factory=list)
     agreements: list[Json] = field(default_factory=list)
     pauses: list[Json] = field(default_factory=list)
     keys: list[Json] = field(default_factory=list)
@@ -66,21 +67,29 @@ def _note_facts(told: History, state: LedgerState, e: Event) -> None:
             told.snapshots.setdefault(e.name, []).append({"at": e.at, "snapshot": e.snapshot})
         case "revoke":
             told.revocations.setdefault(e.population, []).append({"at": e.at, "note": e.note})
-        case "personalize":
-            told.personalized.append(
-                {
-                    "study": e.study,
-                    "id": state.study(e.study).approval.id,
-                    "snapshot": e.snapshot,
-                    "at": e.at,
-                }
-            )
+        case "personalize" | "exclude":
+            _note_own_use(told, state, e)
         case "agree" | "depart":
             _note_agreement(told, e)
         case "pause" if not told.pauses or told.pauses[-1]["until"] is not None:
             told.pauses.append({"at": e.at, "until": None, "note": e.note})
         case "resume" if told.pauses:
             told.pauses[-1]["until"] = told.pauses[-1]["until"] or e.at
+
+
+def _note_own_use(told: History, state: LedgerState, e: Personalize | Exclude) -> None:
+    """Note what the owner did with the tables, and of which nothing left."""
+    if e.kind == "exclude":
+        told.excluded.append({"population": e.population, "at": e.at})
+        return
+    told.personalized.append(
+        {
+            "study": e.study,
+            "id": state.study(e.study).approval.id,
+            "snapshot": e.snapshot,
+            "at": e.at,
+        }
+    )
 
 
 def _note_agreement(told: History, e: Agree | Depart) -> None:

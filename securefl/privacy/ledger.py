@@ -362,6 +362,18 @@ class Ledger(LedgerLog):
         """
         self._append_one(ev.Personalize, study=study, snapshot=snapshot)
 
+    def exclude(self, population: str, *, patients: str) -> None:
+        """Note that patients are out of a population: studies read their rows no more.
+
+        Args:
+            population: whose budget they belong to.
+            patients: keyed hash (hex) of the list of all who are out.
+
+        Raises:
+            UsageError: no data set was registered for that population.
+        """
+        self._append_one(ev.Exclude, population=population, list=patients)
+
     def agree(
         self,
         *,

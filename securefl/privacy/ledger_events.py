@@ -254,6 +254,18 @@ class Personalize(_Event):
     snapshot: Digest
 
 
+class Exclude(_Event):
+    """Patients whom the owner took out of a population: no study reads their rows from now on.
+
+    ``list`` is a hash, keyed with a secret of the site, of the list of all who are out; the list
+    stays at home.
+    """
+
+    kind: Literal["exclude"] = "exclude"
+    population: Name
+    list: Digest
+
+
 class Agree(_Event):
     """Agreement of a consortium that comes into force here, in the owner's name.
 
@@ -341,6 +353,7 @@ Event: TypeAlias = (
     | Refuse
     | Withdraw
     | Personalize
+    | Exclude
     | Agree
     | Depart
     | Pause

@@ -119,6 +119,8 @@ class LedgerState:
     agreed: frozenset[str] = frozenset()
     #: Notices of leaving, by the agreement's digest and the party.
     departures: Mapping[tuple[str, str], ev.Depart] = field(default_factory=dict)
+    #: For each population the keyed hash of the list of patients who were taken out of it.
+    excluded: Mapping[str, str] = field(default_factory=dict)
     #: An approval whose reservation must be the next event.
     pending: ev.Approve | None = None
 

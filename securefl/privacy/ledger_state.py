@@ -26,6 +26,7 @@ would be refused can hide in a valid chain. The rules:
 14. an agreement binds its populations. Another one can only supersede it, as a later version, or
     follow when this hospital has left it and its notice is over; none comes back.
 15. a party gives notice of leaving an agreement that is in force, once.
+16. patients are taken out of a population that has a data set. What was spent on them stays spent.
 """
 
 from __future__ import annotations
@@ -386,6 +387,16 @@ def _personalize(state: LedgerState, event: ev.Personalize) -> LedgerState:
     return state
 
 
+def _exclude(state: LedgerState, event: ev.Exclude) -> LedgerState:
+    """Rule 16: the newest list of those who are out holds."""
+    if event.population not in {d.population for d in state.datasets.values()}:
+        raise UsageError(
+            f"No data set was registered here for the patients of {event.population!r}.",
+            next_step="`securefl site data list` shows the populations.",
+        )
+    return replace(state, excluded={**state.excluded, event.population: event.list})
+
+
 def _pause(state: LedgerState, _event: ev.Pause) -> LedgerState:
     return replace(state, paused=True)
 
@@ -452,6 +463,7 @@ _TRANSITIONS = {
     "refuse": _refuse,
     "withdraw": _withdraw,
     "personalize": _personalize,
+    "exclude": _exclude,
     "agree": agree,
     "depart": depart,
     "pause": _pause,

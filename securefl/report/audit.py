@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from securefl.privacy.explain import explain_epsilon, explain_share, percent, shared_sentence
 from securefl.report.audit_words import (
     AGREEMENTS,
+    EXCLUDED,
     PERSONAL,
     figure,
     noise_words,
@@ -97,6 +98,7 @@ def audit_overview(
         _elsewhere(report),
         _keys(report, fingerprint),
         section(PERSONAL, bullets(map(_personalized, report.personalized))),
+        section(EXCLUDED, bullets(map(_excluded, report.excluded))),
         section(AGREEMENTS, bullets(map(_agreed, report.agreements))),
         section("Pauses", bullets(map(_pause, report.pauses))),
         _approvals(report.approvals),
@@ -332,6 +334,10 @@ def _alone(terms: Json) -> str | None:
 
 def _personalized(entry: Json) -> str:
     return f"{day(entry['at'])}, of {study_name(entry['id'], entry['study'])}"
+
+
+def _excluded(entry: Json) -> str:
+    return f"{day(entry['at'])}, of {entry['population']}"
 
 
 def _agreed(entry: Json) -> str:

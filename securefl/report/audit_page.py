@@ -14,7 +14,7 @@ from securefl.privacy.ledger_events import RESTORE
 from securefl.report.audit_explained import glossary, how_checked
 from securefl.report.audit_population import population_section
 from securefl.report.audit_studies import refusals_part, releases_part
-from securefl.report.audit_words import AGREEMENTS, PERSONAL, numbered, study_name
+from securefl.report.audit_words import AGREEMENTS, EXCLUDED, PERSONAL, numbered, study_name
 from securefl.report.page import (
     Code,
     Link,
@@ -86,6 +86,7 @@ def audit_page(report: AuditReport, about: PageFacts) -> Page:
         _without_budget(report),
         _elsewhere(report),
         _personalized(report),
+        _excluded(report),
         _agreements(report),
         _pauses(report),
         _keys(report, about),
@@ -270,6 +271,16 @@ def _personalized(report: AuditReport) -> Section | None:
     )
     heads = ("Study", "Made", "Table that was read (keyed hash)")
     return _listed(PERSONAL, words, heads, rows)
+
+
+def _excluded(report: AuditReport) -> Section | None:
+    """Times at which patients were taken out; neither who nor how many."""
+    rows: list[Row] = [(Outside(x["population"]), Moment(x["at"])) for x in report.excluded]
+    words = (
+        "From then on no study of this hospital read the rows of those patients. What earlier"
+        " studies released stays as it was. Times are UTC."
+    )
+    return _listed(EXCLUDED, words, ("Patients of", "Taken out"), rows)
 
 
 def _agreements(report: AuditReport) -> Section | None:

@@ -22,6 +22,7 @@ REASONS: dict[str, str] = {"budget": "too little budget", "owner": "the owner sa
 
 #: Heading over the owner's own use of the tables.
 AGREEMENTS = "Agreements of a consortium that this hospital's machine holds studies to"
+EXCLUDED = "Patients taken out: no study reads their rows since"
 PERSONAL = "Personal models made here: nothing left, nothing was charged"
 
 

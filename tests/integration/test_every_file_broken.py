@@ -41,6 +41,10 @@ HOSPITAL = {
     "site data check": (
         "site data check {beside}/table.csv --columns {beside}/protocol.toml --site {here}"
     ),
+    "site data remove": "site data remove records --yes --site {here}",
+    "site patient remove": (
+        "site patient remove clinic --file {beside}/table.csv --yes --site {here}"
+    ),
     "site data list": "site data list --site {here}",
     "site model list": "site model list --site {here}",
     "site model predict": "site model predict nothing {beside}/table.csv --site {here}",

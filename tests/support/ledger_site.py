@@ -146,6 +146,7 @@ def vector_ledger(path):
     ledger.start(digest(4))
     ledger.answer(digest(4), round_number=1, payload=b"unmasking answer")
     ledger.personalize(digest(1), snapshot="5a" * 32)
+    ledger.exclude("thyroid", patients="e8" * 32)
     ledger.witness(Checkpoint("STMW", 12, "ab" * 32))
     ledger.agree(
         agreement="a6" * 32,

@@ -58,8 +58,8 @@ class FakeWorker:
         if self.unfit:
             raise self.unfit
 
-    def prepare(self, text, site, secret, patient_key):
-        self.did.append("prepare")
+    def prepare(self, text, site, secret, patient_key, removed=frozenset()):
+        self.did.append("prepare" if not removed else f"prepare without {len(removed)}")
         if self.problem:
             raise self.problem
         counts = {

@@ -60,7 +60,9 @@ class WorkerHere:
     def check(self, text) -> None:
         worker_code._check(self._reading, text, self._descriptor)
 
-    def prepare(self, text, site, split_secret, patient_key=b"") -> dict[str, Any]:
+    def prepare(
+        self, text, site, split_secret, patient_key=b"", removed=frozenset()
+    ) -> dict[str, Any]:
         keys = {"split_secret": split_secret.hex(), "patient_key": patient_key.hex()}
         header = self._reading | keys | {"site": site}
         self._task, counts = worker_code._prepare(header, text, self._descriptor)

@@ -284,3 +284,49 @@ def test_columns_from_a_study_that_contradicts_itself_are_refused_as_a_study_is(
     assert isinstance(done.exception, StudyError)
     assert "stages.1.epsilon" in done.exception.what
     assert registered(place) == {}
+
+
+# --- taking a data set away
+
+
+def remove(place, name="records", *more):
+    return type_in(place, "site", "data", "remove", name, *more)
+
+
+def test_a_data_set_is_taken_away_and_its_file_stays(place):
+    add(place, GOOD)
+    public = place / "A" / "public" / "records"
+    assert public.is_dir()
+    asked, words = remove(place)
+    assert asked.exit_code != 0
+    assert "that file stays as it is" in words
+    assert registered(place) == {"records": str(place / "table.csv")}
+    assert remove(place, "records", "--yes")[0].exit_code == 0
+    assert registered(place) == {}
+    assert not public.exists()
+    assert (place / "table.csv").read_bytes() == GOOD
+    again, _ = remove(place, "records", "--yes")
+    assert isinstance(again.exception, UsageError)
+
+
+def test_its_patients_get_no_second_budget_after_it_was_taken_away(place):
+    add(place, GOOD)
+    remove(place, "records", "--yes")
+    done, _ = add(place, GOOD + b"p-new,1,1,F,f,-\r\n", name="again", population="others")
+    assert isinstance(done.exception, UsageError)
+    assert "have a budget of their own" in done.exception.what
+
+
+def test_text_that_was_taken_out_of_a_workbook_is_deleted_with_it(place):
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for line in GOOD.decode().splitlines():
+        book.active.append(line.split(","))
+    book.save(place / "book.xlsx")
+    words = ("--population", "clinic", "--columns", str(place / "columns.toml"))
+    type_in(place, "site", "data", "add", "records", str(place / "book.xlsx"), *words)
+    (copy,) = (place / "A" / "private" / "tables").iterdir()
+    assert remove(place, "records", "--yes")[0].exit_code == 0
+    assert not copy.exists()
+    assert (place / "book.xlsx").exists()

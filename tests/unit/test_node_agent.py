@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 from click.testing import CliRunner
@@ -776,3 +777,40 @@ def test_an_agent_that_does_not_stop_is_named(scene, monkeypatch):
         sleeper.kill()
         sleeper.wait()
         (scene.c.root / ME / "agent.json").unlink()
+
+
+# --- the owner's word reaches the worker while the agent waits
+
+
+def test_a_withdrawn_studys_worker_is_ended_while_the_agent_itself_waits(scene):
+    """No turn of the agent takes place here: its thread is this one, and it waits for the kill."""
+    scene.begin("start", None)
+    scene.agent._turn()
+    run = scene.runs[scene.study.digest]
+    killed = threading.Event()
+    run.interrupt = killed.set
+    watch = scene.agent._withdrawals
+    watch.look()
+    # the control: a study whose owner said nothing goes on
+    assert not killed.is_set()
+    watch.start()
+    try:
+        decisions.withdraw(scene.agent._site, scene.study.digest, "")
+        assert killed.wait(60)
+    finally:
+        watch.stop()
+    assert run.calls == 1
+
+
+def test_the_mark_is_there_before_a_store_that_hangs_is_asked(scene, monkeypatch):
+    scene.begin("start", None)
+    scene.agent._turn()
+    seen = []
+
+    def hang(*_):
+        scene.agent._withdrawals.look()
+        seen.extend(scene.runs[scene.study.digest].ended)
+
+    monkeypatch.setattr(decisions, "publish_status", hang)
+    decisions.withdraw(scene.agent._site, scene.study.digest, "")
+    assert seen == ["kill"]

@@ -162,7 +162,8 @@ class StandIn:
     def __exit__(self, *_):
         pass
 
-    def personalize(self, text, common, secret):
+    def personalize(self, text, common, secret, patient_key, removed):
+        StandIn.removed = removed
         if isinstance(self.said, Exception):
             raise self.said
         np.testing.assert_array_equal(common, COMMON)

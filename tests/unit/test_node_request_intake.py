@@ -3,12 +3,13 @@ here is a plain double; the real one is used in tests/integration.
 """
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 from consortium import NAMES, Consortium
 
 from securefl.datasite.address import site_email
-from securefl.datasite.models import Peer, Request
+from securefl.datasite.models import DatasetInfo, Peer, Request
 from securefl.errors import UsageError
 from securefl.node import decisions, request_intake
 from securefl.node.requests import kept_requests
@@ -227,3 +228,23 @@ def test_a_refusal_is_shown_without_its_reason(c, site):
     request_intake._show_states(site, here, (asked(study, "job-9"), asked(study, "unknown job")))
     assert here.shown == {"job-9": [("rejected", "Refused by the data owner.")]}
     assert shown_for(site, study, "job-9", "rejected") == (False, [])
+
+
+# --- data sets
+
+
+def test_a_data_set_that_was_taken_away_is_shown_no_more_and_the_others_are(site):
+    email, gone = site_email(ME), []
+    kept = site.settings.datasets[0].name
+    shown = [
+        DatasetInfo(email, kept, {}),
+        DatasetInfo(email, "old-table", {}),
+        DatasetInfo(site_email(OTHER), "old-table", {}),
+    ]
+    desk = SimpleNamespace(
+        datasets=lambda: shown,
+        withdraw_dataset=gone.append,
+        publish_dataset=lambda *_: None,
+    )
+    request_intake._publish(site, desk, email)
+    assert gone == ["old-table"]

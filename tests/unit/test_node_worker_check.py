@@ -8,6 +8,7 @@ from conftest import make_study
 from securefl.errors import DataError
 from securefl.learning import reading as text_reading
 from securefl.learning import table as tables
+from securefl.learning.patient_hashes import patient_hash
 from securefl.node import worker
 
 HEADER = b"patient_id,age,sex,TSH,sick,target\n"
@@ -77,3 +78,37 @@ def test_a_header_longer_than_the_first_look_is_read_to_its_end(tmp_path, study)
 def test_a_line_that_names_the_separator_is_read_with_the_header(tmp_path, study):
     line = b"\xef\xbb\xbfsep=;\r\n"
     check(tmp_path / "t.csv", line + HEADER.replace(b",", b";") + ROW, study, separator=";")
+
+
+# --- patients who were taken out
+
+
+def prepared(path, content, study, removed=()):
+    """Counts of the real worker's own preparation."""
+    path.write_bytes(content)
+    found = os.open(path, os.O_RDONLY)
+    key = b"k" * 32
+    hashes = b"".join(sorted(patient_hash(name, key) for name in removed))
+    header = {
+        "site": "SVI",
+        "split_secret": "00" * 32,
+        "text": len(study),
+        "reading": USUAL,
+        "patient_key": key.hex(),
+        "removed": len(removed),
+    }
+    try:
+        return worker._prepare(header, study.encode() + hashes, found)[1]
+    finally:
+        os.close(found)
+
+
+def test_the_worker_reads_no_row_of_a_patient_who_was_taken_out(tmp_path, study):
+    rows = b"".join(ROW.replace(b"p1", f"p{n}".encode()) for n in range(20))
+    content = HEADER + rows + ROW.replace(b"p1", b"p7")
+    whole = prepared(tmp_path / "t.csv", content, study)
+    assert (whole["rows"], whole["taken_out"], whole["training"] + whole["held_out"]) == (21, 0, 20)
+    left = prepared(tmp_path / "t.csv", content, study, ("p7", "p8", "nobody"))
+    assert (left["rows"], left["taken_out"], left["training"] + left["held_out"]) == (21, 3, 18)
+    # the file's own hash and the hospital's patients are those of the table as it lies there
+    assert (left["sha256"], left["patients"]) == (whole["sha256"], whole["patients"])

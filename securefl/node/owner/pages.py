@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.report import data_sets, partners, settings
+from securefl.report import data_sets, partners, removed_patients, settings
 from securefl.report.codes import UNSEEN, cannot_run_sentence, others_sentence
 from securefl.report.quality import quality_words
 from securefl.report.request import request_page
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from securefl.node.owner.audit import Audit
     from securefl.node.owner.data import RegisteredTable
     from securefl.node.owner.partners import Partner
+    from securefl.node.owner.patients import PatientRemoval
     from securefl.node.owner.requests import Elsewhere, OwnView, RequestReview
     from securefl.node.owner.settings import OwnSettings
     from securefl.node.owner.status import BudgetStatus, SiteStatus, StudyStatus
@@ -89,6 +90,23 @@ def leaving_words(cost: StopCost) -> list[str]:
 def pausing_words(costs: Sequence[StopCost]) -> list[str]:
     """What a pause means for each study under way, a sentence each."""
     return [pausing_sentence(c.name, begun=c.begun, goes_on=c.goes_on) for c in costs]
+
+
+def removal_page(plan: PatientRemoval) -> Page:
+    """The page before patients are taken out."""
+    bound = None
+    if plan.bound is not None:
+        bound = (plan.bound.epsilon, plan.bound.delta)
+    return removed_patients.removal_page(
+        plan.population,
+        named=plan.named,
+        already=plan.already,
+        found=plan.found,
+        unread=plan.unread,
+        touched=[removed_patients.TouchedLine(**vars(study)) for study in plan.touched],
+        bound=bound,
+        going_on=plan.going_on,
+    )
 
 
 def status_page(found: SiteStatus) -> Page:
