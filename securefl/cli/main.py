@@ -49,6 +49,11 @@ _COMMANDS = {
         "audit",
         "What a hospital's ledger says, and whether anybody altered it.",
     ),
+    "model": (
+        "securefl.cli.model",
+        "model",
+        "A trained model: write it for other programs, compare it with another.",
+    ),
     "predict": ("securefl.cli.predict", "predict", "Score a table with a trained model."),
     "bench": (
         "securefl.cli.bench",

@@ -47,7 +47,7 @@ def predict(
     site: str | None,
     json_file: str | None,
 ) -> None:
-    """Score ROWS (a CSV with the model's columns) with MODEL, the folder of a model.
+    """Score ROWS (a CSV or Parquet file with the model's columns) with MODEL, a model's folder.
 
     With --site MODEL is the name of a study for which `securefl site personalize` was run: the
     hospital's personal model scores, where it is the one that is kept, else the study's.
@@ -143,6 +143,7 @@ def print_scores(found: ScoredTable, json_file: str | None, *, model: str = "") 
     for line in found_lines(found.found):
         say(f"    {line}")
     say(f"The table was read as {found.read_as}.")
+    say(found.meaning)
     say(f"Intended use: {found.intended_use}")
 
 
@@ -152,7 +153,7 @@ def _json(found: ScoredTable) -> dict[str, Any]:
         for row, score in enumerate(found.scores, 1)
     ]
     without = [{"row": row, "reason": reason} for row, reason in found.without.items()]
-    said: dict[str, Any] = {"scores": scores, "without_score": without}
+    said: dict[str, Any] = {"scores": scores, "without_score": without, "meaning": found.meaning}
     if found.names:
         said["names"] = list(found.names)
     return said

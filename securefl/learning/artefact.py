@@ -33,6 +33,7 @@ from securefl.study.training import ModelSpec
 from securefl.study.words import USUAL, Words
 
 if TYPE_CHECKING:
+    from securefl.learning.portable.torch_module import TorchModel
     from securefl.learning.tasks.task import Task
     from securefl.learning.tasks.told import Told
     from securefl.types import FloatArray
@@ -130,6 +131,47 @@ class Model(Shown):
             DataError: a column is missing.
         """
         return self.scored(frame)[0]
+
+    @property
+    def score_words(self) -> str:
+        """Meaning of a prediction, in a sentence: whether it may be read as a probability."""
+        task = task_of(self.data)
+        return self.facts.words.say(task.score_words(probability=self.facts.probability))
+
+    def as_sklearn(self, **settings: Any) -> Any:  # noqa: ANN401 - scikit-learn ships no types
+        """A scikit-learn estimator of this model (:mod:`securefl.learning.portable.estimators`).
+
+        Args:
+            settings: of the estimator, as ``unusable="nan"`` or ``threshold=0.2``.
+
+        Raises:
+            UsageError: scikit-learn is not installed.
+        """
+        from securefl.learning.portable.estimators import estimator
+
+        return estimator(self, **settings)
+
+    def as_torch(self) -> TorchModel:
+        """A PyTorch module from features float64[n, d] to predictions float64[n, q].
+
+        Raises:
+            UsageError: the model is of an extension that does not say its steps.
+        """
+        from securefl.learning.portable.of_model import program_of
+        from securefl.learning.portable.torch_module import TorchModel
+
+        return TorchModel(program_of(self))
+
+    def features(self, frame: Any) -> FloatArray:  # noqa: ANN401 - as predict
+        """Features of rows, float64[n, d], as the study encodes them; NaN where a row has none.
+
+        Raises:
+            DataError: a column is missing.
+        """
+        x, reasons = rows_for_predict(frame, self.data)
+        found = x.astype(np.float64)
+        found[[reason is not None for reason in reasons]] = np.nan
+        return found
 
     def scored(self, frame: Any) -> tuple[FloatArray, list[str | None]]:  # noqa: ANN401 - as predict
         """:meth:`predict`, and for each row why it has no score ("age: outside 0 to 120"), None

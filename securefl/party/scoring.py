@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from securefl.learning.artefact import load_model
 from securefl.learning.features import found_for_predict
-from securefl.learning.table import read_in_order
+from securefl.learning.table import Table, read_in_order
 from securefl.learning.tasks import task_of
+from securefl.origins.cell_text import cell_text
+from securefl.origins.origin import origin_of
 from securefl.sources.source import find_source
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class ScoredTable:
         intended_use: of the model.
         names: of the figures of a score, where they need any.
         noun: what a score is called, "score" or "prediction".
+        meaning: of a score, in a sentence: whether it may be read as a probability.
     """
 
     scores: FloatArray
@@ -45,6 +48,7 @@ class ScoredTable:
     intended_use: str
     names: tuple[str, ...] = ()
     noun: str = "score"
+    meaning: str = ""
 
     @property
     def causes(self) -> tuple[Cause, ...]:
@@ -98,8 +102,7 @@ def score_with(model: Model, rows: Path, given: GivenReading) -> ScoredTable:
     Raises:
         DataError: the table cannot be read, or lacks a column.
     """
-    source = find_source(rows, [column.name for column in model.data.columns], given)
-    table = read_in_order(source.content(), source.reading)
+    table, read_as = rows_of(rows, [column.name for column in model.data.columns], given)
     task = task_of(model.data)
     scores, reasons = model.scored(table)
     without = {row: reason for row, reason in enumerate(reasons, 1) if reason is not None}
@@ -108,8 +111,33 @@ def score_with(model: Model, rows: Path, given: GivenReading) -> ScoredTable:
         without=without,
         lines=tuple(table.lines),
         found=found_for_predict(table, model.data),
-        read_as=source.words,
+        read_as=read_as,
         intended_use=model.intended_use,
         names=task.score_names,
         noun=task.noun,
+        meaning=model.score_words,
     )
+
+
+def rows_of(
+    file: Path,
+    columns: list[str],
+    given: GivenReading,
+) -> tuple[Table, str]:
+    """A table whose rows get an answer each, and how it was read, in words.
+
+    A text, or a kind of table of :mod:`securefl.origins`, as Parquet.
+
+    Raises:
+        DataError: it cannot be read, or has empty lines between its rows.
+    """
+    origin = origin_of(file)
+    if origin is None:
+        source = find_source(file, columns, given)
+        return read_in_order(source.content(), source.reading), source.words
+    records = origin.read()
+    names = [str(name) for name in next(iter(records), ())]
+    cells = [[cell_text(value).strip() or None for value in record] for record in records]
+    columns_read = dict(zip(names, zip(*cells, strict=True), strict=True)) if cells else {}
+    lines = tuple(range(1, len(cells) + 1))
+    return Table(columns_read, len(cells), lines=lines), origin.words

@@ -23,6 +23,7 @@ from securefl.learning.families.contributions import told_contributions
 from securefl.learning.families.family import Family
 from securefl.learning.families.layers import Layers
 from securefl.learning.families.linear import closed_gradients
+from securefl.learning.portable.program import beside
 from securefl.learning.summing import sum_in_order
 from securefl.study.columns import NumericColumn
 from securefl.study.training import ModelSpec
@@ -30,6 +31,7 @@ from securefl.study.training import ModelSpec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from securefl.learning.portable.program import Value
     from securefl.learning.steps import GradientFunction
     from securefl.learning.tasks.task import Task
     from securefl.learning.tasks.told import Told
@@ -114,6 +116,19 @@ class Additive(Family):
     def scores(self, theta: FloatArray, x: FloatArray) -> FloatArray:
         """Sum of the curves' heights, weights and bias, in a fixed order."""
         return self._layer.scores(theta, self.spread(x))
+
+    def portable(self, theta: FloatArray, features: Value) -> Value:
+        """One layer in the spread features."""
+        parts = []
+        for place in self._places:
+            block = features.columns(place.first, place.many)
+            if place.number:
+                block = self._portable_hats(block)
+            if place.flag is not None:
+                flag = features.columns(place.flag)
+                block = beside([block * (flag * -1.0 + 1.0), flag])
+            parts.append(block)
+        return self._layer.portable(theta, beside(parts))
 
     def gradients(self, task: Task) -> GradientFunction:
         """In closed form, as a linear model's in the spread features."""
@@ -218,6 +233,13 @@ class Additive(Family):
             mixed += hats[:, knot : knot + 1] * self._mixing[knot]
         return mixed
 
+    def _portable_hats(self, values: Value) -> Value:
+        """As :meth:`_hats`."""
+        at = (values.clip(-1.0, 1.0) + 1.0) * ((self._knots - 1) / 2.0)
+        knots = values.program.constant(np.arange(self._knots))
+        hats = ((at - knots).abs() * -1.0 + 1.0).maximum(0.0)
+        return hats.affine(self._mixing.T, np.zeros(self._knots))
+
 
 def places_of(columns: Sequence[Column]) -> tuple[Place, ...]:
     """Where each column's features stand."""
@@ -245,6 +267,6 @@ def _mixing(knots: int, times: int) -> FloatArray:
     """
     once = np.eye(knots) / 2
     for knot in range(knots):
-        for beside in (knot - 1, knot + 1):
-            once[knot, min(max(beside, 0), knots - 1)] += 0.25
+        for near in (knot - 1, knot + 1):
+            once[knot, min(max(near, 0), knots - 1)] += 0.25
     return np.linalg.matrix_power(once, times)

@@ -24,6 +24,7 @@ from securefl.learning.encoding import column_features
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from securefl.learning.portable.program import Value
     from securefl.learning.steps import GradientFunction
     from securefl.learning.tasks.task import Task
     from securefl.learning.tasks.told import Told
@@ -124,6 +125,15 @@ class Family(ABC):
         """What each column adds to a score, in words and pictures, where the model can be read so."""
         del theta, columns, task
         return None
+
+    def portable(self, theta: FloatArray, features: Value) -> Value:
+        """:meth:`scores` in steps that other runtimes have (:mod:`securefl.learning.portable`).
+
+        Raises:
+            NotImplementedError: the family does not say them.
+        """
+        del theta, features
+        raise NotImplementedError(f"the family {type(self).__name__} does not say its steps")
 
     @abstractmethod
     def words(self, task: Task) -> str:

@@ -20,6 +20,7 @@ from securefl.learning.summing import sum_in_order
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from securefl.learning.portable.program import Value
     from securefl.learning.steps import GradientFunction
     from securefl.learning.tasks.task import Task
     from securefl.types import FloatArray
@@ -77,6 +78,17 @@ class Layers(Family):
             if i < last:
                 x = np.tanh(x)
         return x
+
+    def portable(self, theta: FloatArray, features: Value) -> Value:
+        """Layer by layer."""
+        tensors = self.tensors(theta)
+        last = len(self.sizes) - 1
+        value = features
+        for i in range(last + 1):
+            value = value.affine(tensors[f"layers.{i}.weight"], tensors[f"layers.{i}.bias"])
+            if i < last:
+                value = value.tanh()
+        return value
 
     def gradients(self, task: Task) -> GradientFunction:
         """Opacus' per-record gradients, exact to the last bit (:mod:`securefl.learning.exact`)."""

@@ -29,6 +29,7 @@ from securefl.study.fields import Fault
 from securefl.study.training import ModelSpec
 
 if TYPE_CHECKING:
+    from securefl.learning.portable.program import Value
     from securefl.learning.steps import GradientFunction
     from securefl.learning.tasks.task import Task
     from securefl.types import FloatArray
@@ -125,6 +126,10 @@ class Subspace(Family):
     def scores(self, theta: FloatArray, x: FloatArray) -> FloatArray:
         """See :class:`~securefl.learning.families.family.Family`."""
         return self._layers.scores(self._weights(theta), x)
+
+    def portable(self, theta: FloatArray, features: Value) -> Value:
+        """Those of the perceptron: the directions are of training alone."""
+        return self._layers.portable(self._weights(theta), features)
 
     def gradients(self, task: Task) -> GradientFunction:
         """Opacus' per-record gradients, projected row by row."""

@@ -22,6 +22,7 @@ from securefl.learning.tasks.told import Told
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from securefl.learning.portable.program import Value
     from securefl.learning.table import Cell, Table
     from securefl.study.counts import EvaluateSection
     from securefl.study.schema import Quality, Template, Verdict
@@ -53,6 +54,7 @@ class Task(ABC):
         score_names: names of the figures of a prediction, where they need any.
         histogram_words: what an evaluation counts, as "how many of the patients kept aside ...":
             for owners.
+        estimator: what scikit-learn takes it for: "classifier", "regressor" or "survival".
         released_as: what leaves for an evaluation, in two words, for the model card.
     """
 
@@ -69,6 +71,7 @@ class Task(ABC):
     score_names: tuple[str, ...] = ()
     histogram_words: ClassVar[str]
     released_as: ClassVar[str] = "score histogram"
+    estimator: ClassVar[str] = "regressor"
 
     @abstractmethod
     def __init__(self, label: Any) -> None:  # noqa: ANN401 - each task has labels of its own
@@ -120,6 +123,15 @@ class Task(ABC):
         """Predictions for rows of scores float64[m, k]; m as above: float64[m], or
         float64[m, q] where it says q figures of each.
         """
+
+    def portable(self, scores: Value) -> Value:
+        """:meth:`predictions` in steps that other runtimes have (:mod:`securefl.learning.portable`).
+
+        Raises:
+            NotImplementedError: the task does not say them.
+        """
+        del scores
+        raise NotImplementedError(f"the task {type(self).__name__} does not say its steps")
 
     @abstractmethod
     def stratum(self, y: npt.NDArray[Any]) -> IntArray:
@@ -197,6 +209,20 @@ class Task(ABC):
         """
         del evaluation
         return None
+
+    def figure(self, predictions: FloatArray, y: npt.NDArray[Any]) -> float:
+        """The :attr:`metric` of predictions for rows whose targets are known, without noise: for
+        tables that whoever asks may see. NaN where it is not known.
+
+        Raises:
+            NotImplementedError: the task does not say it.
+        """
+        del predictions, y
+        raise NotImplementedError(f"the task {type(self).__name__} does not say its figure")
+
+    def in_units(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Targets as a table holds them, in the units of :meth:`predictions`."""
+        return y
 
     def exact_figure(self, figures: Any) -> float:  # noqa: ANN401 - as above
         """The :attr:`metric` itself in what :meth:`own_figures` gave; NaN where it is not known.

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from securefl.learning.tasks.binary.evaluation import Evaluation, evaluate, judge, score_places
+from securefl.learning.tasks.binary.evaluation import (
+    Evaluation,
+    evaluate,
+    exact_auc,
+    judge,
+    score_places,
+)
 from securefl.learning.tasks.binary.exact_interval import area_interval
 from securefl.learning.tasks.binary.expected import EvaluationPlan, plan_evaluation
 from securefl.learning.tasks.binary.label_words import label_words
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from securefl.learning.portable.program import Value
     from securefl.learning.table import Cell, Table
     from securefl.learning.tasks.told import Told
     from securefl.study.binary_label import Label
@@ -38,6 +45,7 @@ class Binary(CountedTask):
     dtype = np.int8
     EvaluationTable = AucSection
     metric = "AUC"
+    estimator = "classifier"
     strata = ("negative", "positive")
     strata_words = "without and with what is to be predicted"
     histogram_words = "how many of the patients kept aside fall into each band of the model's score"
@@ -78,6 +86,10 @@ class Binary(CountedTask):
         """Sigmoid(s), in (0, 1): the higher, the more likely positive."""
         return sigmoid(scores[:, 0].copy())
 
+    def portable(self, scores: Value) -> Value:
+        """Sigmoid."""
+        return scores.sigmoid()
+
     def stratum(self, y: npt.NDArray[np.integer]) -> IntArray:
         """The target itself."""
         return y.astype(np.int64)
@@ -113,6 +125,10 @@ class Binary(CountedTask):
     def released_figure(self, evaluation: Evaluation) -> float | None:
         """The AUC, where it can be told from chance."""
         return evaluation.auc
+
+    def figure(self, predictions: FloatArray, y: npt.NDArray[np.integer]) -> float:
+        """The AUC."""
+        return exact_auc(y, predictions)
 
     def exact_figure(self, figures: OwnFigures) -> float:
         """The AUC."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from securefl.learning.portable.program import Value
     from securefl.learning.table import Cell, Table
     from securefl.learning.tasks.classes.evaluation import ClassesEvaluation, OwnClasses
     from securefl.learning.tasks.told import Told
@@ -40,6 +41,7 @@ class Classes(CountedTask):
     dtype = np.int8
     EvaluationTable = MacroAucSection
     metric = METRIC
+    estimator = "classifier"
     strata_words = "by class"
     histogram_words = (
         "how many of the patients kept aside of each class fall into each band of the model's"
@@ -94,6 +96,10 @@ class Classes(CountedTask):
         weights = np.exp(scores - scores.max(axis=1)[:, None])
         return np.asarray(weights / sum_in_order(weights.copy())[:, None], dtype=np.float64)
 
+    def portable(self, scores: Value) -> Value:
+        """Softmax."""
+        return scores.softmax()
+
     def stratum(self, y: npt.NDArray[np.integer]) -> IntArray:
         """The target itself."""
         return y.astype(np.int64)
@@ -132,6 +138,10 @@ class Classes(CountedTask):
     def released_figure(self, evaluation: ClassesEvaluation) -> float | None:
         """The mean area, where it can be told from chance."""
         return evaluation.auc
+
+    def figure(self, predictions: FloatArray, y: npt.NDArray[np.integer]) -> float:
+        """The mean area."""
+        return figures.own_figures(predictions, y, self.outputs).macro_auc
 
     def exact_figure(self, figures: OwnClasses) -> float:
         """The mean area."""

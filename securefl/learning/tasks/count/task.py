@@ -20,6 +20,7 @@ from securefl.learning.tasks.number.scale import Scale
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from securefl.learning.portable.program import Value
     from securefl.learning.table import Cell, Table
     from securefl.study.count_label import CountLabel
     from securefl.types import FloatArray
@@ -79,6 +80,11 @@ class Count(R2Task):
     def predictions(self, scores: FloatArray) -> FloatArray:
         """Rates, at most the largest count."""
         return np.minimum(self._rates(scores), self.scale.high)
+
+    def portable(self, scores: Value) -> Value:
+        """Exponential, cut to the largest count."""
+        rates = scores.clip(-_FARTHEST, _FARTHEST).exp() * self._usual
+        return rates.minimum(self.scale.high)
 
     def words(self) -> str:
         """The count in words, and what sets a row aside."""

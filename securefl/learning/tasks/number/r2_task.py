@@ -116,6 +116,11 @@ class R2Task(SummedTask):
         """R2, where the model can be told from always saying the mean."""
         return evaluation.r2
 
+    def figure(self, predictions: FloatArray, y: npt.NDArray[Any]) -> float:
+        """R2, on the scale."""
+        said = self.scale.places(padded(predictions))[: len(predictions)]
+        return figures_of(said, self.places(y)).r2
+
     def exact_figure(self, figures: OwnNumbers) -> float:
         """R2."""
         return figures.r2

@@ -16,6 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from securefl.learning.portable.program import Value
     from securefl.types import FloatArray
 
 
@@ -61,6 +62,14 @@ class Scale:
         if self.logarithmic:
             turned = np.exp(turned)
         return np.clip(turned, self.low, self.high)
+
+    def portable(self, places: Value) -> Value:
+        """:meth:`values` in steps that other runtimes have."""
+        left, right = self._ends
+        turned = (places.clip(-1.0, 1.0) + 1.0) * ((right - left) / 2.0) + left
+        if self.logarithmic:
+            turned = turned.exp()
+        return turned.clip(self.low, self.high)
 
     def value(self, place: float) -> float:
         """The value at one place."""

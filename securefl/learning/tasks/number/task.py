@@ -18,6 +18,7 @@ from securefl.learning.tasks.number.words import label_words
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from securefl.learning.portable.program import Value
     from securefl.learning.table import Cell, Table
     from securefl.study.number_label import NumberLabel
     from securefl.types import FloatArray
@@ -79,6 +80,14 @@ class Number(R2Task):
     def predictions(self, scores: FloatArray) -> FloatArray:
         """Numbers in the label's unit, cut to its range."""
         return self.scale.values(scores[:, 0] + self.typical)
+
+    def portable(self, scores: Value) -> Value:
+        """The place on the scale as a value in its unit."""
+        return self.scale.portable(scores + self.typical)
+
+    def in_units(self, y: npt.NDArray[np.float64]) -> FloatArray:
+        """The values at these places."""
+        return self.scale.values(y)
 
     def words(self) -> str:
         """The number in words, and what sets a row aside."""

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from securefl.learning.portable.program import beside
 from securefl.learning.summing import sum_in_order
 from securefl.learning.tasks.counted import CountedTask
 from securefl.learning.tasks.survival import evaluation as figures
 from securefl.learning.tasks.survival.curve import band_edges, curve_of
 from securefl.learning.tasks.survival.labels import declared_texts, parts, targets
-from securefl.learning.tasks.survival.own_figures import figures_of
+from securefl.learning.tasks.survival.own_figures import exact_c_index, figures_of
 from securefl.learning.tasks.survival.words import (
     METRIC,
     edge_words,
@@ -30,6 +31,7 @@ from securefl.study.survival_evaluation import CIndexSection
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from securefl.learning.portable.program import Value
     from securefl.learning.table import Cell, Table
     from securefl.learning.tasks.survival.curve import Curve
     from securefl.learning.tasks.survival.evaluation import SurvivalEvaluation
@@ -49,6 +51,7 @@ class TimeToEvent(CountedTask):
     dtype = np.int16
     EvaluationTable = CIndexSection
     metric = METRIC
+    estimator = "survival"
     noun = "prediction"
     released_as = "histogram of risks"
     histogram_words = (
@@ -127,6 +130,16 @@ class TimeToEvent(CountedTask):
         """Chances of no event by each edge, float64[m, T]."""
         return self._curve.survival(scores[:, 0])
 
+    def portable(self, scores: Value) -> Value:
+        """Sigmoids, multiplied interval by interval."""
+        program = scores.program
+        # sigmoid(-(score + log odds)), an interval a column
+        through = (scores * -1.0 - program.constant(self._curve.log_odds)).sigmoid()
+        chances = [through.columns(0)]
+        for interval in range(1, self._intervals):
+            chances.append(chances[-1] * through.columns(interval))
+        return beside(chances)
+
     def stratum(self, y: npt.NDArray[np.number]) -> IntArray:
         """Whether the event came."""
         return parts(y, self._intervals)[1]
@@ -168,6 +181,11 @@ class TimeToEvent(CountedTask):
     def released_figure(self, evaluation: SurvivalEvaluation) -> float | None:
         """The C-index, where it can be told from a guess."""
         return evaluation.c_index
+
+    def figure(self, predictions: FloatArray, y: npt.NDArray[np.integer]) -> float:
+        """The C-index."""
+        place, event = parts(y.astype(np.int64), self._intervals)
+        return exact_c_index(1.0 - predictions[:, -1], place, event)
 
     def exact_figure(self, figures: OwnSurvival) -> float:
         """The C-index."""
