@@ -199,8 +199,15 @@ def _run_with_bar(found: Study, out: Path | None) -> Result:
 def _model_outcome(made: MadeModel, file: StudyFile) -> ModelOutcome:
     from securefl.learning.tasks import task_of
     from securefl.report.run import ModelOutcome
+    from securefl.study.counts import shows_each_participant
     from securefl.study.schema import quality_of
 
     rule = quality_of(file)
     minimum = rule.minimum if task_of(file.data).asks(rule) else None
-    return ModelOutcome(made.figures.told, str(made.folder), made.quality, minimum)
+    return ModelOutcome(
+        made.figures.told,
+        str(made.folder),
+        made.quality,
+        minimum,
+        shows_each_participant(file),
+    )

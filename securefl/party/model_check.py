@@ -26,12 +26,9 @@ from securefl.errors import MessageError
 from securefl.federation import bundle
 from securefl.learning.artefact import model_card
 from securefl.learning.models import weights_sha256
-from securefl.learning.stages.evaluate import EvaluateResult
 from securefl.learning.stages.roles import judged
-from securefl.learning.tasks import task_of
 from securefl.report.outcome import model_facts
 from securefl.secagg.total_check import total_sha256
-from securefl.study.noise_shares import noise_shares
 from securefl.study.training import training_of
 
 if TYPE_CHECKING:
@@ -106,23 +103,20 @@ def check_by_transcripts(
 def _check_figures(
     model: Model, files: Mapping[str, bytes], plan: RoundPlan, rounds: Sequence[Transcript]
 ) -> None:
-    study, task = plan.study, task_of(plan.study.data)
+    study, check = plan.study, judged(plan.programme)
     try:
         told = json.loads(files[bundle.EVALUATION])
         histogram = np.array(told["histogram"], dtype=np.int64)
         whole = all(type(value) is int for value in told["histogram"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise _refused("its evaluation is malformed") from None
-    section = judged(plan.programme).section
-    if not whole or histogram.shape != (task.histogram_size(section),):
+    if not whole or histogram.shape != (check.layout.length,):
         raise _refused("its histogram has another shape than the study's")
     contributors = len(_evaluation_round(plan, rounds).contributions)
-    noises = noise_shares(study).in_sum(contributors)
-    result = EvaluateResult(histogram, noises, section, task)
-    evaluation = result.evaluation
+    result = check.read(histogram, contributors)
     if not _alike(told, _as_json(result.record())):
         raise _refused("its figures do not follow from the released histogram")
-    facts = model_facts(study, plan.digest, evaluation, rounds)
+    facts = model_facts(study, plan.digest, result.evaluation, rounds, result.card_rows())
     if (model.spec, model.data) != (training_of(study).model, study.data):
         raise _refused("its description is not that of the study")
     if model.facts != facts or files[bundle.CARD].decode("utf-8", "replace") != model_card(

@@ -21,6 +21,7 @@ from securefl.privacy.planning import epsilon_if_masks_fail
 from securefl.report.words import bytes_words, decimal_words, plural
 from securefl.secagg.layouts import body_bytes, layout_for
 from securefl.study import meanings
+from securefl.study.counts import shows_each_participant
 from securefl.study.noise_shares import noise_shares
 from securefl.study.stages import makes_model
 from securefl.study.training import training_of
@@ -400,7 +401,25 @@ def sum_sentences(study: Template) -> list[str]:
             " noised total of the rest."
         ),
         alone_sentence(shared=noise_shares(study).count > 1),
+        *_own_figures_sentences(study),
     ]
+
+
+def _own_figures_sentences(study: Template) -> list[str]:
+    if not shows_each_participant(study):
+        return []
+    return [own_figures_sentence()]
+
+
+def own_figures_sentence() -> str:
+    """Figures of one hospital that others read where the study shows each hospital's figures."""
+    return (
+        "The check of the model is an exception: this hospital's own figures are shown to the"
+        " researcher, to all other hospitals and to whoever gets the model. They carry this"
+        " hospital's full noise, so they hide each patient as the figures below say; but all of"
+        " these learn about how many of your patients were kept aside, and how well the model does"
+        " on them."
+    )
 
 
 def added_noise_sentence(shares: int) -> str:

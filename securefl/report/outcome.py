@@ -15,7 +15,7 @@ from securefl.report.run import lost_hospitals
 from securefl.study.schema import quality_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from securefl.report.run import Round
     from securefl.study.schema import Study
@@ -26,6 +26,7 @@ def model_facts(
     digest: str,
     evaluation: Any,  # noqa: ANN401 - each task has figures of its own
     rounds: Sequence[Round],
+    split: Mapping[str, str] | None = None,
 ) -> ModelFacts:
     """Facts of a model besides its weights: they follow from the study, the released
     figures and who was in each round.
@@ -35,6 +36,7 @@ def model_facts(
         digest: its digest.
         evaluation: from the released histogram.
         rounds: records or transcripts of all rounds, in order.
+        split: label and text of the lowest figures of hospitals and subgroups.
     """
     task = task_of(study.data)
     told, rule = task.told(evaluation), quality_of(study)
@@ -42,6 +44,7 @@ def model_facts(
     if task.asks(rule):
         verdict = task.judge(evaluation, rule)
         figures[f"{told.metric} asked for"] = quality_words(verdict, rule.minimum)
+    figures |= split or {}
     return ModelFacts(
         title=study.study.title,
         study_digest=digest,

@@ -14,12 +14,13 @@ from securefl.learning.tasks import task_of
 from securefl.privacy.forecast import Longer, NoiseEffect, Training, noise_effect
 from securefl.report.explain_study import hospitals
 from securefl.report.fields import Fields, fields_json, fields_table, fields_words, plan_fields
-from securefl.report.page import Section, Table, bullets, section
+from securefl.report.page import Paragraph, Section, Table, Tone, bullets, section
 from securefl.report.plan_cost import StudyPlan
 from securefl.report.plan_picture import plan_picture
-from securefl.report.told import plan_section
+from securefl.report.told import plan_section, told_table
 from securefl.report.words import decimal_words
-from securefl.study.noise_shares import noise_shares
+from securefl.study.counts import evaluation_of
+from securefl.study.noise_shares import evaluation_noises, noise_shares
 from securefl.study.training import training_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class TrainedPlan(StudyPlan):
     field_words: tuple[str, ...]
     evaluation: Any | None
     told: Told
+    at_one_hospital: Told | None
 
     def to_json(self) -> dict[str, Any]:
         """See the base class."""
@@ -89,7 +91,7 @@ def plan_training(study: Template, cost: StudyPlan) -> TrainedPlan:
     )
     fields, task = plan_fields(study), task_of(study.data)
     noises = noise_shares(study).in_sum(count)
-    evaluation = task.plan(study, noises)
+    evaluation = task.plan(study, evaluation_noises(study, evaluation_of(study), count))
     return TrainedPlan(
         **vars(cost),
         effect=noise_effect(
@@ -108,7 +110,27 @@ def plan_training(study: Template, cost: StudyPlan) -> TrainedPlan:
         field_words=tuple(fields_words(study, fields)),
         evaluation=evaluation,
         told=task.told_plan(evaluation),
+        at_one_hospital=_at_one_hospital(study, count),
     )
+
+
+def _at_one_hospital(study: Template, count: int) -> Told | None:
+    """Expectation of one hospital's own list; None where hospitals have none.
+
+    It is that of a study of one hospital of average size.
+
+    Args:
+        study: the study.
+        count: its hospitals.
+    """
+    section, training = evaluation_of(study), training_of(study)
+    if not section.each_participant:
+        return None
+    smaller = training.model_copy(update={"normaliser": training.normaliser / count})
+    stages = tuple(smaller if kept is training else kept for kept in study.stages)
+    alone = study.model_copy(update={"stages": stages})
+    task = task_of(study.data)
+    return task.told_plan(task.plan(alone, evaluation_noises(study, section, 1)))
 
 
 def training_sections(plan: TrainedPlan) -> list[Section]:
@@ -116,9 +138,21 @@ def training_sections(plan: TrainedPlan) -> list[Section]:
     return [
         section("What the noise does", bullets(effect_words(plan))),
         plan_section(plan.told),
+        *_own_section(plan.at_one_hospital),
         section("Longer and shorter studies", _longer(plan), plan_picture(plan)),
         section("How the update travels", fields_table(plan.fields), bullets(plan.field_words)),
     ]
+
+
+def _own_section(told: Told | None) -> list[Section]:
+    """The section on each hospital's own figures, where the study shows them."""
+    if told is None:
+        return []
+    heading = "What it will be able to say of each hospital"
+    size = "Of a hospital of average size, whose list carries its own noise alone."
+    if not told.header:
+        return [section(heading, Paragraph(told.note, Tone.QUIET))]
+    return [section(heading, size, told_table(told))]
 
 
 def effect_words(plan: TrainedPlan) -> list[str]:

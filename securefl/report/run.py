@@ -167,12 +167,14 @@ class ModelOutcome:
         folder: the model's folder.
         quality: how the study's quality rule was judged.
         minimum: the lowest figure that the study accepts; None where it asks for none.
+        by_hospital: whether each hospital's own noised figures were shown.
     """
 
     told: Told
     folder: str
     quality: Verdict
     minimum: Decimal | None
+    by_hospital: bool = False
 
 
 def outcome_page(
@@ -202,11 +204,7 @@ def outcome_page(
     figures = section(
         heading,
         facts(rows),
-        Paragraph(
-            "These figures were read off one encrypted, noised total of all hospitals. No"
-            " hospital's own figure was seen.",
-            Tone.QUIET,
-        ),
+        Paragraph(_seen(by_hospital=model is not None and model.by_hospital), Tone.QUIET),
     )
     more = map(told_section, tables)
     if model is None:
@@ -220,6 +218,14 @@ def outcome_page(
         *more,
         section("The model", facts([("folder", model.folder), ("to use it", use)])),
     )
+
+
+def _seen(*, by_hospital: bool) -> str:
+    """Sentence on what was seen of single hospitals."""
+    total = "These figures were read off one encrypted, noised total of all hospitals."
+    if by_hospital:
+        return f"{total} Each hospital's own figures stand below, with its own full noise."
+    return f"{total} No hospital's own figure was seen."
 
 
 def _meaning(told: Told) -> Section | None:

@@ -12,14 +12,13 @@ from securefl.federation.kept_totals import KeptTotals
 from securefl.files import read_file
 from securefl.learning.effects import linear_effects
 from securefl.learning.stages.programme import Programme
+from securefl.learning.stages.roles import judged
 from securefl.learning.stages.train import Train
 from securefl.learning.tasks import task_of
 from securefl.learning.update_lengths import noise_in_weight, trained_weights, update_lengths
 from securefl.report.whole_report import ModelCheck, WholeReport
 from securefl.researcher.durable_run import FOLDER, TOTALS
 from securefl.researcher.run_study import RECORDS
-from securefl.study.counts import evaluation_of
-from securefl.study.noise_shares import noise_shares
 from securefl.study.stages import makes_model
 from securefl.study.training import training_if_any
 
@@ -118,11 +117,8 @@ def _judged(
     if rounds:
         contributors = len(rounds[-1]["contributions"])
     task = task_of(study.data)
-    evaluation = task.evaluate(
-        np.asarray(result["histogram"], dtype=np.int64),
-        evaluation_of(study),
-        noise_shares(study).in_sum(contributors),
-    )
+    released = np.asarray(result["histogram"], dtype=np.int64)
+    evaluation = judged(Programme(study)).read(released, contributors).evaluation
     return ModelCheck(
         task.told(evaluation),
         evaluation.low,

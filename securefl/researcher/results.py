@@ -179,7 +179,9 @@ def _saved_model(plan: RoundPlan, outcome: Outcome, target: Path) -> MadeModel:
     study = plan.study
     figures = judged_result(outcome.results)
     verdict = task_of(study.data).judge(figures.evaluation, quality_of(study))
-    facts = model_facts(study, plan.digest, figures.evaluation, outcome.records)
+    facts = model_facts(
+        study, plan.digest, figures.evaluation, outcome.records, figures.card_rows()
+    )
     model = save_model(target, outcome.theta, training_of(study).model, study.data, facts)
     return MadeModel(model, figures, verdict, target)
 

@@ -21,7 +21,7 @@ from securefl.learning.tasks import task_of
 from securefl.simulation.draws import SeededDraws, key_of
 from securefl.simulation.facts import Advice
 from securefl.study.counts import EvaluateSection
-from securefl.study.noise_shares import noise_shares
+from securefl.study.noise_shares import evaluation_noises
 from securefl.study.training import training_if_any
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def edges_advice(
         return []
     written = sections[-1]
     task = task_of(study.data)
-    noises = noise_shares(study).in_sum(len(study.participants))
+    noises = evaluation_noises(study, written, len(study.participants))
     draws = SeededDraws(key_of("edges", seed, 0), samplers)
     widths = {}
     for words, other in task.other_evaluations(written, scored).items():

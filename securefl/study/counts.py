@@ -13,12 +13,17 @@ from securefl.study.fields import DecimalText, Fault
 from securefl.study.limits import MOST_EPSILON, MOST_NOISE
 from securefl.study.registries import EVALUATIONS
 from securefl.study.stages import StageSection
+from securefl.study.subgroups import Subgroups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    from securefl.study.columns import DataSpec
     from securefl.study.schema import Template
+    from securefl.study.stages import Finding
 
+#: Columns that an evaluation is split by; each makes the noise of all larger.
+_MOST_SPLITS = 8
 #: Far above any real figure and far below 2^53, the largest integer that RFC 8785 can write.
 LARGEST = 1 << 31
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
@@ -69,6 +74,11 @@ class NoisedNumbers:
 class EvaluateSection(StageSection):
     """Histogram of the held-out patients, noised and summed. Its metric adds keys of its own: the
     table is read by the metric's section.
+
+    ``by`` counts the patients again by subgroup, once for each split. ``each_participant`` gives
+    each hospital a list of its own instead of one list for all: its figures can then be read by
+    everybody who sees the sum. A patient stands in one hospital's list, so that alone costs
+    nothing more.
     """
 
     judges_model = True
@@ -77,6 +87,41 @@ class EvaluateSection(StageSection):
     noise_multiplier: DecimalText
     epsilon: DecimalText
     bound: Positive
+    by: Annotated[tuple[Subgroups, ...], Field(max_length=_MOST_SPLITS)] = ()
+    each_participant: bool = False
+
+    @property
+    def lists(self) -> int:
+        """Lists in which one patient counts: that of all or of its hospital, and one a split."""
+        return 1 + len(self.by)
+
+    @property
+    def is_split(self) -> bool:
+        """Tell whether it releases more than one list for all patients."""
+        return self.each_participant or bool(self.by)
+
+    @property
+    def split_sigma(self) -> Decimal:
+        """Standard deviation of the noise on each number, when all lists are released together."""
+        return noise_on_cells(self.sigma, self.lists)
+
+    @property
+    def split_numbers(self) -> NoisedNumbers:
+        """Numbers as they are released."""
+        return NoisedNumbers(self.numbers.bound, self.split_sigma)
+
+    @property
+    def split_cells(self) -> int:
+        """Numbers in which one patient counts, in all lists."""
+        return self.cells * self.lists
+
+    def split_faults(self, data: DataSpec) -> Iterator[Finding]:
+        """Splits that the study's data do not allow, or that stand there twice."""
+        for place, subgroups in enumerate(self.by):
+            for where, what in subgroups.faults(data):
+                yield ("by", place, *where), what
+            if subgroups.column in [earlier.column for earlier in self.by[:place]]:
+                yield ("by", place, "column"), "splits a second time by this column; remove one"
 
     @property
     def cells(self) -> int:
@@ -160,6 +205,11 @@ class CountSection(OnceCountedSection):
     """
 
     minimum: Annotated[int, Field(ge=0, le=LARGEST)]
+
+
+def shows_each_participant(study: Template) -> bool:
+    """True if an evaluation shows each hospital's own noised figures."""
+    return any(isinstance(s, EvaluateSection) and s.each_participant for s in study.stages)
 
 
 def evaluation_of(study: Template) -> EvaluateSection:

@@ -35,6 +35,7 @@ from securefl.study.counts import NoisedNumbers
 
 if TYPE_CHECKING:
     from securefl.study import schema
+    from securefl.study.counts import EvaluateSection
     from securefl.study.wire import Counting
 
 #: Word of the study file for noise of which each hospital adds a share.
@@ -86,6 +87,32 @@ def noise_shares(study: schema.Template) -> NoiseShares:
         return NoiseShares()
     honest = study.secagg.min_contributors - study.secagg.colluders
     return NoiseShares(max(1, honest))
+
+
+def evaluation_shares(study: schema.Template, section: EvaluateSection) -> NoiseShares:
+    """Shares of an evaluation's noise.
+
+    Where each hospital has a list of its own, that list opens with the noise of this hospital
+    alone. So each adds all of it, also in a study that shares its noise elsewhere.
+    """
+    if section.each_participant:
+        return NoiseShares()
+    return noise_shares(study)
+
+
+def evaluation_noises(
+    study: schema.Template,
+    section: EvaluateSection,
+    contributors: int,
+) -> float:
+    """Noises of the section's ``sigma`` that each number carries which is a sum over hospitals.
+
+    More lists than one make the noise of each larger: a patient counts in each of them.
+    """
+    noises = evaluation_shares(study, section).in_sum(contributors)
+    if section.lists == 1:
+        return noises
+    return noises * float(section.split_sigma / section.sigma) ** 2
 
 
 def least_share(numbers: int) -> float:

@@ -13,6 +13,7 @@ from conftest import SITES, make_study, protocol_text
 from ledger_after_a_year import sha, year
 from simulated_tables import tables_of
 from small_study import row_count
+from split_study import SPLIT
 from statistics_study import statistics_protocol
 from survival_curve_study import curve_protocol
 
@@ -148,6 +149,37 @@ def request(**changed):
         "others": "Nord approved. Mitte, West: nothing decided yet.",
     }
     return request_page(STUDY, DIGEST, **(given | changed))
+
+
+def request_with_own_figures():
+    """A request whose check of the model shows each hospital's own figures, and subgroups."""
+    text = make_study(5, SPLIT)[0]
+    charges = charges_of(parse_study(text))
+    study, digest = parse_study(text), SealedStudy.read(text).digest
+    return request_page(
+        study,
+        digest,
+        site="SVI",
+        sender="Researcher@securefl.invalid",
+        quote=price(CHOICE.cap, CHOICE.cost, CHOICE.order, charges, 1),
+        trusted=(*SITES, "Researcher"),
+        faults=(),
+        isolation=Isolation.NETWORK,
+        rows=ROWS,
+        registered=study.data.model_dump(mode="json"),
+        others="Nord approved. Mitte, West: nothing decided yet.",
+    )
+
+
+def split_figures():
+    """Figures of hospitals and of subgroups; one hospital is lost, one too small."""
+    study = parse_study(make_study(5, SPLIT)[0])
+    stage = Programme(study).stages[-1]
+    sizes = (1, 2, 0, 0.03, 1.5)
+    shape = np.array([800, 300, 80, 20, 5, 10, 40, 60])
+    lists = [shape * size for size in (*sizes, 3, 2, 0.5, 2.5, 3)]
+    total = np.round(np.concatenate(lists)).astype(np.int64)
+    return told_page(stage.read(total, 4).tables("patients"))
 
 
 def status(**changed):
@@ -468,6 +500,7 @@ _BUILDERS = {
     "request-of-the-same-again": lambda: request(
         earlier=EARLIER._replace(same_id=True, differences=EARLIER.differences[:1])
     ),
+    "request-with-own-figures": request_with_own_figures,
     "request-refused": lambda: request(state="refused"),
     "status": status,
     "status-of-a-new-hospital": lambda: status(
@@ -508,6 +541,7 @@ _BUILDERS = {
     "agreement": agreed,
     "agreement-in-force": lambda: agreed(bound=("clinic",), missing=()),
     "statistics": statistics,
+    "split-figures": split_figures,
     "survival-curves": survival_curves,
 }
 NAMES = tuple(_BUILDERS)

@@ -23,6 +23,7 @@ OWNERS = (
     "request-refused",
     "request-after-an-approval",
     "request-of-the-same-again",
+    "request-with-own-figures",
     "status",
     "status-of-a-new-hospital",
     "data-sets",

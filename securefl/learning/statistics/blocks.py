@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from securefl.learning.encoding import column_features
 from securefl.learning.tasks import task_of
@@ -176,16 +177,7 @@ def bin_names(column: Column, scale: Sequence[float]) -> tuple[str, ...]:
 def bins_of(data: DataSpec, name: str, bins: int, rows: Prepared) -> IntArray:
     """The bin or level of each row in one column, int64[m]; "not recorded" is the last."""
     column = column_of(data, name)
-    start = 0
-    for before in data.columns:
-        if before.name == name:
-            break
-        start += len(column_features(before))
-    width = len(column_features(column))
-    block = rows.X[:, start : start + width].astype(np.float64)
-    flag = np.zeros(len(block), dtype=bool)
-    if column.missing == "flag":
-        flag, block = block[:, -1] > 0, block[:, :-1]
+    block, flag = recorded_features(data, name, rows)
     if isinstance(column, NumericColumn):
         place: IntArray = np.floor((block[:, 0] + 1.0) / 2.0 * bins).astype(np.int64)
         place = np.clip(place, 0, bins - 1)
@@ -196,3 +188,22 @@ def bins_of(data: DataSpec, name: str, bins: int, rows: Prepared) -> IntArray:
         place = (block > 0).astype(np.int64) @ numbers
         last = block.shape[1] + 1
     return np.where(flag, last, place).astype(np.int64)
+
+
+def recorded_features(
+    data: DataSpec, name: str, rows: Prepared
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Features of one column without its flag, float64[m, f], and where it is not recorded,
+    bool[m].
+    """
+    column = column_of(data, name)
+    start = 0
+    for before in data.columns:
+        if before.name == name:
+            break
+        start += len(column_features(before))
+    width = len(column_features(column))
+    block = rows.X[:, start : start + width].astype(np.float64)
+    if column.missing == "flag":
+        return block[:, :-1], block[:, -1] > 0
+    return block, np.zeros(len(block), dtype=bool)
