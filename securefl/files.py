@@ -136,10 +136,14 @@ def entries(folder: Path) -> list[Path]:
 
     Hidden ones are left out: so begins the name of what a killed process had not finished.
     """
+    return [folder / name for name in names_in(folder)]
+
+
+def names_in(folder: Path) -> list[str]:
+    """Names of :func:`entries`, where thousands of paths would take time."""
     if not folder.is_dir():
         return []
-    names = sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208 - thousands of names are sorted faster than paths
-    return [folder / name for name in names]
+    return sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208 - names, and not paths
 
 
 def write_secret(path: Path, data: bytes) -> None:

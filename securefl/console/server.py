@@ -19,6 +19,7 @@ from securefl.console.application import Console, make_application
 from securefl.console.desk import Desk
 from securefl.console.guard import OPEN
 from securefl.console.session import Sessions
+from securefl.console.views.audit import read_audit_ahead
 from securefl.console.views.requests import read_ahead
 from securefl.errors import UsageError
 from securefl.undumpable import make_undumpable
@@ -98,8 +99,9 @@ class ConsoleServer:
             )
             self._server = uvicorn.Server(settings)
             reading = partial(read_ahead, now=datetime.now(UTC))
-            ahead = asyncio.create_task(console.reading.ask(reading))
-            ahead.add_done_callback(_forget)
+            for work in (reading, read_audit_ahead):
+                ahead = asyncio.create_task(console.reading.ask(work))
+                ahead.add_done_callback(_forget)
             await self._server.serve([self._socket])
 
     @asynccontextmanager

@@ -68,3 +68,11 @@ class Act:
     path: str
     act: Callable[[Site, Asked], str]
     back: str
+
+
+def sheet_number(asked: Asked) -> int:
+    """Number of a sheet as somebody may have typed it into the address; 1 where it is none."""
+    text = asked.query.get("page", "")
+    if not text.isascii() or not text.isdigit() or len(text) > 6:
+        return 1
+    return max(1, int(text))

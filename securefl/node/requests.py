@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from securefl.errors import UnreadableError, UsageError
-from securefl.files import entries, read_file, replace_file
+from securefl.files import names_in, read_file, replace_file
 from securefl.party.study_names import fit_words, meant
 from securefl.study.sealed import SealedStudy
 from securefl.study.study_id import StudyId
@@ -71,12 +71,15 @@ def kept_requests(site: Site) -> tuple[KeptRequest, ...]:
 
 def requests_in(folder: Path) -> tuple[KeptRequest, ...]:
     """All requests in a hospital's folder, oldest first."""
+    studies = folder / "studies"
+    names = tuple(names_in(studies))
+    with suppress(FileNotFoundError):
+        return _sorted(studies, names)
+    # one has no request yet, or lost it: the others are told of
     found = []
-    for study in entries(folder / "studies"):
-        file = study / "request.json"
+    for name in names:
         with suppress(FileNotFoundError):
-            now = file.stat()
-            found.append(_read_once(file, now.st_ino, now.st_mtime_ns, now.st_size))
+            found.append(_read_once(studies, name))
     return tuple(sorted(found, key=lambda r: (r.received, r.digest)))
 
 
@@ -138,7 +141,7 @@ def kept_study(site: Site, digest: str) -> SealedStudy:
             f"{file} cannot be read: {error.strerror}.",
             next_step="Ask the researcher to send the request again.",
         ) from None
-    sealed = SealedStudy.read(text)
+    sealed = _parsed(text)
     if sealed.digest != digest:
         raise UnreadableError(
             f"{file} is not the study that was kept under this digest.",
@@ -148,9 +151,28 @@ def kept_study(site: Site, digest: str) -> SealedStudy:
 
 
 @lru_cache(maxsize=32_768)
-def _read_once(file: Path, *_: int) -> KeptRequest:
-    """As :func:`_read`, once for each state of the file: a console asks at every page."""
+def _read_once(studies: Path, name: str) -> KeptRequest:
+    """As :func:`_read`, once: a console asks at every page, and what was kept is never rewritten."""
+    file = studies / name / "request.json"
+    file.stat()  # a folder without one is looked at again: its error is not remembered
     return _read(file)
+
+
+@lru_cache(maxsize=4)
+def _sorted(studies: Path, names: tuple[str, ...]) -> tuple[KeptRequest, ...]:
+    """Requests of these folders by age, put in order once: a page asks for them several times.
+
+    Raises:
+        FileNotFoundError: one of the folders has none.
+    """
+    found = (_read_once(studies, name) for name in names)
+    return tuple(sorted(found, key=lambda r: (r.received, r.digest)))
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: bytes) -> SealedStudy:
+    """A study's text, parsed once: a page that lists studies reads the same ones each time."""
+    return SealedStudy.read(text)
 
 
 def _read(file: Path) -> KeptRequest:

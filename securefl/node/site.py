@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.privacy.ledger import Ledger
+    from securefl.privacy.ledger_again import LedgerMemory
     from securefl.sources.source import Source
     from securefl.study.sealed import SealedStudy
 
@@ -108,6 +109,15 @@ class Site(PartyFolder):
             verify=self.identity.card.verify,
             now=utc_now,
         )
+
+    @cached_property
+    def ledger_memory(self) -> LedgerMemory:
+        """What this process has checked of the ledger's file, for a screen that reads it often; use
+        it in one thread.
+        """
+        from securefl.privacy.ledger_again import LedgerMemory
+
+        return LedgerMemory(self.ledger_path)
 
     def refreshed(self) -> Self:
         """The folder with its settings as they are now: the owner's commands change them while the

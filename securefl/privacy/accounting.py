@@ -246,6 +246,7 @@ def pld_epsilon(
     return _computed_epsilon(grouped, delta, interval)
 
 
+@lru_cache(maxsize=64, typed=True)
 def _computed_epsilon(grouped: tuple[Mechanism, ...], delta: Decimal, interval: float) -> Decimal:
     """Work :func:`pld_epsilon` out."""
     whole = [_integer_sensitivity(m) for m in grouped]

@@ -9,7 +9,7 @@ whole budget: used ones rounded up, left ones down.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from securefl.privacy.accounting import epsilon_of_rdp, pld_epsilon
 from securefl.privacy.audit_history import History, Json, amount, history
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from securefl.privacy.ledger_reading import Reading
     from securefl.privacy.ledger_state import LedgerState, StudyState
     from securefl.privacy.mechanisms import Mechanism
+
+T = TypeVar("T")
 
 #: The report's format; ``docs/audit.schema.json`` describes it.
 FORMAT = "securefl-audit/1"
@@ -95,7 +97,36 @@ class AuditReport:
         }
 
 
-def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
+@dataclass(frozen=True)
+class Sheet:
+    """One sheet of a long report: the newest studies and refusals, or some before them.
+
+    Attributes:
+        number: 1 for the newest.
+        size: how many of each stand on a sheet.
+    """
+
+    number: int
+    size: int
+
+    def sheets(self, state: LedgerState) -> int:
+        """Count the sheets that there are, at least one."""
+        longest = max(len(state.studies), len(state.refusals))
+        return max(1, -(-longest // self.size))
+
+    def listed(self, entries: Sequence[T]) -> Sequence[T]:
+        """Return those on this sheet, of a list in order of time."""
+        end = len(entries) - (self.number - 1) * self.size
+        return entries[max(0, end - self.size) : max(0, end)]
+
+
+def audit(
+    reading: Reading,
+    *,
+    since: str | None = None,
+    sheet: Sheet | None = None,
+    told: History | None = None,
+) -> AuditReport:
     """Make the owner's report on a ledger as it was read.
 
     Args:
@@ -103,10 +134,17 @@ def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
             the report covers the events before it and says so.
         since: leave out releases, refusals, approvals, and studies with nothing new, before this
             UTC time (ISO 8601, compared as text); sums always cover everything.
+        sheet: tell of the studies and refusals on this sheet alone; sums cover everything.
+        told: the history of exactly these events, where it was read before.
     """
     state = reading.at.state
     after = since or ""
-    told = history(reading.events)
+    told = told or history(reading.events)
+    studies: Sequence[StudyState] = tuple(state.studies.values())
+    refusals: Sequence[Refuse] = state.refusals
+    if sheet is not None:
+        studies = sheet.listed(studies)
+        refusals = sheet.listed(refusals)
     fault = next_step = None
     if reading.fault is not None:
         fault = reading.fault.what
@@ -114,10 +152,13 @@ def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
     return AuditReport(
         site=state.site,
         populations=tuple(_population(state, name, told) for name in state.budgets),
-        datasets=tuple(_dataset(state, name, after, told) for name in state.datasets),
+        datasets=tuple(
+            _dataset(state, name, after, told, studies=studies, refusals=refusals)
+            for name in state.datasets
+        ),
         refusals_elsewhere=tuple(
             {"dataset": r.dataset, **_refusal(r)}
-            for r in state.refusals
+            for r in refusals
             if r.dataset not in state.datasets and r.at >= after
         ),
         approvals=tuple(
@@ -128,7 +169,7 @@ def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
                 "statement": s.approval.statement,
                 "at": s.approval.at,
             }
-            for s in state.studies.values()
+            for s in studies
             if s.approval.at >= after
         ),
         personalized=tuple(p for p in told.personalized if p["at"] >= after),
@@ -225,14 +266,27 @@ def _dataset(
     name: str,
     after: str,
     told: History,
+    *,
+    studies: Iterable[StudyState],
+    refusals: Iterable[Refuse],
 ) -> Json:
-    """Report a data set: what was charged to it, by which studies, and what left the house."""
+    """Report a data set: what was charged to it, by which studies, and what left the house.
+
+    Args:
+        state: of the ledger.
+        name: of the data set.
+        after: leave out what was before.
+        told: what the state does not keep.
+        studies: those that are told of; what was spent covers all.
+        refusals: that are told of.
+    """
     population = state.datasets[name].population
-    studies = [s for s in state.studies.values() if s.reservation.dataset == name]
+    charged = [s for s in state.studies.values() if s.reservation.dataset == name and s.charged]
+    listed = [s for s in studies if s.reservation.dataset == name]
     return {
         "name": name,
         "population": population,
-        "spent": _spent(state, population, [s for s in studies if s.charged]),
+        "spent": _spent(state, population, charged),
         "studies": [
             {
                 "id": s.approval.id,
@@ -258,11 +312,11 @@ def _dataset(
                 "accountants": list(s.reservation.accountants),
                 "terms": _terms(s.reservation.terms),
             }
-            for s in studies
+            for s in listed
             if max(s.approval.at, s.ended_at or "", *(r.at for r in s.sent.values())) >= after
         ],
-        "releases": [_release(r) for s in studies for r in s.sent.values() if r.at >= after],
-        "refusals": [_refusal(r) for r in state.refusals if r.dataset == name and r.at >= after],
+        "releases": [_release(r) for s in listed for r in s.sent.values() if r.at >= after],
+        "refusals": [_refusal(r) for r in refusals if r.dataset == name and r.at >= after],
         "registered": told.snapshots[name],
     }
 

@@ -9,7 +9,7 @@ from securefl.privacy.accounting import NANO
 from securefl.privacy.ledger_state import LedgerState, apply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from securefl.privacy.ledger_events import Agree, Depart, Event, Exclude, Personalize
 
@@ -39,18 +39,27 @@ class History:
     pauses: list[Json] = field(default_factory=list)
     keys: list[Json] = field(default_factory=list)
     spending: dict[str, list[Json]] = field(default_factory=dict)
+    #: Events that were read so far, and the state after them as far as charges go.
+    size: int = 0
+    state: LedgerState = field(default_factory=LedgerState)
 
 
-def history(events: Iterable[Event]) -> History:
-    """Read the history of a valid ledger."""
-    told, state = History(), LedgerState()
-    for e in events:
+def history(events: Sequence[Event], told: History | None = None) -> History:
+    """Read the history of a valid ledger.
+
+    Args:
+        events: all of them.
+        told: the history of the first of these events, which is continued in place.
+    """
+    told = told or History()
+    for e in events[told.size :]:
         # Neither kind changes what is charged, so the fold need not follow them.
         if e.kind not in {"sent", "answer"}:
-            before = state
-            state = apply(state, e)
-            _note_spending(told, before, state, e.at)
-        _note_facts(told, state, e)
+            before = told.state
+            told.state = apply(before, e)
+            _note_spending(told, before, told.state, e.at)
+        _note_facts(told, told.state, e)
+        told.size += 1
     return told
 
 

@@ -107,6 +107,9 @@ class LedgerState:
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     datasets: Mapping[str, ev.Dataset] = field(default_factory=dict)
     studies: Mapping[str, StudyState] = field(default_factory=dict)
+    #: Charge of each population, in nano units. Kept beside the studies, so that neither a page nor
+    #: the next event adds up all of them.
+    charges: Mapping[str, int] = field(default_factory=dict)
     refusals: tuple[ev.Refuse, ...] = ()
     paused: bool = False
     #: The newest checkpoint of each other hospital's ledger that was noted here.
@@ -125,10 +128,8 @@ class LedgerState:
     pending: ev.Approve | None = None
 
     def used(self, population: str) -> int:
-        """Charge of a population, in nano units: a sum of integers, in any order the same."""
-        return sum(
-            s.charged for s in self.studies.values() if s.reservation.population == population
-        )
+        """Charge of a population, in nano units: the sum of :attr:`StudyState.charged`."""
+        return self.charges.get(population, 0)
 
     def epsilon_after(self, population: str, granted: Decimal) -> Decimal:
         """Return the epsilon of the population's budget once ``granted`` is added.

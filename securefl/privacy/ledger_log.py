@@ -176,7 +176,7 @@ class LedgerLog:
 
     def events(self) -> tuple[ev.Event, ...]:
         """Read all events, each checked again from the file."""
-        return read_rows(self._file, self._verify).require().events
+        return read_rows(self._file.rows(), self._verify).require().events
 
     def verify(self, checkpoint: Checkpoint | None = None) -> Checkpoint:
         """Check the whole file again, and that it contains the past that ``checkpoint`` knows.
@@ -189,7 +189,7 @@ class LedgerLog:
         """
         # The witness first: read afterwards it could know a commit that the rows read lack.
         words = read_witness(self._file.path)
-        found = read_rows(self._file, self._verify)
+        found = read_rows(self._file.rows(), self._verify)
         if checkpoint is not None:
             found = found.against(checkpoint)
         reading = against_witness(found, self._file.path, words).require()

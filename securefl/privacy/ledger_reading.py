@@ -22,8 +22,10 @@ from securefl.privacy.ledger_file import LedgerFile
 from securefl.privacy.ledger_witness import against_witness, read_witness
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from securefl.privacy.ledger_chain import Row
     from securefl.privacy.ledger_events import Event
     from securefl.types import Verify
 
@@ -61,14 +63,25 @@ class Reading:
         return self
 
 
-def read_rows(file: LedgerFile, verify: Verify) -> Reading:
-    """Read an open file's rows from the first one, checking each."""
+def read_rows(rows: Sequence[Row], verify: Verify, known: Reading | None = None) -> Reading:
+    """Follow a file's rows, checking each from the first one.
+
+    Args:
+        rows: all of the file.
+        verify: checks a signature by the key that this reader trusts.
+        known: a reading without a fault of exactly the first of these rows, by the same key: only
+            the others are checked.
+    """
     head = Head()
     events: list[Event] = []
     hashes: list[str] = []
+    if known is not None:
+        head = known.at
+        events.extend(known.events)
+        hashes.extend(known.hashes)
     fault = None
     try:
-        for row in file.rows():
+        for row in rows[head.size :]:
             head, event = follow(head, row, verify)
             events.append(event)
             hashes.append(head.hash)
@@ -108,6 +121,6 @@ def read_chain(path: Path, verify: Verify) -> Reading:
     """
     file = LedgerFile.open(path)
     try:
-        return read_rows(file, verify)
+        return read_rows(file.rows(), verify)
     finally:
         file.close()

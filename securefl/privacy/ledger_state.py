@@ -210,13 +210,21 @@ def _reserve(state: LedgerState, event: ev.Reserve) -> LedgerState:
             f" {event.population!r}.",
             next_step="Ask for fewer steps or more noise, or grant more.",
         )
-    study = StudyState(approval, event)
-    return replace(state, pending=None, studies={**state.studies, event.study: study})
+    return _with(replace(state, pending=None), StudyState(approval, event))
 
 
 def _with(state: LedgerState, study: StudyState) -> LedgerState:
-    """Return the state with this study in the place of the one before."""
-    return replace(state, studies={**state.studies, study.digest: study})
+    """Return the state with this study, new or in the place of the one before, and its charge."""
+    before = state.studies.get(study.digest)
+    changed = study.charged
+    if before is not None:
+        changed -= before.charged
+    charges = state.charges
+    if changed:
+        population = study.reservation.population
+        charges = {**charges, population: charges.get(population, 0) + changed}
+    studies = {**state.studies, study.digest: study}
+    return replace(state, studies=studies, charges=charges)
 
 
 def _not_paused(state: LedgerState) -> None:

@@ -133,12 +133,18 @@ def released(state, population):
     )
 
 
+def added_up(state, population):
+    """The charge of a population, from its studies; the state keeps a running sum."""
+    return sum(s.charged for s in state.studies.values() if s.reservation.population == population)
+
+
 def check(state):
     assert state.key == state.keys[-1]
     assert len(set(state.keys)) == len(state.keys)
     assert "SVI" not in state.witnessed
     assert all(s.started for s in state.studies.values() if s.answers)
     for population, budget in state.budgets.items():
+        assert state.used(population) == added_up(state, population)
         assert (
             released(state, population) - 100 <= state.used(population) <= budget.cap
         )  # 100: roundings of single steps
@@ -174,10 +180,7 @@ def test_the_check_would_notice_a_filter_that_does_not_count(monkeypatch):
                 state = fold(random_events(source, state), state)
             except SecureFLError:
                 continue
-        overspent += any(
-            sum(s.charged for s in state.studies.values() if s.reservation.population == p) > b.cap
-            for p, b in state.budgets.items()
-        )
+        overspent += any(added_up(state, p) > b.cap for p, b in state.budgets.items())
     assert overspent > 0
 
 

@@ -12,7 +12,7 @@ import pytest
 from console_client import ConsoleClient
 from consortium import NAMES, Consortium
 
-from securefl.console.views import VIEWS, inbox
+from securefl.console.views import VIEWS, audit, inbox
 from securefl.node.owner import requests
 from securefl.node.owner.pages import review_page
 from securefl.report.html import html_blocks
@@ -382,6 +382,20 @@ def test_pages_speak_in_the_nouns_of_the_studies_that_are_kept(client, c, monkey
     # nouns are English, and German sentences are left as they are
     german = ("accept-language", "de")
     assert "bank" not in client.get(page, german).words
+
+
+def test_an_audit_is_told_a_sheet_at_a_time(client, c, monkeypatch):
+    monkeypatch.setattr(audit, "ROWS", 1)
+    older, newer = study_of(c), study_of(c)
+    for study in (older, newer):
+        client.post(f"requests/{study.digest}/approve", typed=short(study))
+    assert short(newer) in client.get("audit").words
+    assert short(older) not in client.get("audit").words
+    assert short(older) in client.get("audit?page=2").words
+    assert 'href="/' + client.room + '/audit?page=2"' in client.get("audit").text
+    alone = client.get("audit/print").words
+    assert short(older) in alone
+    assert short(newer) in alone
 
 
 def test_every_fixed_sentence_of_the_consoles_own_is_in_german(client, c):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 
-from securefl.console.view import View
-from securefl.node.owner.audit import read_audit
+from securefl.console.view import View, sheet_number
+from securefl.errors import SecureFLError
+from securefl.node.owner.audit import Sheet, read_audit
 from securefl.node.owner.pages import audit_overview_page, whole_audit_page
 
 if TYPE_CHECKING:
@@ -15,13 +17,33 @@ if TYPE_CHECKING:
     from securefl.node.owner.folder import Site
 
 
-def _read(site: Site, _: Asked) -> Mapping[str, Any]:
-    return {"page": audit_overview_page(read_audit(site.path))}
+#: Studies and refusals on one sheet, the newest ones first.
+ROWS: Final = 50
+
+
+def _read(site: Site, asked: Asked) -> Mapping[str, Any]:
+    number = sheet_number(asked)
+    sheet = Sheet(number, ROWS)
+    found = read_audit(site.path, sheet=sheet, memory=site.ledger_memory)
+    return {
+        "page": audit_overview_page(found),
+        "number": number,
+        "last": found.sheets,
+    }
 
 
 def _read_alone(site: Site, asked: Asked) -> Mapping[str, Any]:
     at = asked.now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"page": whole_audit_page(read_audit(site.path), at)}
+    return {"page": whole_audit_page(read_audit(site.path, memory=site.ledger_memory), at)}
+
+
+def read_audit_ahead(site: Site) -> None:
+    """Check the whole ledger once: the page then checks only what is new.
+
+    A fault of it is for the page to tell.
+    """
+    with suppress(SecureFLError):
+        read_audit(site.path, sheet=Sheet(1, ROWS), memory=site.ledger_memory)
 
 
 VIEWS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from securefl.console.view import Act, View
+from securefl.console.view import Act, View, sheet_number
 from securefl.node.owner import requests
 from securefl.node.owner.status import agent_runs
 
@@ -19,7 +19,7 @@ ROWS: Final = 25
 
 
 def _read(site: Site, asked: Asked) -> Mapping[str, Any]:
-    number = _number(asked.query.get("page", ""))
+    number = sheet_number(asked)
     part = requests.inbox_part(site, (number - 1) * ROWS, ROWS)
     return {
         "part": part,
@@ -37,13 +37,6 @@ def _fetch(site: Site, _: Asked) -> str:
 
 def _nobody(_: str) -> None:
     """Take what an exchange says of messages that were put aside: the status page counts them."""
-
-
-def _number(text: str) -> int:
-    """Number of a page as somebody may have typed it into the address; 1 where it is none."""
-    if not text.isascii() or not text.isdigit() or len(text) > 6:
-        return 1
-    return max(1, int(text))
 
 
 VIEWS = (View("/inbox", "inbox.html", _read, words="Requests", live=True),)

@@ -21,7 +21,7 @@ from securefl.identity import read_card
 from securefl.node.owner.keys import finish_rotation
 from securefl.party.failure_note import reason_of
 from securefl.party.folder import FILE_NAMES, wrong_folder
-from securefl.privacy.audit import audit
+from securefl.privacy.audit import Sheet, audit
 from securefl.privacy.ledger_chain import read_checkpoint, read_own
 from securefl.privacy.ledger_reading import read_chain, read_ledger
 
@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 
     from securefl.identity import IdentityCard
     from securefl.privacy.audit import AuditReport
+    from securefl.privacy.ledger_again import LedgerMemory
     from securefl.privacy.ledger_chain import Checkpoint, Head
     from securefl.privacy.ledger_reading import Reading
+
+
+__all__ = ["Audit", "IgnoredCheckpoint", "Sheet", "read_audit", "read_time"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Audit:
         checkpoint: that others hold and that it was compared with; None without one.
         ignored: checkpoints that do not count.
         reasons: why each failed study failed, by its digest.
+        sheets: how many sheets the report has; 1 where all of it was asked for.
     """
 
     report: AuditReport
@@ -61,9 +66,17 @@ class Audit:
     checkpoint: Checkpoint | None
     ignored: tuple[IgnoredCheckpoint, ...]
     reasons: Mapping[str, str]
+    sheets: int = 1
 
 
-def read_audit(folder: Path, *, since: str | None = None, checkpoint: Path | None = None) -> Audit:
+def read_audit(
+    folder: Path,
+    *,
+    since: str | None = None,
+    checkpoint: Path | None = None,
+    sheet: Sheet | None = None,
+    memory: LedgerMemory | None = None,
+) -> Audit:
     """Read a ledger and check the whole of it. An altered one is told as far as it holds.
 
     The folder need not be whole: an audit shows what is there.
@@ -73,6 +86,8 @@ def read_audit(folder: Path, *, since: str | None = None, checkpoint: Path | Non
         since: leaves out what was before, as :func:`read_time` gives it.
         checkpoint: of this ledger, that somebody else holds; without it the newest that other
             hospitals gave back.
+        sheet: tell of its studies and refusals alone.
+        memory: what this process checked of this ledger before.
 
     Raises:
         UsageError: it is no hospital's folder.
@@ -83,7 +98,8 @@ def read_audit(folder: Path, *, since: str | None = None, checkpoint: Path | Non
     with suppress(SecureFLError):
         finish_rotation(folder)
     card = _card(folder / "keys" / "card.json")
-    reading = _read(folder / "ledger.sqlite", card)
+    reading = _read(folder / "ledger.sqlite", card, memory)
+    told = None if memory is None else memory.history()
     ignored: tuple[IgnoredCheckpoint, ...] = ()
     if checkpoint is None:
         known, ignored = _newest_returned(folder / "checkpoints" / "returned", card, reading.at)
@@ -93,7 +109,7 @@ def read_audit(folder: Path, *, since: str | None = None, checkpoint: Path | Non
         reading = reading.against(known)
     if ignored and reading.fault is None:
         reading = replace(reading, fault=_doubt(ignored[0]))
-    report = audit(reading, since=since)
+    report = audit(reading, since=since, sheet=sheet, told=told)
     failed = [
         study["digest"]
         for dataset in report.datasets
@@ -101,7 +117,8 @@ def read_audit(folder: Path, *, since: str | None = None, checkpoint: Path | Non
         if study["status"] == "failed"
     ]
     reasons = {digest: reason_of(folder, digest) for digest in failed}
-    return Audit(report, card, known, ignored, reasons)
+    sheets = 1 if sheet is None else sheet.sheets(reading.at.state)
+    return Audit(report, card, known, ignored, reasons, sheets)
 
 
 def read_time(text: str) -> str:
@@ -198,9 +215,12 @@ def _checkpoint(path: Path, card: IdentityCard, at: Head) -> Checkpoint:
         ) from None
 
 
-def _read(path: Path, card: IdentityCard) -> Reading:
+def _read(path: Path, card: IdentityCard, memory: LedgerMemory | None) -> Reading:
     try:
-        found = read_ledger(path, card.verify)
+        if memory is None:
+            found = read_ledger(path, card.verify)
+        else:
+            found = memory.read(card.signing_public, card.verify)
         older = None
         if card.earlier and not found.events:
             older = _before_the_change(path, card)

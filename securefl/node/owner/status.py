@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from securefl.federation.round_plan import RoundPlan
-from securefl.files import entries, read_file
+from securefl.files import names_in, read_file
 from securefl.learning.tasks import task_of
 from securefl.node.agent import agent_end, agent_state
 from securefl.node.agreements import bound
@@ -167,13 +167,17 @@ def agent_runs(site: Site) -> bool:
 def state_mark(site: Site) -> str:
     """A short text that is another one when a page would say something else.
 
-    It rests on the ledger's end, on what the agent says of itself, and on the names of requests
-    and times of their folders. Nothing is asked of the store.
+    It rests on the ledger's end, on what the agent says of itself, on the names of requests, and on
+    the times of the folders of studies that go on. Nothing is asked of the store.
     """
     seen = hashlib.sha256(f"{site.ledger.size} {site.ledger.head}\n".encode())
     seen.update(repr(agent_state(site)).encode())
-    for folder in entries(site.path / "studies"):
-        seen.update(f"\n{folder.name} {folder.stat().st_mtime_ns}".encode())
+    studies = site.path / "studies"
+    seen.update("\n".join(names_in(studies)).encode())
+    for digest, study in site.ledger.state.studies.items():
+        folder = studies / digest
+        if not study.ended and folder.exists():
+            seen.update(f"\n{digest} {folder.stat().st_mtime_ns}".encode())
     return seen.hexdigest()[:16]
 
 

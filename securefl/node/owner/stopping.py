@@ -47,7 +47,12 @@ def stop_costs(site: Site) -> tuple[StopCost, ...]:
     Raises:
         UnreadableError: the file of one is broken.
     """
-    costs = (stop_cost(site, request) for request in kept_requests(site))
+    state = site.ledger.state
+    open_studies = {digest for digest, study in state.studies.items() if not study.ended}
+    if not open_studies:
+        return ()
+    asked = (request for request in kept_requests(site) if request.digest in open_studies)
+    costs = (stop_cost(site, request) for request in asked)
     return tuple(cost for cost in costs if cost is not None)
 
 

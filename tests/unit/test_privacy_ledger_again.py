@@ -1,0 +1,121 @@
+"""A ledger that is read again and again: quick while nothing changed, and as strict as the first time."""
+
+import sqlite3
+
+import pytest
+from ledger_after_a_year import Hospital, sha, year
+
+from securefl.privacy import ledger_reading
+from securefl.privacy.audit import Sheet, audit
+from securefl.privacy.ledger_again import LedgerMemory
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory):
+    return year(tmp_path_factory.mktemp("year"))
+
+
+@pytest.fixture
+def h(tmp_path):
+    made = Hospital(tmp_path)
+    made.grant("referrals", 3)
+    made.ledger.register_dataset("thyroid", population="referrals", snapshot=sha("thyroid"))
+    made.ledger.pause("ward moves")
+    made.ledger.resume()
+    return made
+
+
+def memory_of(h):
+    return LedgerMemory(h.folder / "ledger.sqlite")
+
+
+def read(memory, h):
+    card = h.identity.card
+    return memory.read(card.signing_public, card.verify)
+
+
+def test_a_second_reading_follows_only_the_new_rows(h, monkeypatch):
+    memory = memory_of(h)
+    assert read(memory, h) == h.read()
+    followed = []
+    real = ledger_reading.follow
+
+    def follow(head, row, verify):
+        followed.append(row.seq)
+        return real(head, row, verify)
+
+    monkeypatch.setattr(ledger_reading, "follow", follow)
+    read(memory, h)
+    assert followed == []
+    before = h.ledger.size
+    h.ledger.pause("again")
+    assert read(memory, h).at.size == before + 1
+    assert followed == [before + 1]
+    monkeypatch.undo()
+    assert read(memory, h) == h.read()
+
+
+ALTERED = {
+    "body": "UPDATE event SET body = replace(body, 'a', 'b') WHERE seq = 2",
+    "signature": "UPDATE event SET signature = replace(signature, 'a', 'b') WHERE seq = 2",
+    "prev": "UPDATE event SET prev = replace(prev, 'a', 'b') WHERE seq = 2",
+    "hash": "UPDATE event SET hash = replace(hash, 'a', 'b') WHERE seq = 2",
+}
+
+
+@pytest.mark.parametrize("column", ALTERED)
+def test_an_old_row_that_was_altered_meanwhile_is_found(h, column, monkeypatch):
+    memory, blind = memory_of(h), memory_of(h)
+    for one in (memory, blind):
+        assert read(one, h).fault is None
+    with sqlite3.connect(h.folder / "ledger.sqlite") as file:
+        file.execute(ALTERED[column])
+    file.close()
+    # the control: a memory that does not compare what it knows is told nothing
+    monkeypatch.setattr(blind, "_known", lambda _key, _rows: blind._reading)
+    assert read(blind, h).fault is None
+    assert str(read(memory, h).fault) == str(h.read().fault) != "None"
+    # and it is not forgotten at the next look
+    assert read(memory, h).fault is not None
+
+
+def test_rows_that_are_gone_are_found(h):
+    memory = memory_of(h)
+    size = read(memory, h).at.size
+    with sqlite3.connect(h.folder / "ledger.sqlite") as file:
+        file.execute("DELETE FROM event WHERE seq = ?", (size,))
+    file.close()
+    found = read(memory, h)
+    assert found.at.size == size - 1
+    assert found.fault is not None
+
+
+def test_another_key_is_told_nothing_from_memory(h, tmp_path_factory):
+    other = Hospital(tmp_path_factory.mktemp("other"))
+    memory = memory_of(h)
+    assert read(memory, h).fault is None
+    card = other.identity.card
+    assert memory.read(card.signing_public, card.verify).fault is not None
+
+
+def test_a_report_from_memory_is_the_report(old):
+    memory = memory_of(old)
+    for _ in range(2):
+        reading = read(memory, old)
+        assert audit(reading, told=memory.history()) == old.report()
+
+
+def test_the_sheets_of_a_report_are_the_report(old):
+    whole = old.report()
+    reading = old.read()
+    sheets = Sheet(1, 2).sheets(reading.at.state)
+    assert sheets == 3
+    told = [audit(reading, sheet=Sheet(n, 2)) for n in range(sheets, 0, -1)]
+    assert sum((one.approvals for one in told), ()) == whole.approvals
+    assert [one.populations for one in told] == [whole.populations] * sheets
+    for number, dataset in enumerate(whole.datasets):
+        parts = [one.datasets[number] for one in told]
+        for kind in ("studies", "releases", "refusals"):
+            assert [entry for part in parts for entry in part[kind]] == dataset[kind]
+        assert [part["spent"] for part in parts] == [dataset["spent"]] * sheets
+    assert audit(reading, sheet=Sheet(99, 2)).approvals == ()
