@@ -24,6 +24,7 @@ from securefl.cli.site_folder import open_site as _open
 from securefl.cli.site_folder import site_option as _site_option
 from securefl.cli.site_keys import checkpoint, rotate_key
 from securefl.cli.site_model import model
+from securefl.cli.site_notices import notices
 from securefl.cli.site_patient import patient
 from securefl.cli.site_personal import personalize
 from securefl.cli.site_policy import policy
@@ -122,6 +123,7 @@ for _command in (
     console,
     policy,
     patient,
+    notices,
 ):
     site.add_command(_command)
 

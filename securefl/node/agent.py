@@ -34,6 +34,7 @@ from securefl.node.checkpoints import Question, collect, hand_out, note_witnesse
 from securefl.node.decisions import publish_approval, publish_status
 from securefl.node.extract import publish_extract
 from securefl.node.models import ModelWatch, expect_model
+from securefl.node.notices.notice_desk import NoticeDesk
 from securefl.node.own_study import LedgerWitness, OwnStudy
 from securefl.node.pasts import doubted, two_pasts
 from securefl.node.requests import kept_study
@@ -111,6 +112,7 @@ class Agent:
         self._handed: dict[str, int] = {}
         self._gone_through: LedgerState | None = None
         self._log = Journal(site.path / "agent.log")
+        self._notices = NoticeDesk(site, self.say, clock)
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT.
@@ -123,6 +125,7 @@ class Agent:
         self._presence.announce(utc_now())
         self.say("agent started")
         self._withdrawals.start()
+        self._notices.sender.start()
         try:
             self._recover()
             while not self._stopping:
@@ -174,6 +177,7 @@ class Agent:
         self._due = {digest: due for digest, due in self._due.items() if digest in self._runs}
         part("models", lambda: self._models.turn(self._site))
         part("PySyft", self._sync_when_due)
+        part("notices", lambda: self._notices.turn(self._site))
         self._store.look(self._site.board)
         self._trouble = {name: text for name, text in self._trouble.items() if name in troubled}
         self._tell_turn()
@@ -418,6 +422,7 @@ class Agent:
         are taken up by the next agent.
         """
         self._withdrawals.stop()
+        self._notices.sender.stop()
         for run in tuple(self._runs.values()):
             run.stop()
         self.say("agent stopped")

@@ -66,6 +66,7 @@ _NOT_KEPT = frozenset(
         "totals",
         "run.key",
         "console.html",
+        "notices",
     }
 )
 _STUDY_KEYS = ("keys", "studies")
