@@ -17,7 +17,7 @@ from __future__ import annotations
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from securefl.agreement.sealed import SealedAgreement
 from securefl.backoff import persist, poll
@@ -26,7 +26,6 @@ from securefl.datasite.site import open_datasite
 from securefl.environment import software
 from securefl.errors import NotApprovedError, StudyError, UsageError
 from securefl.federation.round_plan import RoundPlan
-from securefl.federation.verifying import verify_round
 from securefl.files import read_given, replace_file
 from securefl.identity import IdentityCard, as_it_was_sent, read_card
 from securefl.party.folder import PartyFolder
@@ -43,6 +42,7 @@ from securefl.researcher.asking import (
     shown_states,
     states,
 )
+from securefl.researcher.finished_study import FinishedStudy
 from securefl.researcher.public_data import PublicDataset, verified_dataset
 from securefl.shown import Shown
 from securefl.study.consistency import check_consistency
@@ -58,12 +58,7 @@ if TYPE_CHECKING:
 
     from securefl.federation.exchange import Waiting
     from securefl.federation.round_record import RoundRecord
-    from securefl.federation.verifying import VerifiedRound
     from securefl.learning.artefact import Model
-    from securefl.learning.stages.stage import FigureRow
-    from securefl.learning.stages.stage import Result as StageResult
-    from securefl.learning.tasks.told import Told
-    from securefl.report.page import Page
     from securefl.researcher.results import Result
     from securefl.study.schema import Study as StudyFile
 
@@ -205,7 +200,7 @@ class Lab(Shown):
         return there[fits[0]]
 
 
-class Study(Shown):
+class Study(FinishedStudy, Shown):
     """A sealed study in the researcher's folder.
 
     Args:
@@ -499,68 +494,6 @@ class Study(Shown):
             )
         return target
 
-    def report(self) -> dict[str, Any]:
-        """Read what a completed run left: figures, extracts, model folder.
-
-        Raises:
-            UsageError: it has not run to its end.
-            NotApprovedError: it never will: a hospital refused or left.
-        """
-        from securefl.researcher.results import has_result, read_result
-        from securefl.researcher.run_study import was_run
-
-        if not has_result(self.folder) and not was_run(self.folder):
-            refuse_if_over(self._lab.folder, self.folder, self.plan, self.status())
-        return read_result(self._lab.folder, self.folder, self.plan)
-
-    def report_page(self) -> Page:
-        """The whole report of a completed study: parties, figures, pictures, privacy, hashes.
-
-        Raises:
-            UsageError: it has not run to its end.
-        """
-        from securefl.report.explain_study import units
-        from securefl.report.whole_report import whole_report_page
-        from securefl.researcher.kept_report import whole_report
-
-        tables = self.tables(units(self.file))
-        found = whole_report(
-            self.folder,
-            self.plan,
-            self.report(),
-            tables,
-        )
-        return whole_report_page(found)
-
-    def tables(self, units: str = "patients") -> list[Told]:
-        """Tables of what a completed study's stages found, beside the model; none for most stages.
-
-        Raises:
-            UsageError: it has not run to its end.
-        """
-        return [table for found in self._recalled() for table in found.tables(units)]
-
-    def figure_rows(self) -> list[FigureRow]:
-        """The same as numbers. Raises as :meth:`tables`."""
-        return [row for found in self._recalled() for row in found.figure_rows()]
-
-    def _recalled(self) -> list[StageResult]:
-        """Results of the stages that can be read again from the study's file of results."""
-        stages = zip(self.plan.programme.stages, self.report()["stages"], strict=True)
-        found = (stage.recalled(record) for stage, record in stages)
-        return [result for result in found if result is not None]
-
-    def verify(self, number: int) -> VerifiedRound:
-        """Add round ``number`` again from what the hospitals signed.
-
-        Who contributed, and whether the aggregator's sum is the sum of these.
-
-        Raises:
-            UsageError: the study has no such round.
-            RoundError, MessageError: it does not hold; the error says what and whose.
-        """
-        return verify_round(self._lab.folder.board, self.plan, number)
-
     def _default_watch(self) -> Callable[[RoundRecord], None] | None:
         from securefl.researcher.progress import round_lines
         from securefl.researcher.stopping import somebody_is_there
@@ -572,6 +505,10 @@ class Study(Shown):
 
     # --- inside
     # ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _home(self) -> PartyFolder:
+        return self._lab.folder
 
     @property
     def plan(self) -> RoundPlan:

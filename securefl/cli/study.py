@@ -10,6 +10,7 @@ import click
 
 from securefl.cli.nouns import speak_as_file
 from securefl.cli.screen import card_options, json_option, say, say_quoted, write_json
+from securefl.cli.study_archive import archive
 from securefl.cli.study_attach import attach
 from securefl.cli.study_design import study_design
 from securefl.cli.study_file import check, plan
@@ -265,5 +266,16 @@ def status(name: str, json_file: str | None, folder: str | None) -> None:
         say(run_said)
 
 
-for _command in (check, study_design, plan, simulate, run, attach, service, report, verify):
+for _command in (
+    check,
+    study_design,
+    plan,
+    simulate,
+    run,
+    attach,
+    service,
+    report,
+    verify,
+    archive,
+):
     study.add_command(_command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,11 +16,11 @@ from securefl.cli.screen import (
     write_json,
     write_page,
 )
+from securefl.cli.study_archive import verify_archive
 from securefl.errors import MessageError, RoundError, SecureFLError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from securefl.federation.verifying import VerifiedRound
     from securefl.party.rounds_view import RoundsView
@@ -52,7 +53,7 @@ def rounds_view(folder: Path, name: str = "") -> RoundsView:
 
 
 @click.command()
-@click.argument("number", metavar="ROUND")
+@click.argument("number", metavar="ROUND_OR_ARCHIVE")
 @click.option(
     "--study",
     "name",
@@ -63,23 +64,38 @@ def rounds_view(folder: Path, name: str = "") -> RoundsView:
 @click.option(
     "--folder", metavar="DIR", help="A hospital's or the researcher's folder; else the current one."
 )
+@click.option(
+    "--fingerprint",
+    "fingerprints",
+    multiple=True,
+    metavar="NAME=DIGITS",
+    help="Of an archive: a party's fingerprint as that party publishes it; repeat for each.",
+)
 @html_option
 @json_option
 def verify(
+    *,
     number: str,
     name: str,
     folder: str | None,
+    fingerprints: tuple[str, ...],
     html_file: str | None,
     json_file: str | None,
 ) -> None:
     """Add a round's contributions again and compare: who contributed, and whether the aggregator's
     sum is the sum of these.
 
-    ROUND is a number, or `all`. Any hospital of the study can do this, and the researcher: it takes
+    ROUND is a number, `all`, or the folder of an archive that `securefl study archive` made: that is
+    checked offline, with nothing but itself and fingerprints.
+
+    Any hospital of the study can do this, and the researcher: it takes
     no key. Exit code 8 or 9 when a round does not hold, as `docs/exit-codes.md` says.
     """
     from securefl.party.folder import find_folder
 
+    if Path(number).is_dir() and not number.isdecimal():
+        verify_archive(Path(number), fingerprints, html_file, json_file)
+        return
     view = rounds_view(find_folder(folder, "SECUREFL_FOLDER"), name)
     if number != "all" and not number.isdecimal():
         raise UsageError(f"'{number}' is no round.", next_step="Give its number, or `all`.")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from securefl.boards.board import Board
     from securefl.federation.round_plan import RoundPlan
+    from securefl.secagg.round_context import RoundContext
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,49 @@ def verify_round(board: Board, plan: RoundPlan, number: int) -> VerifiedRound:
         StoreError: the store is away.
     """
     strategy = round_strategy_of(plan)
+    transcript, facts, data = checked_transcript(board, plan, number)
+    found = strategy.recompute(board, facts)
+    differ = sorted(
+        s
+        for s in {*transcript.contributions, *found.parts}
+        if transcript.contributions.get(s) != found.parts.get(s)
+    )
+    coordinator = plan.study.coordinator.name
+    if differ:
+        raise _otherwise(
+            number,
+            f"another contribution of {', '.join(differ)} than the one in the store",
+            f"{coordinator}, or {', '.join(differ)}",
+        )
+    if transcript.sum_sha256 != found.sum_sha256:
+        raise _otherwise(
+            number,
+            "another sum than the aggregator's in the store",
+            f"{coordinator}, or {plan.study.aggregator.name}",
+        )
+    absent = tuple(s for s in plan.study.cohort if s not in found.parts)
+    return VerifiedRound(
+        transcript,
+        found.frames,
+        absent,
+        found.signed_by,
+        transcript_sha256(data),
+    )
+
+
+def checked_transcript(
+    board: Board,
+    plan: RoundPlan,
+    number: int,
+) -> tuple[Transcript, RoundContext, bytes]:
+    """A round's transcript, held to its announcement and to the transcript before it.
+
+    Of the contributions it only knows the hashes. Returns it, the round's facts, and its bytes.
+
+    Raises:
+        UsageError, RoundError, StoreError: as :func:`verify_round`.
+    """
+    strategy = round_strategy_of(plan)
     transcript, data = read_transcript(board, plan, number)
     coordinator, what = plan.study.coordinator.name, f"announcement of round {number}"
     at = RoundBoard.numbered(board, plan.digest, number)
@@ -114,32 +158,7 @@ def verify_round(board: Board, plan: RoundPlan, number: int) -> VerifiedRound:
     if said != told:
         raise _otherwise(number, "other facts than its announcement", coordinator)
     _follows(board, plan, transcript)
-    found = strategy.recompute(board, facts)
-    differ = sorted(
-        s
-        for s in {*transcript.contributions, *found.parts}
-        if transcript.contributions.get(s) != found.parts.get(s)
-    )
-    if differ:
-        raise _otherwise(
-            number,
-            f"another contribution of {', '.join(differ)} than the one in the store",
-            f"{coordinator}, or {', '.join(differ)}",
-        )
-    if transcript.sum_sha256 != found.sum_sha256:
-        raise _otherwise(
-            number,
-            "another sum than the aggregator's in the store",
-            f"{coordinator}, or {plan.study.aggregator.name}",
-        )
-    absent = tuple(s for s in plan.study.cohort if s not in found.parts)
-    return VerifiedRound(
-        transcript,
-        found.frames,
-        absent,
-        found.signed_by,
-        transcript_sha256(data),
-    )
+    return transcript, facts, data
 
 
 def last_transcript(board: Board, plan: RoundPlan) -> int:

@@ -74,12 +74,42 @@ def read_extract(
     Raises:
         MessageError: not sealed to this reader, not signed by that hospital, or for another study.
     """
+    signed = signed_extract(board, reader, digest, site)
+    if signed is None:
+        return None
+    return open_extract(signed, digest, site, study)
+
+
+def signed_extract(
+    board: Board,
+    reader: Identity,
+    digest: str,
+    site: str,
+) -> bytes | None:
+    """The extract as its hospital signed it, unsealed and unchecked; None while it has not come.
+
+    Raises:
+        MessageError: not sealed to this reader.
+    """
     sealed = StudyBoard(board, digest).extract(site).read()
     if sealed is None:
         return None
+    return reader.unseal(sealed, _info(digest, site))
+
+
+def open_extract(
+    signed: bytes,
+    digest: str,
+    site: str,
+    study: Study,
+) -> dict[str, Any]:
+    """Check and read what :func:`signed_extract` gave.
+
+    Raises:
+        MessageError: not signed by that hospital, or for another study.
+    """
     by_hospital = Verifier(site, study.participant(site).signing_public)
-    signed = reader.unseal(sealed, _info(digest, site))
-    said = AuditExtract.open(signed, verify=by_hospital, sender=site)
+    said = AuditExtract.open(signed, verify=by_hospital, sender=site, site=site, study=digest)
     try:
         found = json.loads(said.extract)
     except (ValueError, RecursionError):

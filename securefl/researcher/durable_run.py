@@ -165,9 +165,14 @@ class DurableRun:
             self._end_round(folder)
 
     def erase(self) -> None:
-        """Erase all that only a run that goes on needs; harmless when it is gone."""
+        """Erase all that only a run that goes on needs; harmless when it is gone.
+
+        The opened sums stay: reports and archives are made from them.
+        """
         self.erase_keys()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        for entry in entries(self._folder):
+            if entry.name != TOTALS:
+                shutil.rmtree(entry, ignore_errors=True)
 
     def _of(self, number: int) -> Path:
         return self._folder / f"{number:05d}"

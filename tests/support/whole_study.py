@@ -64,8 +64,10 @@ class WorkerHere:
         self, text, site, split_secret, patient_key=b"", removed=frozenset()
     ) -> dict[str, Any]:
         keys = {"split_secret": split_secret.hex(), "patient_key": patient_key.hex()}
-        header = self._reading | keys | {"site": site}
-        self._task, counts = worker_code._prepare(header, text, self._descriptor)
+        sizes = {"text": len(text), "removed": len(removed)}
+        header = self._reading | keys | sizes | {"site": site}
+        body = text + b"".join(sorted(removed))
+        self._task, counts = worker_code._prepare(header, body, self._descriptor)
         return counts
 
     def release(self, number, model, length, largest, timeout) -> Any:

@@ -1,0 +1,231 @@
+"""A journal checks a study with nothing but its archive and fingerprints; whatever is altered in it,
+by an outsider or by the researcher, is noticed.
+"""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from whole_study import whole_study
+
+from securefl.cli.main import cli
+from securefl.errors import MessageError, RoundError, SecureFLError, UnreadableError, UntrustedError
+from securefl.federation.kept_totals import KeptTotals
+from securefl.federation.round_plan import card_of
+from securefl.learning.artefact import load_model, save_model
+from securefl.party import study_archive
+from securefl.party.study_archive import ArchiveManifest, check_archive
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    root = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        made = whole_study(root, patch=patch)
+        made.study.archive(root / "light")
+        made.study.archive(root / "full", contributions=True)
+    made.root = root
+    return made
+
+
+@pytest.fixture(params=["light", "full"])
+def archive(request, whole, tmp_path):
+    """A copy that a test may alter."""
+    return shutil.copytree(whole.root / request.param, tmp_path / "archive")
+
+
+@pytest.fixture
+def fingerprints(whole):
+    return {p.name: card_of(p).spoken for p in whole.study.file.participants}
+
+
+def sign_again(whole, folder):
+    """The researcher signs the altered files, as one who lies would."""
+    names = study_archive.files_below(folder)
+    files = {name: study_archive.file_sha256(folder / name) for name in names}
+    manifest = ArchiveManifest(whole.study.digest, files)
+    sign = whole.consortium.lab.folder.identity.sign
+    (folder / study_archive.MANIFEST).write_bytes(manifest.dump(sign))
+
+
+def test_an_archive_holds_without_store_and_without_keys(whole, archive, fingerprints):
+    found = check_archive(archive, fingerprints)
+    names = set(whole.consortium.names)
+    assert set(found.approvals) == set(found.extracts) == names
+    assert found.rounds == (3, 3, 3, 3)
+    assert found.weights_follow
+    assert found.model_digest == whole.result.model.digest
+    assert set(found.strangers) == {"researcher", "sums"}
+    assert (
+        found.added_again
+        == (archive / "board" / "studies")
+        .joinpath(whole.study.digest, "rounds")
+        .joinpath("00001-1", "contributions")
+        .exists()
+    )
+
+
+def test_nothing_in_it_is_secret_or_sealed(whole, archive):
+    names = study_archive.files_below(archive)
+    assert not [n for n in names if n.endswith(("/opening", "secret")) or "checkpoints" in n]
+    own = whole.consortium.lab.folder.path / "keys"
+    secrets = [p.read_bytes() for p in own.rglob("*") if p.is_file() and p.name != "card.json"]
+    assert secrets
+    for name in names:
+        data = (archive / name).read_bytes()
+        assert not [one for one in secrets if len(one) >= 32 and one in data], name
+
+
+def some(archive, part):
+    """A file of a part of the archive."""
+    return max(p for p in archive.rglob("*") if p.is_file() and part in p.as_posix())
+
+
+PARTS = [
+    "/approvals/",
+    "/transcript",
+    "/announcement",
+    "/studies/",
+    "/extracts/",
+    "/totals/",
+    "model.safetensors",
+    "model_card.md",
+    "result.json",
+    "study.toml",
+]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_one_flipped_bit_anywhere_is_noticed(archive, part, fingerprints):
+    file = some(archive, part)
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(SecureFLError):
+        check_archive(archive, fingerprints)
+
+
+def test_a_file_more_and_a_file_less_are_noticed(archive):
+    (archive / "model" / "more.txt").write_text("x")
+    with pytest.raises(UnreadableError, match=r"more.txt is not on the researcher's list"):
+        check_archive(archive, {})
+    (archive / "model" / "more.txt").unlink()
+    (archive / "result.json").unlink()
+    with pytest.raises(UnreadableError, match=r"result.json is missing"):
+        check_archive(archive, {})
+
+
+def test_a_link_out_of_the_archive_is_no_file(archive):
+    (archive / "result.json").unlink()
+    (archive / "result.json").symlink_to("/etc/hostname")
+    with pytest.raises(UnreadableError, match="is no file"):
+        check_archive(archive, {})
+
+
+def test_a_list_that_somebody_else_signed_is_refused(whole, archive):
+    names = study_archive.files_below(archive)
+    files = {name: study_archive.file_sha256(archive / name) for name in names}
+    other = whole.consortium.site("SVI").identity.sign
+    manifest = ArchiveManifest(whole.study.digest, files).dump(other)
+    (archive / study_archive.MANIFEST).write_bytes(manifest)
+    with pytest.raises(MessageError):
+        check_archive(archive, {})
+
+
+def test_a_researcher_who_signs_other_weights_is_found_out(whole, archive):
+    model = load_model(archive / "model")
+    shutil.rmtree(archive / "model")
+    save_model(archive / "model", model.theta + 0.01, model.spec, model.data, model.facts)
+    sign_again(whole, archive)
+    with pytest.raises(RoundError, match="not what the study's rule makes"):
+        check_archive(archive, {})
+    # the control: with the true weights the researcher's new signature is taken
+    shutil.rmtree(archive / "model")
+    save_model(archive / "model", model.theta, model.spec, model.data, model.facts)
+    sign_again(whole, archive)
+    assert check_archive(archive, {}).weights_follow
+
+
+def test_a_researcher_who_signs_other_figures_is_found_out(whole, archive):
+    told = json.loads((archive / "result.json").read_text())
+    told["histogram"][0] += 5
+    (archive / "result.json").write_text(json.dumps(told))
+    sign_again(whole, archive)
+    with pytest.raises(RoundError, match="do not come from an opened sum"):
+        check_archive(archive, {})
+
+
+def test_a_researcher_who_leaves_out_an_approval_is_found_out(whole, archive):
+    some(archive, "/approvals/").unlink()
+    sign_again(whole, archive)
+    with pytest.raises(RoundError, match="approval of SVI is not in the archive"):
+        check_archive(archive, {})
+
+
+def test_a_researcher_who_exchanges_an_extract_is_found_out(whole, archive):
+    shutil.copyfile(archive / "extracts" / "SVI", archive / "extracts" / "STMW")
+    sign_again(whole, archive)
+    with pytest.raises(MessageError):
+        check_archive(archive, {})
+
+
+def test_a_researcher_who_drops_a_round_is_found_out(whole, archive):
+    some(archive, "/transcript").unlink()
+    sign_again(whole, archive)
+    with pytest.raises(RoundError, match="transcript of round"):
+        check_archive(archive, {})
+
+
+def test_a_contribution_that_was_exchanged_is_found_out_where_it_is_there(whole, tmp_path):
+    full = shutil.copytree(whole.root / "full", tmp_path / "archive")
+    file = some(full, "/contributions/SVI")
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    sign_again(whole, full)
+    with pytest.raises(RoundError):
+        check_archive(full, {})
+
+
+def test_opened_sums_of_another_run_do_not_make_this_model(whole, archive):
+    totals = KeptTotals(archive / "totals")
+    number, total, contributors = next(iter(totals.all()))
+    totals.keep(number, np.asarray(total) + 1000, contributors)
+    sign_again(whole, archive)
+    with pytest.raises(RoundError, match="not what the study's rule makes"):
+        check_archive(archive, {})
+
+
+def test_a_fingerprint_of_somebody_else_is_refused(archive, fingerprints):
+    for given in (
+        fingerprints | {"SVI": fingerprints["STMW"]},
+        fingerprints | {"SVI": fingerprints["SVI"][:8]},
+    ):
+        with pytest.raises(UntrustedError, match="SVI in this archive has another fingerprint"):
+            check_archive(archive, given)
+    with pytest.raises(UntrustedError, match="no party called Elsewhere"):
+        check_archive(archive, {"Elsewhere": fingerprints["SVI"]})
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, [str(one) for one in arguments], env={"COLUMNS": "120"})
+
+
+def test_the_commands_write_and_check_an_archive(whole, tmp_path, fingerprints):
+    lab = whole.consortium.lab.folder.path
+    made = run("study", "archive", "whole", tmp_path / "out", "--researcher", lab)
+    assert made.exit_code == 0, made.output
+    given = [f"--fingerprint={name}={text}" for name, text in fingerprints.items()]
+    done = run("study", "verify", tmp_path / "out", *given, "--json", tmp_path / "json")
+    assert done.exit_code == 0, (done.output, done.exception)
+    words = " ".join(done.output.split())
+    assert "All 3 hospitals approved exactly this study." in words
+    assert "Get the fingerprints of researcher, sums" in words
+    assert json.loads((tmp_path / "json").read_text())["verified"] is True
+    again = run("study", "archive", "whole", tmp_path / "out", "--researcher", lab)
+    assert "nothing is overwritten" in str(again.exception)
+    assert "no fingerprint of a party" in str(
+        run("study", "verify", tmp_path / "out", "--fingerprint", "SVI").exception
+    )
