@@ -10,7 +10,7 @@ MUTANTS_ARGS ?=
 LOCK_ARGS ?=
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q $(PIP_ARGS)
 
-.PHONY: venv demo test test-all lint types contract tools unit cover soak bench bench-privacy mutants lock clean
+.PHONY: venv demo test test-all lint types contract tools unit cover soak bench bench-privacy mutants lock wheel bundle sbom audit-deps release clean
 
 # The environment alone; VENV names another place.
 venv: $(READY)
@@ -91,6 +91,25 @@ $(READY): requirements.lock requirements-dev.lock requirements-cuda.lock require
 
 lock: $(READY)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/lock.py $(LOCK_ARGS)
+
+# What leaves this folder; docs/operation.md and CONTRIBUTING.md say how it is used. BUNDLE_ARGS: --wheels DIR, --pip-args "...".
+BUNDLE_ARGS ?=
+wheel: $(READY)
+	$(BIN)/python scripts/build_wheel.py
+
+bundle: $(READY)
+	$(BIN)/python scripts/bundle.py $(BUNDLE_ARGS)
+
+sbom: $(READY)
+	$(BIN)/python scripts/sbom.py
+
+# Known faults of what securefl runs on. pip-audit has an environment of its own, and asks PyPI's advisories.
+audit-deps:
+	$(PYTHON) scripts/audit_deps.py
+
+release: $(READY)
+	@test -n "$(KEY)" || { echo "Name the key that signs: make release KEY=~/.ssh/securefl-release"; exit 1; }
+	$(BIN)/python scripts/release.py --key "$(KEY)" $(BUNDLE_ARGS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage build *.egg-info

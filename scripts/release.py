@@ -1,0 +1,88 @@
+"""Make everything that a release is, and sign it with a named key: wheel, sdist, bundle, list of
+packages, and the hashes of all.
+
+``SHA256SUMS`` names every file; ``SHA256SUMS.sig`` is by the key that ``--key`` names (``ssh-keygen
+-Y sign``, namespace ``securefl-release``), the list in the bundle likewise. Whoever receives them
+needs that key's line of allowed signers, by a way of its own. Run by ``make release KEY=...``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import build_wheel
+import bundle
+import sbom
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMESPACE = "securefl-release"
+
+
+def check_ready(changelog: str, version: str) -> None:
+    """Refuse what is no release yet.
+
+    Raises:
+        SystemExit: files are not committed, or the changelog does not know this version.
+    """
+    state = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    if state:
+        sys.exit(f"Commit first; a release is what was committed:\n{state}")
+    if f"\n## {version} " not in changelog:
+        sys.exit(f"CHANGELOG.md has no heading '## {version} (DATE)'. Write what changed.")
+
+
+def sign(file: Path, key: Path) -> Path:
+    """Sign a file; the signature lies beside it.
+
+    Raises:
+        subprocess.CalledProcessError: the key cannot be used.
+    """
+    signature = file.with_name(f"{file.name}.sig")
+    signature.unlink(missing_ok=True)
+    command = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(key), "-n", NAMESPACE, str(file)]
+    subprocess.run(command, check=True)
+    return signature
+
+
+def make(out: Path, key: Path, pip_args: list[str], wheels: Path | None) -> Path:
+    """Make the release's folder."""
+    shutil.rmtree(out, ignore_errors=True)
+    wheel = build_wheel.build(out)
+    folder = bundle.make(out, pip_args, wheels)
+    sign(folder / bundle.SUMS, key)
+    bundle.pack(folder)
+    lock = (ROOT / "requirements.lock").read_text("utf-8")
+    listed = sbom.bill(lock, build_wheel.committed_time(), folder / "wheels")
+    shutil.rmtree(folder)
+    (out / f"{wheel.name.split('-py3')[0]}.cdx.json").write_text(sbom.dump(listed), "utf-8")
+    (out / bundle.SUMS).write_text(bundle.sums(out), "utf-8")
+    sign(out / bundle.SUMS, key)
+    return out
+
+
+def main() -> int:
+    """Say where the release lies."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--key", type=Path, required=True, help="an SSH key; its name is said")
+    parser.add_argument("--out", type=Path, default=ROOT / "dist" / "release")
+    parser.add_argument("--wheels", type=Path, help="a folder of wheels that pip looks in first")
+    parser.add_argument("--pip-args", default="", help="more options for pip, as one word")
+    given = parser.parse_args()
+    version = build_wheel.version()
+    check_ready((ROOT / "CHANGELOG.md").read_text("utf-8"), version)
+    made = make(given.out, given.key, shlex.split(given.pip_args), given.wheels)
+    print(f"securefl {version} is in {made}, signed with {given.key}:")
+    for file in sorted(made.iterdir()):
+        print(f"  {file.stat().st_size / 1e6:9.2f} MB  {file.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
