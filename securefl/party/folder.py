@@ -33,6 +33,7 @@ from securefl.identity import Identity, Role
 from securefl.learning.reading import Reading, known_encoding
 from securefl.locks import holding
 from securefl.partners import AddressBook
+from securefl.party.folder_version import check_not_newer, check_schema, note_version
 from securefl.registry import NAME
 from securefl.sources.source import SOURCES, USUAL_KIND
 from securefl.study.fields import Line, Name, Section
@@ -198,6 +199,7 @@ class PartyFolder:
             made = cls(building, settings)
             made.fill()
             remember(building, reached)
+            note_version(building)
             replace_file(building / FILE_NAMES[role], settings.dump().encode())
         return cls(path, settings)
 
@@ -221,6 +223,8 @@ class PartyFolder:
         file = path / FILE_NAMES[role]
         try:
             raw = tomllib.loads(read_file(file, _MAX_SETTINGS).decode("utf-8"))
+            check_schema(path, raw.get("schema"))
+            check_not_newer(path)
             settings = Settings.model_validate({**raw, "datasets": tuple(raw.get("datasets", ()))})
         except (FileNotFoundError, NotADirectoryError):
             raise wrong_folder(path, role) from None
@@ -231,6 +235,7 @@ class PartyFolder:
                 f"{file} cannot be read: {str(error).splitlines()[0]}.",
                 next_step="Mend it or restore it from your backup.",
             ) from None
+        note_version(path)
         return cls(path, settings)
 
     def save(self, settings: Settings) -> Self:
