@@ -136,7 +136,7 @@ def _run(
     file, result = found.file, _run_with_bar(found, out)
     made = result.made
     tables = [table for r in result.outcome.results for table in r.tables(units(file))]
-    if made is not None and made.model.contributions is not None:
+    if made is not None and made.model is not None and made.model.contributions is not None:
         tables.append(made.model.contributions)
     outcome = outcome_page(
         study_title=file.study.title,
@@ -149,18 +149,24 @@ def _run(
     show_page(outcome)
     show_page(extracts)
     say(f"The whole extracts: securefl study report {found.name}{hint}")
-    if made is not None:
+    if made is not None and made.model is not None:
         say(f"Next: securefl predict {made.folder} TABLE.csv   (a table with the model's columns)")
     if json_file:
         write_json(found.report(), json_file)
     if html_file:  # last: a file that cannot be written keeps nothing from the screen
         write_page(joined(outcome, extracts), html_file)
     if made is not None and made.quality != "met":
-        say(
-            "The model is there, and the study's quality rule is not:"
-            f" {quality_words(made.quality, quality_of(file).minimum)}."
-        )
+        rule = quality_of(file)
+        said = quality_words(made.quality, rule.minimum, rule.minimum_each)
+        say(_unmet_words(said, withheld=made.model is None))
         sys.exit(int(ExitCode.QUALITY))
+
+
+def _unmet_words(said: str, *, withheld: bool) -> str:
+    """Last line of a run whose quality rule is not met."""
+    if withheld:
+        return f"The model is withheld and given to nobody, as the study's rule says: {said}."
+    return f"The model is there, and the study's quality rule is not met: {said}."
 
 
 def _run_with_bar(found: Study, out: Path | None) -> Result:
@@ -206,8 +212,9 @@ def _model_outcome(made: MadeModel, file: StudyFile) -> ModelOutcome:
     minimum = rule.minimum if task_of(file.data).asks(rule) else None
     return ModelOutcome(
         made.figures.told,
-        str(made.folder),
+        "" if made.model is None else str(made.folder),
         made.quality,
         minimum,
         shows_each_participant(file),
+        rule.minimum_each,
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from securefl.learning.evaluation_lists import Part
     from securefl.learning.tasks.task import Task
     from securefl.study.counts import EvaluateSection
+    from securefl.study.schema import Verdict
     from securefl.types import IntArray
 
 #: Highest value of every task's metric.
@@ -163,6 +164,32 @@ def spread_of(groups: Sequence[GroupFigures], least: float) -> Spread | None:
         compared=len(known),
         unknown=tuple(group.group for group in groups if not group.known and not group.lost),
     )
+
+
+def judge_each(hospitals: PartFigures | None, least: float) -> Verdict:
+    """A lowest acceptable figure of every hospital, judged on intervals that hold at once.
+
+    Met where none can be lower; not met where one surely is. A hospital of which the noise leaves
+    nothing to say may be lower.
+
+    Args:
+        hospitals: None where the evaluation does not show them.
+        least: the lowest acceptable figure.
+    """
+    if hospitals is None or hospitals.spread is None:
+        return "cannot-be-judged"
+    spread = hospitals.spread
+    if spread.high < least:
+        return "not-met"
+    if spread.low >= least and not spread.unknown:
+        return "met"
+    return "cannot-be-judged"
+
+
+def worse(one: Verdict, other: Verdict) -> Verdict:
+    """The judgement of two rules together."""
+    order: tuple[Verdict, ...] = ("not-met", "cannot-be-judged", "met")
+    return min(one, other, key=order.index)
 
 
 def _figures(

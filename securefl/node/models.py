@@ -31,6 +31,7 @@ from securefl.files import entries, private_folder, replace_file
 from securefl.identity import verify
 from securefl.learning.artefact import load_model
 from securefl.learning.stages.roles import judged
+from securefl.node.quality import verdict_of
 from securefl.node.requests import kept_study
 from securefl.party.model_check import OwnResult, check_model
 from securefl.study.recipients import recipients
@@ -136,9 +137,11 @@ def _remember(
 
 def expect_model(site: Site, plan: RoundPlan, now: datetime) -> None:
     """After the end of a study that was completed here: look for its model, where this hospital is
-    one of its recipients.
+    one of its recipients and its quality rule does not withhold it.
     """
-    if site.name not in recipients(plan.study):
+    rule, verdict = plan.study.quality, verdict_of(site.study_folder(plan.digest))
+    withheld = rule is not None and verdict is not None and rule.withholds(verdict)
+    if withheld or site.name not in recipients(plan.study):
         return
     until = now + timedelta(days=LOOKED_FOR)
     _note(

@@ -102,9 +102,11 @@ class StudyWatch:
         if task.asks(rule):
             own.say(
                 f"the {task.metric} that the study asks for:"
-                f" {quality_words(end.quality, rule.minimum)} (signed by the"
-                " coordinator)"
+                f" {quality_words(end.quality, rule.minimum, rule.minimum_each)}"
+                " (signed by the coordinator)"
             )
+        if rule.withholds(end.quality):
+            own.say("the model is withheld, as the study's quality rule says: none will come")
 
     def check_open(self) -> None:
         """Refuse to go on after the study's dates.

@@ -29,6 +29,7 @@ from securefl.learning.models import weights_sha256
 from securefl.learning.stages.roles import judged
 from securefl.report.outcome import model_facts
 from securefl.secagg.total_check import total_sha256
+from securefl.study.schema import quality_of
 from securefl.study.training import training_of
 
 if TYPE_CHECKING:
@@ -116,7 +117,13 @@ def _check_figures(
     result = check.read(histogram, contributors)
     if not _alike(told, _as_json(result.record())):
         raise _refused("its figures do not follow from the released histogram")
-    facts = model_facts(study, plan.digest, result.evaluation, rounds, result.card_rows())
+    rule = quality_of(study)
+    verdict = result.verdict(rule)
+    if rule.withholds(verdict):
+        raise _refused("the study's quality rule withholds it")
+    facts = model_facts(
+        study, plan.digest, result.evaluation, rounds, split=result.card_rows(), verdict=verdict
+    )
     if (model.spec, model.data) != (training_of(study).model, study.data):
         raise _refused("its description is not that of the study")
     if model.facts != facts or files[bundle.CARD].decode("utf-8", "replace") != model_card(

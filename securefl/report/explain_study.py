@@ -123,9 +123,14 @@ def quality_sentence(study: Template) -> str:
     if not task.asks(study.quality):
         return f"No lowest {metric} is asked for."
     asked = decimal_words(study.quality.minimum)
+    if study.quality.minimum_each is not None:
+        asked = f"{asked}, and {decimal_words(study.quality.minimum_each)} at each hospital"
+    withheld = ""
+    if study.quality.stop_rule == "withhold":
+        withheld = " A model of which that is not shown is given to nobody."
     return (
         f"The lowest acceptable {metric} is {asked}, judged on the lower end of the noised interval;"
-        " every hospital is told whether it was met."
+        f" every hospital is told whether it was met.{withheld}"
     )
 
 

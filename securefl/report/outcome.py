@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from securefl.report.run import Round
-    from securefl.study.schema import Study
+    from securefl.study.schema import Study, Verdict
 
 
 def model_facts(
@@ -26,7 +26,9 @@ def model_facts(
     digest: str,
     evaluation: Any,  # noqa: ANN401 - each task has figures of its own
     rounds: Sequence[Round],
+    *,
     split: Mapping[str, str] | None = None,
+    verdict: Verdict | None = None,
 ) -> ModelFacts:
     """Facts of a model besides its weights: they follow from the study, the released
     figures and who was in each round.
@@ -36,14 +38,15 @@ def model_facts(
         digest: its digest.
         evaluation: from the released histogram.
         rounds: records or transcripts of all rounds, in order.
+        verdict: how the quality rule was judged; None where it is judged on all patients alone.
         split: label and text of the lowest figures of hospitals and subgroups.
     """
     task = task_of(study.data)
     told, rule = task.told(evaluation), quality_of(study)
     figures = {told.metric: f"{told.headline}; from a noised, encrypted {task.released_as}"}
     if task.asks(rule):
-        verdict = task.judge(evaluation, rule)
-        figures[f"{told.metric} asked for"] = quality_words(verdict, rule.minimum)
+        judged = verdict or task.judge(evaluation, rule)
+        figures[f"{told.metric} asked for"] = quality_words(judged, rule.minimum, rule.minimum_each)
     figures |= split or {}
     return ModelFacts(
         title=study.study.title,

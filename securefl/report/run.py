@@ -164,10 +164,11 @@ class ModelOutcome:
 
     Args:
         told: the task's figures in words.
-        folder: the model's folder.
+        folder: the model's folder; empty where the quality rule withholds it.
         quality: how the study's quality rule was judged.
         minimum: the lowest figure that the study accepts; None where it asks for none.
         by_hospital: whether each hospital's own noised figures were shown.
+        each: the lowest figure that the study accepts of any hospital.
     """
 
     told: Told
@@ -175,6 +176,7 @@ class ModelOutcome:
     quality: Verdict
     minimum: Decimal | None
     by_hospital: bool = False
+    each: Decimal | None = None
 
 
 def outcome_page(
@@ -199,7 +201,7 @@ def outcome_page(
     if model is not None:
         heading, told = "How well the model does", model.told
         if model.minimum is not None:
-            rows = [("asked for", quality_text(model.quality, model.minimum)), *rows]
+            rows = [("asked for", quality_text(model.quality, model.minimum, model.each)), *rows]
         rows = [(told.metric, Span(told.headline, Tone.STRONG)), *told.rows, *rows]
     figures = section(
         heading,
@@ -209,6 +211,16 @@ def outcome_page(
     more = map(told_section, tables)
     if model is None:
         return page("The study is over", Quoted(study_title), figures, *more)
+    if not model.folder:
+        withheld = "It is withheld, as the study's quality rule says, and given to nobody."
+        return page(
+            "The study is over",
+            Quoted(study_title),
+            figures,
+            _meaning(model.told),
+            *more,
+            section("The model", withheld),
+        )
     use = f"securefl predict {model.folder} rows.csv --json scores.json"
     return page(
         "The study is over",

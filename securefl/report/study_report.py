@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from securefl.report.audit import extract_page
 from securefl.report.page import Page, Quoted, Section, Span, Tone, facts, page, section
 from securefl.report.run import lost_words
-from securefl.report.told import quality_text, told_section
+from securefl.report.told import told_quality, told_section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +36,7 @@ def report_page(
         rows.append((figure["name"], Span(figure["words"], Tone.STRONG)))
     quality = result.get("quality")
     if quality and asks:
-        asked = quality_text(quality["verdict"], Decimal(quality["minimum"]))
+        asked = told_quality(quality)
         rows.append(("asked for", asked))
     rows += [(label, text) for label, text in result.get("found", ())]
     if result.get("lost"):

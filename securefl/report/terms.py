@@ -77,19 +77,35 @@ def nothing_sentences(closes: datetime) -> list[str]:
     ]
 
 
-def quality_sentence(metric: str, minimum: Decimal | None) -> str:
+def quality_sentence(metric: str, minimum: Decimal | None, *, withheld: bool = False) -> str:
     """Effect of the study's quality rule, and its limits.
 
     Args:
         metric: the figure that it is judged on, as "AUC".
         minimum: the lowest acceptable; None where the study asks for none.
+        withheld: whether a model is withheld of which it is not shown.
     """
     if minimum is None:
         return f"The study asks for no lowest {metric}: the model is released whatever comes out."
+    if withheld:
+        return (
+            f"The lowest acceptable {metric} is {decimal_words(minimum)}, judged on the lower end of"
+            " the noised interval; every hospital is told whether it was met. If that is not shown,"
+            " the program gives the model to nobody, and no hospital takes it. Whoever holds the"
+            " opened totals could still work it out. Nothing is given back."
+        )
     return (
         f"The lowest acceptable {metric} is {decimal_words(minimum)}, judged on the lower end of the"
         " noised interval; every hospital is told whether it was met. A model that misses it is"
         " released all the same, and nothing is given back."
+    )
+
+
+def each_sentence(metric: str, minimum: Decimal) -> str:
+    """The lowest acceptable figure of any hospital."""
+    return (
+        f"At each hospital the lowest acceptable {metric} is {decimal_words(minimum)}; the judgement"
+        " holds for all of them at once, and a hospital too small for the noise leaves it open."
     )
 
 
@@ -215,8 +231,13 @@ def _result_sentences(study: Study) -> list[str]:
         minimum = study.quality.minimum
     return [
         recipients_sentence(recipients(study)),
-        quality_sentence(task.metric, minimum),
+        quality_sentence(task.metric, minimum, withheld=study.quality.stop_rule == "withhold"),
+        *_each_sentences(task.metric, study.quality.minimum_each),
     ]
+
+
+def _each_sentences(metric: str, minimum: Decimal | None) -> list[str]:
+    return [] if minimum is None else [each_sentence(metric, minimum)]
 
 
 def promises(study: Study) -> list[tuple[str, str]]:

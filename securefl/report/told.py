@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from securefl.report.bar_chart import bar_chart
 from securefl.report.curve_chart import curve_chart
@@ -10,8 +11,7 @@ from securefl.report.page import Paragraph, Section, Span, Table, Tone, bullets,
 from securefl.report.quality import quality_words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from decimal import Decimal
+    from collections.abc import Mapping, Sequence
 
     from securefl.learning.tasks.told import Told
     from securefl.report.page import Block, Page, Words
@@ -48,12 +48,25 @@ def plan_section(told: Told) -> Section:
     return section(heading, bullets(told.sentences), told_table(told))
 
 
-def quality_text(verdict: Verdict, minimum: Decimal) -> Span:
+def quality_text(verdict: Verdict, minimum: Decimal, each: Decimal | None = None) -> Span:
     """The judgement of the quality rule, in its tone."""
-    return Span(quality_words(verdict, minimum), _TONES[verdict])
+    return Span(quality_words(verdict, minimum, each), _TONES[verdict])
 
 
 def _cell(text: str | None) -> Words:
     if text is None:
         return Span("too few to say", Tone.QUIET)
     return text
+
+
+def told_quality(quality: Mapping[str, Any]) -> Span:
+    """The judgement as a study's result keeps it; whether the model was withheld."""
+    each = quality.get("minimum_each")
+    said = quality_text(
+        quality["verdict"],
+        Decimal(quality["minimum"]),
+        None if each is None else Decimal(each),
+    )
+    if not quality.get("withheld"):
+        return said
+    return Span(f"{said.text}; the model is withheld", said.tone)

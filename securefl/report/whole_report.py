@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from securefl.privacy.explain import explain_epsilon
@@ -27,7 +26,7 @@ from securefl.report.page import (
     when,
 )
 from securefl.report.run import extracts_page, lost_words
-from securefl.report.told import quality_text, told_section, told_table
+from securefl.report.told import told_quality, told_section, told_table
 from securefl.report.whole_report_pictures import effects_picture, interval_picture, lengths_picture
 from securefl.report.words import bytes_words, decimal_words, plural
 
@@ -154,7 +153,7 @@ def _model(found: WholeReport) -> Section | None:
     minimum = None
     if quality := result.get("quality"):
         minimum = float(quality["minimum"])
-        rows.append(("asked for", quality_text(quality["verdict"], Decimal(quality["minimum"]))))
+        rows.append(("asked for", told_quality(quality)))
     meaning: list[Block | str] = list(told.sentences)
     if told.header:
         meaning.append(told_table(told))

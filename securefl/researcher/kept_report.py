@@ -53,6 +53,8 @@ def whole_report(
     """
     rounds = _records(folder / RECORDS)
     lengths, effects = _training(plan.study, folder)
+    if (result.get("quality") or {}).get("withheld"):
+        effects = []  # they would tell the model
     return WholeReport(
         study=plan.study,
         digest=plan.digest,

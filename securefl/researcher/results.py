@@ -12,7 +12,6 @@ from securefl.errors import MessageError, StoreError, UsageError
 from securefl.files import read_file, replace_file
 from securefl.learning.artefact import save_model
 from securefl.learning.stages.roles import judged_result
-from securefl.learning.tasks import task_of
 from securefl.party.audit_extract import read_extract
 from securefl.report.explain_study import units
 from securefl.report.outcome import model_facts
@@ -51,14 +50,14 @@ class MadeModel:
     """The model of a completed study.
 
     Attributes:
-        model: as saved.
+        model: as saved; None where the study's quality rule withholds it.
         figures: its released figures.
         quality: how the study's quality rule was judged.
-        folder: where it was saved.
+        folder: where it was saved, or would have been.
         sent_to: who is sent it.
     """
 
-    model: Model
+    model: Model | None
     figures: EvaluateResult
     quality: Verdict
     folder: Path
@@ -86,7 +85,7 @@ class Result(Shown):
         Raises:
             UsageError: the study makes none.
         """
-        return self._made.model
+        return self._released[0]
 
     @property
     def evaluation(self) -> Any:  # noqa: ANN401 - each task has figures of its own
@@ -106,7 +105,7 @@ class Result(Shown):
     @property
     def folder(self) -> Path:
         """The model's folder. Raises as :attr:`model`."""
-        return self._made.folder
+        return self._released[1]
 
     @property
     def sent_to(self) -> tuple[str, ...]:
@@ -114,6 +113,21 @@ class Result(Shown):
         if self.made is None:
             return ()
         return self.made.sent_to
+
+    @property
+    def withheld(self) -> bool:
+        """True where the study's quality rule withholds the model."""
+        return self.made is not None and self.made.model is None
+
+    @property
+    def _released(self) -> tuple[Model, Path]:
+        made = self._made
+        if made.model is None:
+            raise UsageError(
+                "The study's quality rule withholds this model.",
+                next_step="`outcome.results` has its figures.",
+            )
+        return made.model, made.folder
 
     @property
     def _made(self) -> MadeModel:
@@ -128,7 +142,8 @@ class Result(Shown):
         if self.made is None:
             return rows
         model = [(self.told.metric, self.told.short), ("quality", self.quality)]
-        return [rows[0], *model, rows[1], ("folder", str(self.folder))]
+        folder = "withheld" if self.withheld else str(self.folder)
+        return [rows[0], *model, rows[1], ("folder", folder)]
 
 
 def save_result(
@@ -165,7 +180,7 @@ def save_result(
     }
     # before the extracts are waited for: whatever happens meanwhile, the study has its result
     _write(folder, result)
-    if made is not None:
+    if made is not None and made.model is not None:
         sent_to = deliver(lab, folder, plan, outcome, made.figures, model=target, warn=warn)
         made = replace(made, sent_to=sent_to)
     extracts = _extracts(lab, plan, _EXTRACT_SECONDS, tuple(outcome.records[-1].contributions))
@@ -178,9 +193,16 @@ def _saved_model(plan: RoundPlan, outcome: Outcome, target: Path) -> MadeModel:
     """Save the model of a completed run with its card."""
     study = plan.study
     figures = judged_result(outcome.results)
-    verdict = task_of(study.data).judge(figures.evaluation, quality_of(study))
+    verdict = figures.verdict(quality_of(study))
+    if quality_of(study).withholds(verdict):
+        return MadeModel(None, figures, verdict, target)
     facts = model_facts(
-        study, plan.digest, figures.evaluation, outcome.records, figures.card_rows()
+        study,
+        plan.digest,
+        figures.evaluation,
+        outcome.records,
+        split=figures.card_rows(),
+        verdict=verdict,
     )
     model = save_model(target, outcome.theta, training_of(study).model, study.data, facts)
     return MadeModel(model, figures, verdict, target)
@@ -190,12 +212,19 @@ def _model_figures(plan: RoundPlan, made: MadeModel | None) -> dict[str, Any]:
     """The model's part of the result; nothing where there is none."""
     if made is None:
         return {}
-    told, minimum = made.figures.told, quality_of(plan.study).minimum
+    told, rule = made.figures.told, quality_of(plan.study)
+    quality: dict[str, Any] = {"verdict": made.quality, "minimum": format(rule.minimum, "f")}
+    if rule.minimum_each is not None:
+        quality["minimum_each"] = format(rule.minimum_each, "f")
+    place = {"model": str(made.folder)}
+    if made.model is None:
+        place = {}
+        quality["withheld"] = True
     return {
-        "model": str(made.folder),
+        **place,
         **made.figures.record(),
         "figure": {"name": told.metric, "words": told.headline},
-        "quality": {"verdict": made.quality, "minimum": format(minimum, "f")},
+        "quality": quality,
     }
 
 

@@ -322,12 +322,11 @@ def _judgement(plan: RoundPlan, outcome: Outcome) -> str:
     Hospitals read it in the signed end.
     """
     from securefl.learning.stages.roles import judged_result
-    from securefl.learning.tasks import task_of
 
     rule = plan.study.quality
     if rule is None:
         return ""
-    return task_of(plan.study.data).judge(judged_result(outcome.results).evaluation, rule)
+    return judged_result(outcome.results).verdict(rule)
 
 
 def _say_end(

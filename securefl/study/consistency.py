@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from securefl.errors import StudyError
 from securefl.study.claims import epsilon_fault
+from securefl.study.counts import evaluation_of
 from securefl.study.faults import at, place
 from securefl.study.lines import line_index
 from securefl.study.noise_shares import DISTRIBUTED
@@ -99,6 +100,7 @@ def contradictions(study: schema.Template, accountant: Accountant, text: str = "
         *_contributors(study),
         *_shared_noise(study),
         *_dropouts(study),
+        *_each_hospital(study),
     ]
     if not text:
         return [f"{place(path)}: {fault}" for path, fault in faults]
@@ -191,6 +193,19 @@ def _shared_noise(study: schema.Template) -> list[Finding]:
 #: Everybody deals to everybody, so work grows with the square of the hospitals: at 60 the dealings
 #: are 0.2 MB a hospital and round.
 LARGEST_THAT_GOES_ON = 100
+
+
+def _each_hospital(study: schema.Template) -> list[Finding]:
+    """A lowest figure of each hospital, where the evaluation does not show them."""
+    if study.quality is None or study.quality.minimum_each is None:
+        return []
+    if evaluation_of(study).each_participant:
+        return []
+    fault = (
+        "asks for each hospital's figures, and the last evaluation does not show them: write"
+        " each_participant = true there, or delete this"
+    )
+    return [(("quality", "minimum_each"), fault)]
 
 
 def _dropouts(study: schema.Template) -> list[Finding]:

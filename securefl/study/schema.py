@@ -178,10 +178,20 @@ class Quality(Section):
     """Lowest acceptable figure of the model, judged on the lower end of the released interval.
 
     Charged releases only. A study that makes no model has no such rule.
+
+    ``minimum_each`` is the lowest acceptable figure of any hospital; the evaluation must then show
+    each hospital's. ``stop_rule`` says what comes of a model of which it is not shown that the rule
+    is met: with ``none`` it is released all the same; with ``withhold`` it is given to nobody, and
+    where further evaluations are to follow the study ends before them.
     """
 
     minimum: DecimalText
-    stop_rule: Literal["none"]
+    stop_rule: Literal["none", "withhold"]
+    minimum_each: DecimalText | None = None
+
+    def withholds(self, verdict: str) -> bool:
+        """Tell whether a model is withheld that was judged so."""
+        return self.stop_rule == "withhold" and verdict != "met"
 
 
 class Outputs(Section):

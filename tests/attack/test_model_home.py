@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from completed_study import finished, other_weights
 from conftest import fixed_identity
+from split_study import SPLIT, WITHHOLD
 
 from securefl.errors import MessageError
 from securefl.federation import bundle
 from securefl.learning.artefact import load_model
 from securefl.party import model_check
 from securefl.secagg.total_check import total_sha256
+from securefl.study.schema import Quality
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,17 @@ def victim(end):
 def test_the_honest_model_passes_at_every_hospital(end, tmp_path):
     for site in end.plan.study.cohort:
         end.check(end.opened(end.sealed(), site), tmp_path / site)
+
+
+def test_a_coordinator_cannot_hand_out_a_model_that_the_rule_withholds(tmp_path, monkeypatch):
+    withheld = finished(SPLIT, WITHHOLD)
+    site = withheld.plan.study.cohort[0]
+    files = withheld.opened(withheld.sealed(), site)
+    with pytest.raises(MessageError, match="quality rule withholds it"):
+        withheld.check(files, tmp_path / "refused")
+    # control: a hospital that leaves out the rule takes it
+    monkeypatch.setattr(Quality, "withholds", lambda *_: False)
+    withheld.check(files, tmp_path / "taken")
 
 
 def test_a_store_operator_cannot_swap_the_bundle(end, victim, tmp_path):

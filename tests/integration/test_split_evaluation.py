@@ -1,51 +1,63 @@
-"""A whole study whose check shows each hospital's own figures and subgroups: requests, encrypted
-rounds, audits, the model's way home, the reports.
+"""Whole studies whose check shows each hospital's own figures: requests, encrypted rounds, audits,
+the model's way home or its withholding, the reports.
+
+One test a study: it is made once, also where tests run side by side.
 """
 
 import json
 
 import pytest
 from click.testing import CliRunner
-from split_study import SPLIT
+from split_study import ONLY_OWN, SPLIT, WITHHOLD
 from whole_study import whole_study
 
 from securefl.cli.main import cli
+from securefl.errors import UsageError
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        yield whole_study(tmp_path_factory.mktemp("split"), SPLIT, patch=patch)
+def reported(done, folder, *options):
+    """The report on screen, as a page, as JSON and as CSV."""
+    lab = str(done.consortium.root / "researcher")
+    files = {kind: folder / f"report.{kind}" for kind in ("html", "json", "csv")}
+    options = [text for kind, file in files.items() for text in (f"--{kind}", str(file))]
+    command = ["study", "report", done.study.name, "--researcher", lab, *options]
+    shown = CliRunner().invoke(cli, command, env={"COLUMNS": "120"})
+    assert shown.exit_code == 0, shown.output
+    return shown.output, {kind: file.read_text("utf-8") for kind, file in files.items()}
 
 
-def reported(done, *options):
-    folder = str(done.consortium.root / "researcher")
-    command = ["study", "report", done.study.name, "--researcher", folder, *options]
-    return CliRunner().invoke(cli, command, env={"COLUMNS": "120"})
-
-
-def test_the_model_comes_home_with_the_lowest_hospital_on_its_card(done):
+def test_a_study_shows_hospitals_and_subgroups(tmp_path, monkeypatch):
+    done = whole_study(tmp_path / "all", SPLIT, patch=monkeypatch)
+    names = sorted(done.consortium.names)
     done.check_models()
-    for name in done.consortium.names:
+    for name in names:
         card = done.consortium.root / name / "models" / done.study.name / "model_card.md"
         assert "AUC at each hospital" in card.read_text("utf-8")
-
-
-def test_every_audit_says_that_own_figures_left(done):
     for said in done.audits().values():
         assert "check of the model with this hospital's own figures" in said
-
-
-def test_the_reports_show_each_hospital_and_subgroup(done, tmp_path):
-    page, found, table = (str(tmp_path / name) for name in ("r.html", "r.json", "r.csv"))
-    shown = reported(done, "--html", page, "--json", found, "--csv", table)
-    assert shown.exit_code == 0, shown.output
+    shown, files = reported(done, tmp_path)
     for title in ("AUC at each hospital", "AUC by sex", "AUC by age"):
-        assert title in shown.output
-        assert title in (tmp_path / "r.html").read_text("utf-8")
-    stage = json.loads((tmp_path / "r.json").read_text("utf-8"))["stages"][-1]
-    hospitals = stage["figures"][0]
+        assert title in shown
+        assert title in files["html"]
+    hospitals = json.loads(files["json"])["stages"][-1]["figures"][0]
     assert hospitals["by"] == "hospital"
-    assert [one["group"] for one in hospitals["groups"]] == sorted(done.consortium.names)
-    lines = (tmp_path / "r.csv").read_text("utf-8").splitlines()
-    assert len([line for line in lines if line.startswith("hospital,")]) == 3
+    assert [one["group"] for one in hospitals["groups"]] == names
+    lines = [line for line in files["csv"].splitlines() if line.startswith("hospital,")]
+    assert len(lines) == len(names)
+
+
+def test_a_model_that_misses_the_rule_is_given_to_nobody(tmp_path, monkeypatch):
+    done = whole_study(tmp_path / "all", ONLY_OWN, WITHHOLD, patch=monkeypatch)
+    assert done.result.withheld
+    assert done.result.sent_to == ()
+    with pytest.raises(UsageError, match="withholds this model"):
+        _ = done.result.model
+    root = done.consortium.root
+    assert not list(root.rglob("model.safetensors"))
+    for name in done.consortium.names:
+        assert "the model is withheld" in done.consortium.log(name)
+        assert not list((root / name / "models" / "expected").glob("*.json"))
+    shown, files = reported(done, tmp_path)
+    assert "the model is withheld" in " ".join(shown.split())
+    assert "AUC at each hospital" in shown
+    assert "What the model rests on" not in files["html"]

@@ -21,6 +21,7 @@ from securefl.learning.stages.roles import judged_result
 from securefl.party.model_check import OwnResult, check_model
 from securefl.report.outcome import model_facts
 from securefl.researcher.delivery import bundle_files, readers_of
+from securefl.study.schema import quality_of
 from securefl.study.training import training_of
 
 
@@ -108,8 +109,19 @@ class Finished:
 
 def load_facts(finished):
     study = finished.plan.study
-    evaluation = judged_result(finished.outcome.results).evaluation
-    return model_facts(study, finished.plan.digest, evaluation, finished.outcome.records)
+    figures = judged_result(finished.outcome.results)
+    return facts_of(study, finished.plan.digest, figures, finished.outcome.records)
+
+
+def facts_of(study, digest, figures, records):
+    return model_facts(
+        study,
+        digest,
+        figures.evaluation,
+        records,
+        split=figures.card_rows(),
+        verdict=figures.verdict(quality_of(study)),
+    )
 
 
 @cache
@@ -124,7 +136,7 @@ def finish(room: Room) -> Finished:
     outcome = room.coordinator(exchange).run()
     own = OwnResult(exchange.models[room.plan.last_round][0].model_sha256)
     figures = judged_result(outcome.results)
-    facts = model_facts(room.plan.study, room.plan.digest, figures.evaluation, outcome.records)
+    facts = facts_of(room.plan.study, room.plan.digest, figures, outcome.records)
     with tempfile.TemporaryDirectory() as folder:
         save_model(
             Path(folder),

@@ -13,7 +13,7 @@ from conftest import SITES, make_study, protocol_text
 from ledger_after_a_year import sha, year
 from simulated_tables import tables_of
 from small_study import row_count
-from split_study import SPLIT
+from split_study import SPLIT, WITHHOLD
 from statistics_study import statistics_protocol
 from survival_curve_study import curve_protocol
 
@@ -153,7 +153,7 @@ def request(**changed):
 
 def request_with_own_figures():
     """A request whose check of the model shows each hospital's own figures, and subgroups."""
-    text = make_study(5, SPLIT)[0]
+    text = make_study(5, SPLIT, WITHHOLD)[0]
     charges = charges_of(parse_study(text))
     study, digest = parse_study(text), SealedStudy.read(text).digest
     return request_page(

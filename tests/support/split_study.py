@@ -9,3 +9,5 @@ OWN = "each_participant = true\n"
 SPLIT = (OLD, OLD + BY + OWN)
 ONLY_BY = (OLD, OLD + BY)
 ONLY_OWN = (OLD, OLD + OWN)
+#: A rule that no model meets with so few patients: it is withheld.
+WITHHOLD = ('stop_rule = "none"', 'minimum_each = "0.99"\nstop_rule = "withhold"')

@@ -16,7 +16,7 @@ import numpy as np
 from securefl.errors import RoundError
 from securefl.learning.counts import release_counts
 from securefl.learning.evaluation_lists import HOSPITALS, OwnRows, list_layout, own_lists
-from securefl.learning.evaluation_split import figures_of_part
+from securefl.learning.evaluation_split import figures_of_part, judge_each, worse
 from securefl.learning.evaluation_words import leaving_words, split_rows, split_table
 from securefl.learning.models import family_of, predict
 from securefl.learning.stages.release import Release, Words
@@ -24,7 +24,7 @@ from securefl.learning.stages.stage import FigureRow, Result, Rows, Stage, newes
 from securefl.learning.tasks import task_of
 from securefl.privacy.mechanisms import Gaussian, decimal_text
 from securefl.study.claims import claim_faults, width_faults
-from securefl.study.counts import EvaluateSection
+from securefl.study.counts import EvaluateSection, evaluation_of
 from securefl.study.noise_shares import evaluation_noises, evaluation_shares
 from securefl.study.training import training_of
 from securefl.study.wire import count_bits
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from securefl.learning.tasks.told import Told
     from securefl.study.consistency import Accountant
     from securefl.study.noise_shares import NoiseShares
-    from securefl.study.schema import Study
+    from securefl.study.schema import Quality, Study, Verdict
     from securefl.study.stages import Finding
     from securefl.types import FloatArray, IntArray
 
@@ -113,6 +113,17 @@ class EvaluateResult(Result):
         """The same in words."""
         return self.task.told(self.evaluation)
 
+    def verdict(self, quality: Quality) -> Verdict:
+        """The study's quality rule, judged on these figures: on all patients', and on the lowest
+        hospital's where the rule asks for it.
+        """
+        overall = self.task.judge(self.evaluation, quality)
+        if quality.minimum_each is None:
+            return overall
+        hospitals = next((part for part in self.split if part.name == HOSPITALS), None)
+        each = judge_each(hospitals, float(quality.minimum_each))
+        return worse(overall, each)
+
     def record(self) -> dict[str, Any]:
         """See :class:`Result`."""
         found = {
@@ -169,7 +180,7 @@ class Evaluate(Stage):
         numbers = s.split_numbers
         words = Words(
             "check of the model",
-            leaving_words(self._task.histogram_words, s),
+            leaving_words(self.task.histogram_words, s),
             "to check it",
             self._once(),
             "evaluation",
@@ -208,10 +219,10 @@ class Evaluate(Stage):
                 ("kind",),
                 'checks the model on patients kept aside, and data.holdout keeps none: write "3/10"',
             )
-        if not isinstance(s, self._task.EvaluationTable):
+        if not isinstance(s, self.task.EvaluationTable):
             yield ("metric",), f'"{s.metric}" does not judge what the label asks for'
         else:
-            yield from self._task.evaluation_faults(s)
+            yield from self.task.evaluation_faults(s)
             yield from self._list_faults()
         yield from claim_faults(
             s.epsilon,
@@ -254,8 +265,30 @@ class Evaluate(Stage):
         return _Local(self, study, site, held_out, draws)
 
     def absorb(self, state: EvaluateState, total: IntArray, contributors: int) -> EvaluateState:
-        """See :class:`Stage`."""
-        return EvaluateState(state.model, self.read(total, contributors))
+        """See :class:`Stage`; raises where the study's rule ends it here."""
+        found = self.read(total, contributors)
+        self._go_on(found)
+        return EvaluateState(state.model, found)
+
+    def _go_on(self, found: EvaluateResult) -> None:
+        """End the study before further evaluations where its rule withholds this model.
+
+        Raises:
+            RoundError: naming the figure.
+        """
+        quality = self.study.quality
+        if quality is None or self.section is evaluation_of(self.study):
+            return
+        # what is asked of each hospital is judged where the hospitals are shown
+        if not self.section.each_participant:
+            quality = quality.model_copy(update={"minimum_each": None})
+        if quality.withholds(found.verdict(quality)):
+            raise RoundError(
+                f"The study ends here, as its quality rule says: the {self.task.metric} is"
+                f" {found.told.short}, and at least {decimal_text(quality.minimum)} is asked for.",
+                whose="nobody",
+                next_step="The model is given to nobody. What was charged stays charged.",
+            )
 
     def read(self, total: IntArray, contributors: int) -> EvaluateResult:
         """The result of an opened sum of so many hospitals.
@@ -269,7 +302,7 @@ class Evaluate(Stage):
             if total.shape != (layout.length,):
                 raise _other_length(total, layout.length)
         noises = evaluation_noises(self.study, self.section, contributors)
-        return EvaluateResult(total, noises, self.section, self._task, contributors, layout)
+        return EvaluateResult(total, noises, self.section, self.task, contributors, layout)
 
     def result(self, state: EvaluateState) -> EvaluateResult:
         """See :class:`Stage`."""
@@ -287,7 +320,7 @@ class Evaluate(Stage):
     @cached_property
     def layout(self) -> ListLayout:
         """Places of the lists in the release."""
-        return list_layout(self.study, self.section, self._task.histogram_size(self.section))
+        return list_layout(self.study, self.section, self.task.histogram_size(self.section))
 
     @property
     def family(self) -> Family:
@@ -295,7 +328,8 @@ class Evaluate(Stage):
         return family_of(training_of(self.study).model, self.study.data)
 
     @property
-    def _task(self) -> Task:
+    def task(self) -> Task:
+        """Task of the study."""
         return task_of(self.study.data)
 
 

@@ -262,7 +262,7 @@ class Task(ABC):
 
     def asks(self, quality: Quality) -> bool:
         """Tell whether a quality rule asks for anything."""
-        return float(quality.minimum) > self.least
+        return float(quality.minimum) > self.least or quality.minimum_each is not None
 
     @abstractmethod
     def judge(self, evaluation: Any, quality: Quality) -> Verdict:  # noqa: ANN401 - as above

@@ -246,4 +246,4 @@ def _study_line(study: StudyStatus) -> StudyLine:
 def _quality(study: StudyStatus) -> str | None:
     if study.verdict is None or study.minimum is None:
         return None
-    return quality_words(study.verdict, study.minimum)
+    return quality_words(study.verdict, study.minimum, study.each)

@@ -67,6 +67,7 @@ class StudyStatus:
         waits_for: what an approved study that has not begun waits for; empty where nobody said.
         verdict: how the coordinator judged the study's quality rule; None before its end.
         minimum: the lowest figure that the rule accepts; None where no model is made.
+        each: the lowest that it accepts of any hospital; None where it asks for none.
     """
 
     name: str
@@ -78,6 +79,7 @@ class StudyStatus:
     waits_for: str
     verdict: str | None
     minimum: Decimal | None
+    each: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,7 @@ def _study(site: Site, request: KeptRequest) -> StudyStatus:
         waits_for=waiting_for(folder) if approved else "",
         verdict=verdict_of(folder),
         minimum=asked_minimum(plan.study),
+        each=None if plan.study.quality is None else plan.study.quality.minimum_each,
     )
 
 
