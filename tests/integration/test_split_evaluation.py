@@ -27,7 +27,7 @@ def reported(done, folder, *options):
 
 
 def test_a_study_shows_hospitals_and_subgroups(tmp_path, monkeypatch):
-    done = whole_study(tmp_path / "all", SPLIT, patch=monkeypatch)
+    done = whole_study(tmp_path, SPLIT, patch=monkeypatch)
     names = sorted(done.consortium.names)
     done.check_models()
     for name in names:
@@ -47,7 +47,7 @@ def test_a_study_shows_hospitals_and_subgroups(tmp_path, monkeypatch):
 
 
 def test_a_model_that_misses_the_rule_is_given_to_nobody(tmp_path, monkeypatch):
-    done = whole_study(tmp_path / "all", ONLY_OWN, WITHHOLD, patch=monkeypatch)
+    done = whole_study(tmp_path, ONLY_OWN, WITHHOLD, patch=monkeypatch)
     assert done.result.withheld
     assert done.result.sent_to == ()
     with pytest.raises(UsageError, match="withholds this model"):
