@@ -55,6 +55,11 @@ _COMMANDS = {
         "A trained model: write it for other programs, compare it with another.",
     ),
     "predict": ("securefl.cli.predict", "predict", "Score a table with a trained model."),
+    "examples": (
+        "securefl.cli.examples",
+        "examples",
+        "Notebooks to begin with, on invented patients.",
+    ),
     "bench": (
         "securefl.cli.bench",
         "bench",
