@@ -157,6 +157,12 @@ def check_archive(folder: Path, fingerprints: Mapping[str, str]) -> CheckedArchi
         UntrustedError: a fingerprint is another one.
         StudyError, MessageError, RoundError: a part does not hold; the error says which and whose.
     """
+    if not (folder / MANIFEST).is_file():
+        raise UnreadableError(
+            f"{folder} is no archive of a study: it has no {MANIFEST}.",
+            whose="whoever gave you the archive",
+            next_step="Name the folder that `securefl study archive` made.",
+        )
     sealed = SealedStudy.read(read_given(folder / STUDY, MAX_STUDY))
     plan = RoundPlan(sealed)
     parties = _parties(plan, fingerprints)

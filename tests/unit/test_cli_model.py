@@ -31,6 +31,7 @@ from securefl.learning import comparing
 from securefl.learning.artefact import load_model, save_model
 from securefl.learning.comparing import compare_models
 from securefl.learning.mock import mock_table
+from securefl.learning.portable.feature_words import model_notes
 from securefl.learning.portable.formats import FORMATS, export_model
 from securefl.learning.table import read_table
 
@@ -163,6 +164,7 @@ def test_codes_and_numbers_beyond_the_range_are_read_in_onnx_as_declared(tmp_pat
     said = session.run(["prediction"], onnx_inputs(model, rows))[0][:, 0]
     np.testing.assert_allclose(said, model.predict(table), rtol=1e-12)
     assert np.isnan(said).tolist() == [False] * 5 + [True, False, True]
+    assert "1 where nothing, or one of -9, is recorded, else 0" in model_notes(model)
 
 
 @pytest.mark.parametrize(("task", "family"), KINDS)

@@ -117,6 +117,11 @@ def test_a_file_more_and_a_file_less_are_noticed(archive):
         check_archive(archive, {})
 
 
+def test_another_folder_is_no_archive(tmp_path):
+    with pytest.raises(UnreadableError, match="is no archive of a study"):
+        check_archive(tmp_path, {})
+
+
 def test_a_link_out_of_the_archive_is_no_file(archive):
     (archive / "result.json").unlink()
     (archive / "result.json").symlink_to("/etc/hostname")

@@ -23,8 +23,10 @@ def feature_rows(column: Column) -> list[tuple[str, str]]:
     else:
         said = [f"1 for {level}, else 0" for level in _levels(column)]
     if flagged:
-        said = [f"{words}; 0 where nothing is recorded" for words in said]
-        said.append("1 where nothing is recorded, else 0")
+        codes = ", ".join(column.missing_codes)
+        unrecorded = f"nothing, or one of {codes}, is recorded" if codes else "nothing is recorded"
+        said = [f"{words}; 0 where {unrecorded}" for words in said]
+        said.append(f"1 where {unrecorded}, else 0")
     return list(zip(names, said, strict=True))
 
 

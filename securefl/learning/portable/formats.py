@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -115,15 +116,11 @@ class Torch(Format):
         target: Path,
         table: Table,
     ) -> FloatArray:
-        """By the same steps, with the weights that were written."""
+        """By the Python file that was written, which holds kinds of steps and numbers alone."""
         import torch
-        from safetensors.torch import load_file
-
-        from securefl.learning.portable.torch_module import TorchModel
 
         features, reasons = rows_for_predict(table, model.data)
-        module = TorchModel(program_of(model))
-        module.load_state_dict(load_file(target / "model.safetensors"))
+        module = runpy.run_path(str(target / "model.py"))["Model"]()
         with torch.no_grad():
             found: FloatArray = module(torch.tensor(features)).numpy()
         found[[reason is not None for reason in reasons]] = np.nan
