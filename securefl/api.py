@@ -43,7 +43,9 @@ from securefl.researcher.asking import (
     states,
 )
 from securefl.researcher.finished_study import FinishedStudy
+from securefl.researcher.parties import card_fields, party_fields
 from securefl.researcher.public_data import PublicDataset, verified_dataset
+from securefl.researcher.questions import AskedQuestion, asked_questions, send_answer
 from securefl.shown import Shown
 from securefl.study.consistency import check_consistency
 from securefl.study.dates import check_not_over
@@ -125,7 +127,7 @@ class Lab(Shown):
             UsageError: one is not a hospital of this researcher's list; nobody was asked.
         """
         for site in sites:
-            _party(self, site, "hospital")
+            party_fields(self.folder, site, "hospital")
         with open_datasite(
             self.folder.board,
             self.email,
@@ -261,7 +263,7 @@ class Study(FinishedStudy, Shown):
         check_not_over(plain, datetime.now(UTC), unsealed.text.decode())
         weighed = shares(hospitals, weights, weight_source)
         participants = [
-            {**_party(lab, h, "hospital"), "weight": weight, "weight_source": source}
+            {**party_fields(lab.folder, h, "hospital"), "weight": weight, "weight_source": source}
             for h, (weight, source) in weighed.items()
         ]
         me = lab.folder.identity.card
@@ -271,8 +273,8 @@ class Study(FinishedStudy, Shown):
             agreed_digest = agreed.digest
         sealed = seal_study(
             unsealed,
-            coordinator=_fields(me),
-            aggregator=_party(lab, aggregator, "aggregator"),
+            coordinator=card_fields(me),
+            aggregator=party_fields(lab.folder, aggregator, "aggregator"),
             participants=participants,
             software=software(),
             study_id=study_id,
@@ -351,6 +353,23 @@ class Study(FinishedStudy, Shown):
         here has replaced. From signed words in the store and the researcher's own list only.
         """
         return states(self._lab.folder, self.plan)
+
+    def questions(self) -> list[AskedQuestion]:
+        """What data owners asked about this study, each signed by its hospital.
+
+        Raises:
+            StoreError: the store cannot be reached.
+        """
+        return asked_questions(self._lab.folder, self.sealed)
+
+    def answer(self, site: str, number: int, text: str) -> None:
+        """Answer a data owner's question, signed. One answer to a question.
+
+        Raises:
+            UsageError: there is no such question, it was answered before, or the text is none.
+            StoreError: the store cannot be reached.
+        """
+        send_answer(self._lab.folder, self.sealed, site, number, text)
 
     def causes(self) -> dict[str, tuple[str, str]]:
         """Site → the party that it followed when it ended its part, and that one's code.
@@ -514,19 +533,3 @@ class Study(FinishedStudy, Shown):
     def plan(self) -> RoundPlan:
         """The study with what follows from it for its rounds."""
         return RoundPlan(self.sealed)
-
-
-def _fields(card: IdentityCard) -> dict[str, str]:
-    return {k: v for k, v in card.fields().items() if k != "role"}
-
-
-def _party(lab: Lab, name: str, role: str) -> dict[str, str]:
-    card = lab.folder.book.cards().get(name)
-    if card is None or card.role != role:
-        raise UsageError(
-            f"{name} is not in this researcher's list as {role}.",
-            next_step=(
-                f"Get {name}'s card, compare its fingerprint, then `securefl study trust CARD`."
-            ),
-        )
-    return _fields(card)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from securefl.node.owner.pages import others_words
@@ -36,6 +37,7 @@ def review_json(reviewed: RequestReview, own: OwnView) -> dict[str, Any]:
         "budget": None if found.quote is None else _quote_json(found.quote),
         "others": _others_json(reviewed.elsewhere),
         "others_words": others_words(reviewed.elsewhere),
+        "questions": [asdict(exchange) for exchange in own.thread],
         "isolation": own.isolation.value,
         "rows": None if own.rows is None else rows_json(own.rows),
     }

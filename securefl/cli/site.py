@@ -28,7 +28,7 @@ from securefl.cli.site_notices import notices
 from securefl.cli.site_patient import patient
 from securefl.cli.site_personal import personalize
 from securefl.cli.site_policy import policy
-from securefl.cli.site_requests import approve, inbox, refuse, review, withdraw
+from securefl.cli.site_requests import approve, ask, inbox, refuse, review, withdraw
 
 
 @click.group()
@@ -36,7 +36,8 @@ def site() -> None:
     """A hospital: keys, data sets, budget, requests, approvals, agent.
 
     The order of a new hospital: init, exchange cards and `trust` them, `data add`, `budget set`,
-    `policy set`, `start`. Then requests arrive: `inbox`, `review`, and `approve` or `refuse`. After a study:
+    `policy set`, `start`. Then requests arrive: `inbox`, `review`, perhaps `ask`,
+    and `approve` or `refuse`. After a study:
     `model`, `personalize`. In a browser: `console`. On a server: `service`. To stop: `pause`,
     `withdraw`, `budget revoke`, `data remove`, `patient remove`. Now and then `backup`.
     Seldom: `restore`, `rotate-key` for new keys, `checkpoint` when a ledger is doubted.
@@ -115,6 +116,7 @@ for _command in (
     restore,
     inbox,
     review,
+    ask,
     approve,
     refuse,
     withdraw,

@@ -126,6 +126,21 @@ def approve(request_id: str, yes: bool, folder: str | None) -> None:
 
 @click.command()
 @request_argument
+@click.argument("question")
+@site_option
+def ask(request_id: str, question: str, folder: str | None) -> None:
+    """Ask the researcher a QUESTION on a request, signed. The answer stands on the request's page.
+
+    Everybody who can read the study's store can read it: name no patient and no figure of yours.
+    """
+    from securefl.node.owner import questions
+
+    asked = questions.ask(open_site(folder), request_id, question)
+    say(f"Asked question {asked.number}. Next: securefl site review {request_id}")
+
+
+@click.command()
+@request_argument
 @click.option(
     "--reason",
     required=True,

@@ -15,6 +15,7 @@ from securefl.cli.study_attach import attach
 from securefl.cli.study_design import study_design
 from securefl.cli.study_file import check, plan
 from securefl.cli.study_folder import folder_hint, open_lab, open_study, researcher_option
+from securefl.cli.study_questions import answer, questions
 from securefl.cli.study_report import report
 from securefl.cli.study_run import run
 from securefl.cli.study_service import service
@@ -271,6 +272,8 @@ for _command in (
     study_design,
     plan,
     simulate,
+    questions,
+    answer,
     run,
     attach,
     service,

@@ -38,6 +38,21 @@ def approval(digest: str, site: str) -> str:
     return f"{approvals(digest)}/{site}"
 
 
+def questions(digest: str) -> str:
+    """The folder of owners' questions."""
+    return f"{study_root(digest)}/questions"
+
+
+def question(digest: str, site: str, number: int) -> str:
+    """One question of a hospital's owner."""
+    return f"{questions(digest)}/{site}-{number:02}"
+
+
+def reply(digest: str, site: str, number: int) -> str:
+    """The coordinator's answer to it."""
+    return f"{study_root(digest)}/replies/{site}-{number:02}"
+
+
 def status_folder(digest: str) -> str:
     """The folder of public last words."""
     return f"{study_root(digest)}/status"

@@ -12,6 +12,7 @@ from securefl.boards.slot import Slot
 from securefl.federation import paths
 from securefl.federation.checkpoints import MAX_SEALED, handed_path
 from securefl.federation.messages import MAX_SMALL
+from securefl.federation.questions import MAX_BYTES as MAX_QUESTION
 from securefl.study.approval import MAX_BYTES as MAX_APPROVAL
 from securefl.study.parse import MAX_BYTES as MAX_TEXT
 
@@ -70,6 +71,18 @@ class StudyBoard:
     def with_ready(self) -> list[str]:
         """Names under which an answer to the call lies."""
         return self.board.names(paths.ready_folder(self.digest))
+
+    def question(self, site: str, number: int) -> Slot:
+        """One signed question of a hospital's owner."""
+        return Slot(self.board, paths.question(self.digest, site, number), MAX_QUESTION)
+
+    def with_questions(self) -> list[str]:
+        """Names under which a question lies."""
+        return self.board.names(paths.questions(self.digest))
+
+    def reply(self, site: str, number: int) -> Slot:
+        """The coordinator's signed answer to it."""
+        return Slot(self.board, paths.reply(self.digest, site, number), MAX_QUESTION)
 
     def status(self, party: str) -> Slot:
         """One party's signed end of its part."""

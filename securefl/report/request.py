@@ -33,6 +33,7 @@ from securefl.report.page import (
     section,
     when,
 )
+from securefl.report.questions import thread_section
 from securefl.report.registration import unregistered
 from securefl.report.request_parties import who_asks, who_takes_part
 from securefl.report.rows import counts_words, found_lines, reason_lines, rows_warning
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from securefl.privacy.planning import Quote
     from securefl.report.changes import Earlier
     from securefl.report.page import Value
+    from securefl.report.questions import Exchange
     from securefl.report.rows import RowCount
     from securefl.study.schema import Study
     from securefl.study.words import Words
@@ -91,6 +93,7 @@ def request_page(
     others: str = "",
     commands: bool = True,
     earlier: Earlier | None = None,
+    thread: Sequence[Exchange] = (),
 ) -> Page:
     """The request as a page.
 
@@ -114,6 +117,7 @@ def request_page(
         others: what the other hospitals signed so far, in a sentence.
         commands: end with the commands of a decision; False where the screen has forms for it.
         earlier: the study that was approved last, to be compared; None where there is none.
+        thread: what the owner asked, and what the researcher answered.
 
     All else follows from ``study``, and so from ``digest`` (decision 22).
     """
@@ -142,6 +146,7 @@ def request_page(
         _enforced(isolation),
         section("What cannot be undone", bullets(explain_study.undone_sentences())),
         _faults(faults, study.words),
+        thread_section(thread),
         when(state == WAITING, _nothing(study, cards or {})),
         _next(request_id(study, digest), faults, state) if commands else None,
     )
@@ -339,6 +344,7 @@ def _next(name: str, faults: Sequence[SecureFLError], state: str) -> Section:
     )
     return section(
         "Your decision",
+        Command(f'securefl site ask {name} "..."', "asks the researcher before you decide"),
         Command(f"securefl site approve {name}", yes),
         Command(f'securefl site refuse {name} --reason "..."', no),
     )

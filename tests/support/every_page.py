@@ -54,6 +54,7 @@ from securefl.report.partners import partners_page
 from securefl.report.personal_model import PersonalAbout, personal_page
 from securefl.report.plan import plan_page, plan_study
 from securefl.report.quality import quality_words
+from securefl.report.questions import Exchange
 from securefl.report.request import request_page
 from securefl.report.rounds import RoundLine, rounds_page
 from securefl.report.run import ModelOutcome, demo_table, extracts_page, outcome_page
@@ -147,6 +148,10 @@ def request(**changed):
         "rows": ROWS,
         "registered": STUDY.data.model_dump(mode="json"),
         "others": "Nord approved. Mitte, West: nothing decided yet.",
+        "thread": (
+            Exchange(1, "Is age in years?", "2026-03-01T12:00:00Z", "Yes.", "2026-03-02T12:00:00Z"),
+            Exchange(2, "Until when?", "2026-03-03T12:00:00Z"),
+        ),
     }
     return request_page(STUDY, DIGEST, **(given | changed))
 

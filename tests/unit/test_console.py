@@ -154,6 +154,20 @@ def test_a_decision_of_the_terminal_meanwhile_is_met_in_the_browser(client, c):
     assert (answer.status, c.status(ME, study)) == (409, "approved")
 
 
+def test_a_question_is_asked_and_its_answer_is_shown(client, c):
+    study = study_of(c)
+    place = f"requests/{study.digest}"
+    assert client.post(f"{place}/ask", question=" ").status == 409
+    assert client.post(f"{place}/ask", question="Is age in <b>years</b>?").status == 303
+    page = client.get(place)
+    assert "No answer has come yet." in page.words
+    assert "&lt;b&gt;years" in page.text
+    study.answer(ME, 1, "In years.")
+    assert "In years." in client.get(place).words
+    assert client.post(f"{place}/refuse", reason="no vote").status == 303
+    assert client.post(f"{place}/ask", question="And then?").status == 409
+
+
 def test_a_refusal_needs_a_reason_that_stays_in_the_ledger(client, c):
     study = study_of(c)
     place = f"requests/{study.digest}"

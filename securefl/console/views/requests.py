@@ -9,6 +9,7 @@ from securefl.console.view import Act, View
 from securefl.errors import SecureFLError, UsageError
 from securefl.node.owner import requests
 from securefl.node.owner.pages import leaving_words, review_page
+from securefl.node.owner.questions import ask
 from securefl.node.owner.requests import RequestState
 from securefl.node.owner.stopping import stop_cost
 
@@ -63,6 +64,12 @@ def _approve(site: Site, asked: Asked) -> str:
     return f"requests/{digest}"
 
 
+def _ask(site: Site, asked: Asked) -> str:
+    digest = asked.parts["digest"]
+    ask(site, digest, asked.form.get("question", ""))
+    return f"requests/{digest}"
+
+
 def _refuse(site: Site, asked: Asked) -> str:
     digest = asked.parts["digest"]
     reason = asked.form.get("reason", "").strip()
@@ -103,6 +110,7 @@ VIEWS = (
 )
 ACTS = (
     Act("/requests/{digest}/approve", _approve, _PLACE),
+    Act("/requests/{digest}/ask", _ask, _PLACE),
     Act("/requests/{digest}/refuse", _refuse, _PLACE),
     Act("/requests/{digest}/withdraw", _withdraw, _PLACE),
 )

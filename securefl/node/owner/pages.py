@@ -62,6 +62,7 @@ def review_page(
         others=others_words(reviewed.elsewhere),
         commands=commands,
         earlier=own.earlier,
+        thread=own.thread,
     )
 
 

@@ -12,6 +12,7 @@ from securefl.node.agent import agent_state
 from securefl.node.isolation import isolation
 from securefl.node.other_studies import look_around
 from securefl.node.public_side import registered
+from securefl.node.questions import sign_thread, thread
 from securefl.node.requests import find_kept, find_request, kept_requests, kept_study, requests_in
 from securefl.node.tables import count_rows
 from securefl.report.changes import Earlier
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from securefl.node.site import Site
     from securefl.privacy.ledger_state import LedgerState
     from securefl.report.isolation import Isolation
+    from securefl.report.questions import Exchange
     from securefl.report.rows import RowCount
 
 
@@ -140,12 +142,14 @@ class OwnView:
         isolation: what is enforced on this machine.
         earlier: the study that was approved last, with what differs; None where there is none, and
             once this one was decided.
+        thread: what the owner asked, and what the researcher answered.
     """
 
     rows: RowCount | None
     registered: dict[str, Any] | None
     isolation: Isolation
     earlier: Earlier | None = None
+    thread: tuple[Exchange, ...] = ()
 
 
 def take_in_requests(site: Site, say: Callable[[str], None]) -> Site:
@@ -253,6 +257,7 @@ def own_view(site: Site, reviewed: RequestReview) -> OwnView:
         registered(site, reviewed.found.study.data.dataset),
         isolation(),
         last_approved(site, reviewed) if reviewed.state is RequestState.WAITING else None,
+        thread(site, reviewed.found.study, reviewed.found.digest),
     )
 
 
@@ -323,7 +328,9 @@ def approve(site: Site, reviewed: RequestReview) -> Decimal:
         BudgetError: more than is left; the refusal is in the ledger.
         SecureFLError: the first fault of the review.
     """
-    return decisions.approve(site, reviewed.found).asked_share
+    asked = decisions.approve(site, reviewed.found).asked_share
+    sign_thread(site, reviewed.found.digest, "approved")
+    return asked
 
 
 def refuse(site: Site, name: str, reason: str) -> KeptRequest:
@@ -335,6 +342,7 @@ def refuse(site: Site, name: str, reason: str) -> KeptRequest:
     """
     request = check_undecided(site, name)
     decisions.refuse(site, request, reason)
+    sign_thread(site, request.digest, "refused")
     return request
 
 
