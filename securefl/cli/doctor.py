@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 )
 @json_option
 def doctor(folder: str | None, json_file: str | None) -> None:
-    """Check this machine: pinned versions, encryption, isolation, clock; in a party's folder its
-    keys and store too.
+    """Check this machine: pinned versions, encryption, isolation, clock, its size; in a party's
+    folder its keys and its store's pace too. Nothing is sent.
     """
     from securefl.party.folder import find_folder
 
@@ -44,10 +45,12 @@ def doctor(folder: str | None, json_file: str | None) -> None:
     check("isolation", _isolation)
     check("clock", _clock)
     here = find_folder(folder, "SECUREFL_SITE").resolve()
-    for name, step in _party_checks(here).items():
+    figures: dict[str, float | None] = {}
+    check("machine", lambda: _machine(here, figures))
+    for name, step in _party_checks(here, figures).items():
         check(name, step)
     if json_file:
-        write_json({"checks": checks}, json_file)
+        write_json({"checks": checks, "figures": figures}, json_file)
     if json_file != "-":
         for row in checks:
             say(f"{row['result']:<7} {row['check']:<11} {row['detail']}")
@@ -110,12 +113,28 @@ def _clock() -> str:
     return f"{now:%Y-%m-%d %H:%M:%S} UTC; compare it with a clock you trust"
 
 
-def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
+def _machine(here: Path, figures: dict[str, float | None]) -> str:
+    from securefl.party.machine import check_large_enough, gigabytes, look_at_machine
+
+    found = look_at_machine(here)
+    figures.update(vars(found))
+    check_large_enough(found)
+    landlock = "no Landlock"
+    if found.landlock:
+        landlock = f"Landlock {found.landlock}"
+    return (
+        f"{found.cores} cores, {gigabytes(found.memory)} of memory and {gigabytes(found.disk)} of"
+        f" disk free, {found.open_files:,} open files, {landlock}"
+    )
+
+
+def _party_checks(here: Path, figures: dict[str, float | None]) -> dict[str, Callable[[], str]]:
     from securefl.boards.board import check_writable
     from securefl.boards.marker import known_marker, remember
     from securefl.boards.url import usable_url
     from securefl.node.owner.machine import check_keys
     from securefl.party.folder import FILE_NAMES, PartyFolder
+    from securefl.party.machine import store_seconds
     from securefl.party.shut_folders import shut_folders
 
     role = next((r for r, name in FILE_NAMES.items() if (here / name).exists()), None)
@@ -149,9 +168,11 @@ def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
                     " GROUP` and `chmod -R g+rwXs` on the store's folder."
                 ),
             )
+        seconds = store_seconds(party.board, f"doctor-{secrets.token_hex(8)}")
+        figures["store_seconds"] = round(seconds, 4)
         return (
             f"{party.board.url} can be written, read and cleaned, also where this party's"
-            " messages lie"
+            f" messages lie; 64 kB there and back in {seconds:.3f} s"
         )
 
     return {"keys": keys, "store": store}

@@ -102,10 +102,10 @@ def test_doctor_names_the_folder_that_another_user_has_shut(tmp_path, monkeypatc
     with pytest.raises(
         StoreError, match=r"studies/s/approvals cannot be written by this user"
     ) as caught:
-        _party_checks(folder)["store"]()
+        _party_checks(folder, {})["store"]()
     assert "chgrp" in caught.value.next_step
     shut.clear()
-    assert "can be written" in _party_checks(folder)["store"]()
+    assert "can be written" in _party_checks(folder, {})["store"]()
 
 
 def test_elsewhere_than_in_a_folder_nothing_is_said_about_rights():
