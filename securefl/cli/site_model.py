@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 @click.group()
 def model() -> None:
-    """Models of completed studies that were sent to this hospital: list, show, predict.
+    """Models of completed studies that were sent to this hospital: list, show, predict; and, round by
+    round, the common model of a study that runs.
 
     The agent fetches a model after its study's end, and keeps it only if it is what the last
     round's sum makes of the model before, and its figures follow from the released histogram.
@@ -96,6 +97,38 @@ def show(
     show_page(page, html_file)
     say(f"Next: securefl site model predict {found.name} TABLE.csv")
     say(f"A model of your own, made of it at home: securefl site personalize {found.name}")
+
+
+@model.command()
+@click.argument("name", default="")
+@html_option
+@json_option
+@site_option
+def rounds(
+    name: str,
+    html_file: str | None,
+    json_file: str | None,
+    folder: str | None,
+) -> None:
+    """Show the common model round by round, with its exact figures on your own held-out patients;
+    also while the study runs.
+
+    The figures are worked out here and now, stand on this screen, and never leave. They have no
+    noise: do not pass them on.
+    """
+    from securefl.node.owner.round_models import own_rounds
+    from securefl.report.own_rounds import own_rounds_page
+
+    found = own_rounds(open_site(folder), name)
+    if json_file:
+        listed = [{key: _plain(value) for key, value in asdict(r).items()} for r in found.rounds]
+        write_json({"study": found.name, "metric": found.metric, "rounds": listed}, json_file)
+    page = own_rounds_page(found.name, found.metric, found.rounds, found.least)
+    if json_file == "-":
+        if html_file:
+            write_page(page, html_file)
+        return
+    show_page(page, html_file)
 
 
 @model.command()

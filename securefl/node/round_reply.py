@@ -16,6 +16,7 @@ from securefl.node.models import remember_model
 from securefl.node.patients import TableComparison
 from securefl.node.public_times import PublicTimes
 from securefl.node.removed_patients import RemovedPatients, removed_patients
+from securefl.node.round_models import keep_round_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +111,7 @@ class RoundReply:
         """
         own, schedule = self._own, self._own.plan.study.schedule
         remember_model(own.site, own.plan, accepted.facts)
+        keep_round_model(own.site, own.plan, accepted.facts.round, model)
         deadline, first = float(schedule.round_deadline), not self._leaving.counts
         settle = 0.0
         if first:

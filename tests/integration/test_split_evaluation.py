@@ -13,6 +13,9 @@ from whole_study import whole_study
 
 from securefl.cli.main import cli
 from securefl.errors import UsageError
+from securefl.learning.artefact import load_model
+from securefl.node.model_figures import own_figures
+from securefl.node.site import Site
 
 
 def reported(done, folder, *options):
@@ -26,6 +29,26 @@ def reported(done, folder, *options):
     return shown.output, {kind: file.read_text("utf-8") for kind, file in files.items()}
 
 
+def check_own_rounds(done, name):
+    """The owner sees every round's model on its own patients, exactly as they are."""
+    folder, found = str(done.consortium.root / name), done.consortium.root / "own.json"
+    command = ["site", "model", "rounds", done.study.name, "--site", folder]
+    shown = CliRunner().invoke(cli, command, env={"COLUMNS": "100"})
+    assert shown.exit_code == 0, shown.output
+    assert "They stand on your screen only" in " ".join(shown.output.split())
+    CliRunner().invoke(cli, [*command, "--json", str(found)])
+    rounds = json.loads(found.read_text("utf-8"))["rounds"]
+    assert [one["after"] for one in rounds] == [0, 1, 2, 3]
+    home = done.consortium.root / name / "models" / done.study.name
+    model, study = load_model(home), done.study.file
+    exact = own_figures(Site.at(done.consortium.root / name), model, study)
+    assert rounds[-1]["value"] == exact.auc
+    kept = done.consortium.root / name / "studies" / done.study.digest / "round-models"
+    assert all(file.stat().st_mode & 0o077 == 0 for file in kept.iterdir())
+    # only what everybody was sent is kept: no figure of these patients
+    assert sum(file.stat().st_size for file in kept.iterdir()) == 4 * 8 * len(model.theta)
+
+
 def test_a_study_shows_hospitals_and_subgroups(tmp_path, monkeypatch):
     done = whole_study(tmp_path, SPLIT, patch=monkeypatch)
     names = sorted(done.consortium.names)
@@ -35,6 +58,7 @@ def test_a_study_shows_hospitals_and_subgroups(tmp_path, monkeypatch):
         assert "AUC at each hospital" in card.read_text("utf-8")
     for said in done.audits().values():
         assert "check of the model with this hospital's own figures" in said
+    check_own_rounds(done, names[0])
     shown, files = reported(done, tmp_path)
     for title in ("AUC at each hospital", "AUC by sex", "AUC by age"):
         assert title in shown

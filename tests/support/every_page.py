@@ -50,6 +50,7 @@ from securefl.report.design_what_if import what_if_page
 from securefl.report.errors import error_page
 from securefl.report.isolation import Isolation
 from securefl.report.own_model import own_model_page
+from securefl.report.own_rounds import OwnRound, own_rounds_page
 from securefl.report.partners import partners_page
 from securefl.report.personal_model import PersonalAbout, personal_page
 from securefl.report.plan import plan_page, plan_study
@@ -174,6 +175,13 @@ def request_with_own_figures():
         registered=study.data.model_dump(mode="json"),
         others="Nord approved. Mitte, West: nothing decided yet.",
     )
+
+
+def own_rounds():
+    """More rounds than are listed; one without a figure."""
+    rounds = [OwnRound(n, 0.9 - 0.4 / (n + 1), 0.8 - 0.4 / (n + 1), 0.95) for n in range(40)]
+    rounds[0] = OwnRound(0, float("nan"))
+    return own_rounds_page("small-0123456789ab", "AUC", rounds, 0.0)
 
 
 def split_figures():
@@ -534,6 +542,8 @@ _BUILDERS = {
     "audit-overview-of-an-altered-ledger": lambda: audit(altered=True, whole=False),
     "audit-extract": audit_extract,
     "own-model": own_model,
+    "own-rounds": own_rounds,
+    "own-rounds-without-models": lambda: own_rounds_page("small-0123456789ab", "AUC", (), 0.0),
     "own-model-without-figures": lambda: own_model(known=False),
     "personal-model": personal,
     "personal-model-that-harms": lambda: personal(change=(0.05, 0.01, 0.09), changed=True),

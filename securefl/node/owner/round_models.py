@@ -1,0 +1,65 @@
+"""Global models of a study's rounds, with their exact figures on this hospital's own patients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from securefl.errors import UsageError
+from securefl.learning.tasks import task_of
+from securefl.node.owner.rounds import hospital_rounds
+from securefl.node.round_figures import round_figures
+from securefl.report.own_rounds import OwnRound
+from securefl.study.stages import makes_model
+
+if TYPE_CHECKING:
+    from securefl.learning.tasks.task import Task
+    from securefl.node.round_figures import RoundFigures
+    from securefl.node.site import Site
+
+
+@dataclass(frozen=True)
+class OwnRounds:
+    """Models of a study, round by round, for this screen alone.
+
+    Attributes:
+        name: of the study.
+        metric: name of the figure.
+        least: lowest value of the figure.
+        rounds: of each model that is kept here, in order.
+    """
+
+    name: str
+    metric: str
+    least: float
+    rounds: tuple[OwnRound, ...]
+
+
+def own_rounds(site: Site, name: str = "") -> OwnRounds:
+    """Exact figures of every round's model that is kept here.
+
+    Args:
+        site: the hospital.
+        name: of a study that was approved here, or its beginning; may be left out where there is
+            one.
+
+    Raises:
+        UsageError: no study or several fit, or it makes no model.
+        DataError: the table cannot be read, or has no held-out patient.
+    """
+    view = hospital_rounds(site, name)
+    study = view.plan.study
+    if not makes_model(study):
+        raise UsageError(
+            "This study makes no model.",
+            next_step="`securefl site status` lists the studies of this hospital.",
+        )
+    task = task_of(study.data)
+    rounds = tuple(_figure(task, one) for one in round_figures(site, view.plan))
+    return OwnRounds(view.name, task.metric, task.least, rounds)
+
+
+def _figure(task: Task, one: RoundFigures) -> OwnRound:
+    value = task.exact_figure(one.figures)
+    low, high = task.exact_interval(one.figures) or (None, None)
+    return OwnRound(one.after, value, low, high)
