@@ -26,6 +26,7 @@ from securefl.cli.site_keys import checkpoint, rotate_key
 from securefl.cli.site_model import model
 from securefl.cli.site_notices import notices
 from securefl.cli.site_patient import patient
+from securefl.cli.site_people import people, word
 from securefl.cli.site_personal import personalize
 from securefl.cli.site_policy import policy
 from securefl.cli.site_requests import approve, ask, inbox, refuse, review, withdraw
@@ -126,6 +127,8 @@ for _command in (
     policy,
     patient,
     notices,
+    people,
+    word,
 ):
     site.add_command(_command)
 

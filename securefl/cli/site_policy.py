@@ -9,6 +9,7 @@ import click
 
 from securefl.cli.screen import confirm, json_option, say, write_json
 from securefl.cli.site_folder import open_site, site_option
+from securefl.cli.site_people import two_option, typed_passphrases
 
 if TYPE_CHECKING:
     from securefl.study.owner_policy import OwnerPolicy
@@ -19,16 +20,17 @@ def policy() -> None:
     """Your own rules: a request against them cannot be approved, and its page says why.
 
     They are a TOML file: schema = "securefl-policy/1" and any of researchers, purposes,
-    largest_epsilon, largest_share, least_hospitals, tasks, families. A rule that is left out allows
+    largest_epsilon, largest_share, least_hospitals, tasks, families, approvers. A rule that is left out allows
     everything. Studies that you approved before go on.
     """
 
 
 @policy.command("set")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@two_option
 @click.option("--yes", is_flag=True, help="You have read what it says.")
 @site_option
-def policy_set(file: Path, yes: bool, folder: str | None) -> None:
+def policy_set(file: Path, two: tuple[str, ...], yes: bool, folder: str | None) -> None:
     """Sign the rules in FILE with this hospital's key; they replace the ones before."""
     from securefl.files import read_given
     from securefl.node.owner import policy as owner
@@ -38,7 +40,7 @@ def policy_set(file: Path, yes: bool, folder: str | None) -> None:
     plan = owner.plan_policy(here, read_given(file, MAX_POLICY_BYTES))
     _say_rules(plan.policy)
     confirm(f"Sign these rules for {here.name}?", yes=yes, read="the lines above")
-    owner.set_policy(here, plan)
+    owner.set_policy(here, plan, typed_passphrases(two))
     say("Signed: from now on a request against them cannot be approved.")
 
 
@@ -64,15 +66,16 @@ def policy_show(json_file: str | None, folder: str | None) -> None:
 
 
 @policy.command("drop")
+@two_option
 @click.option("--yes", is_flag=True, help="You know that every request can be approved then.")
 @site_option
-def policy_drop(yes: bool, folder: str | None) -> None:
+def policy_drop(two: tuple[str, ...], yes: bool, folder: str | None) -> None:
     """Take the rules away."""
     from securefl.node.owner.policy import drop_policy
 
     here = open_site(folder)
     confirm(f"Take away the rules of {here.name}?", yes=yes)
-    say("Taken away." if drop_policy(here) else "There were none.")
+    say("Taken away." if drop_policy(here, typed_passphrases(two)) else "There were none.")
 
 
 def _say_rules(found: OwnerPolicy) -> None:

@@ -15,6 +15,7 @@ from securefl.files import private_folder, read_file, replace_file
 from securefl.learning.stages.programme import charges_of
 from securefl.node.agreements import check_agreement
 from securefl.node.requests import KeptRequest, kept_study
+from securefl.node.sealed_words import check_two_agree
 from securefl.node.study_withdrawal import mark_withdrawn
 from securefl.party.clock import utc_now
 from securefl.party.outbox import post
@@ -77,6 +78,9 @@ def _decide(site: Site, request: Review, epsilon: Decimal, terms: ChargeTerms) -
             next_step="`securefl site inbox` shows the decision.",
         )
     check_agreement(site, request.sealed)
+    for word in check_two_agree(site, digest):
+        statement = hashlib.sha256(word.statement).hexdigest()
+        site.ledger.endorse(digest, person=word.person.name, statement=statement)
     key = site.new_study_key(digest)
     approval = Approval(
         digest,

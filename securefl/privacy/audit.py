@@ -51,7 +51,8 @@ class AuditReport:
             ``releases``, ``refusals``, ``registered`` (each snapshot's keyed hash).
         refusals_elsewhere: refusals of studies that asked for a data set that is not registered
             here.
-        approvals: ``study``, ``id``, ``researcher``, ``statement``, ``at``.
+        approvals: ``study``, ``id``, ``researcher``, ``statement``, ``agreed_by`` (people who said
+            yes before it, where the policy asks two), ``at``.
         personalized: personal models that the owner made at home of a completed study's model:
             ``study``, ``id``, ``snapshot`` (the table's keyed hash), ``at``. Nothing was charged.
         excluded: when patients were taken out of a population: ``population``, ``at``. Neither who
@@ -167,6 +168,7 @@ def audit(
                 "id": s.approval.id,
                 "researcher": s.approval.researcher,
                 "statement": s.approval.statement,
+                "agreed_by": list(state.endorsed.get(s.digest, ())),
                 "at": s.approval.at,
             }
             for s in studies

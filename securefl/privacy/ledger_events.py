@@ -254,6 +254,18 @@ class Personalize(_Event):
     snapshot: Digest
 
 
+class Endorse(_Event):
+    """A person's yes to a study, before the hospital's own: its policy asks two of them.
+
+    ``statement`` is the SHA-256 of the word that the person signed.
+    """
+
+    kind: Literal["endorse"] = "endorse"
+    study: Digest
+    person: Name
+    statement: Digest
+
+
 class Exclude(_Event):
     """Patients whom the owner took out of a population: no study reads their rows from now on.
 
@@ -354,6 +366,7 @@ Event: TypeAlias = (
     | Withdraw
     | Personalize
     | Exclude
+    | Endorse
     | Agree
     | Depart
     | Pause

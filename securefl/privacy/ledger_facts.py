@@ -124,6 +124,8 @@ class LedgerState:
     departures: Mapping[tuple[str, str], ev.Depart] = field(default_factory=dict)
     #: For each population the keyed hash of the list of patients who were taken out of it.
     excluded: Mapping[str, str] = field(default_factory=dict)
+    #: People who said yes to a study before it was approved, by its digest.
+    endorsed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: An approval whose reservation must be the next event.
     pending: ev.Approve | None = None
 

@@ -27,6 +27,7 @@ would be refused can hide in a valid chain. The rules:
     follow when this hospital has left it and its notice is over; none comes back.
 15. a party gives notice of leaving an agreement that is in force, once.
 16. patients are taken out of a population that has a data set. What was spent on them stays spent.
+17. a person endorses a study before it is decided, once.
 """
 
 from __future__ import annotations
@@ -405,6 +406,17 @@ def _exclude(state: LedgerState, event: ev.Exclude) -> LedgerState:
     return replace(state, excluded={**state.excluded, event.population: event.list})
 
 
+def _endorse(state: LedgerState, event: ev.Endorse) -> LedgerState:
+    """Rule 17: the people's words come before the hospital's."""
+    before = state.endorsed.get(event.study, ())
+    if event.study in state.studies or state.declined(event.study) or event.person in before:
+        raise NotApprovedError(
+            "This study was decided here before, or this person agreed to it before.",
+            next_step="`securefl site inbox` shows the decision.",
+        )
+    return replace(state, endorsed={**state.endorsed, event.study: (*before, event.person)})
+
+
 def _pause(state: LedgerState, _event: ev.Pause) -> LedgerState:
     return replace(state, paused=True)
 
@@ -472,6 +484,7 @@ _TRANSITIONS = {
     "withdraw": _withdraw,
     "personalize": _personalize,
     "exclude": _exclude,
+    "endorse": _endorse,
     "agree": agree,
     "depart": depart,
     "pause": _pause,

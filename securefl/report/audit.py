@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from securefl.privacy.explain import explain_epsilon, explain_share, percent, shared_sentence
 from securefl.report.audit_words import (
     AGREEMENTS,
+    ENDORSED,
     EXCLUDED,
     PERSONAL,
+    endorsed_lines,
     figure,
     noise_words,
     nouns,
@@ -98,6 +100,7 @@ def audit_overview(
         _elsewhere(report),
         _keys(report, fingerprint),
         section(PERSONAL, bullets(map(_personalized, report.personalized))),
+        section(ENDORSED, bullets(endorsed_lines(report.approvals))),
         section(EXCLUDED, bullets(map(_excluded, report.excluded))),
         section(AGREEMENTS, bullets(map(_agreed, report.agreements))),
         section("Pauses", bullets(map(_pause, report.pauses))),

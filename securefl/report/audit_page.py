@@ -14,7 +14,15 @@ from securefl.privacy.ledger_events import RESTORE
 from securefl.report.audit_explained import glossary, how_checked
 from securefl.report.audit_population import population_section
 from securefl.report.audit_studies import refusals_part, releases_part
-from securefl.report.audit_words import AGREEMENTS, EXCLUDED, PERSONAL, numbered, study_name
+from securefl.report.audit_words import (
+    AGREEMENTS,
+    ENDORSED,
+    EXCLUDED,
+    PERSONAL,
+    endorsed_lines,
+    numbered,
+    study_name,
+)
 from securefl.report.page import (
     Code,
     Link,
@@ -28,6 +36,7 @@ from securefl.report.page import (
     Table,
     Tone,
     blocks,
+    bullets,
     facts,
     section,
     when,
@@ -86,6 +95,7 @@ def audit_page(report: AuditReport, about: PageFacts) -> Page:
         _without_budget(report),
         _elsewhere(report),
         _personalized(report),
+        _endorsed(report),
         _excluded(report),
         _agreements(report),
         _pauses(report),
@@ -271,6 +281,14 @@ def _personalized(report: AuditReport) -> Section | None:
     )
     heads = ("Study", "Made", "Table that was read (keyed hash)")
     return _listed(PERSONAL, words, heads, rows)
+
+
+def _endorsed(report: AuditReport) -> Section | None:
+    """People who agreed, where the policy asked two."""
+    lines = endorsed_lines(report.approvals)
+    if not lines:
+        return None
+    return section(ENDORSED, bullets(Outside(line) for line in lines))
 
 
 def _excluded(report: AuditReport) -> Section | None:

@@ -22,6 +22,7 @@ REASONS: dict[str, str] = {"budget": "too little budget", "owner": "the owner sa
 
 #: Heading over the owner's own use of the tables.
 AGREEMENTS = "Agreements of a consortium that this hospital's machine holds studies to"
+ENDORSED = "People of this hospital who agreed before it approved"
 EXCLUDED = "Patients taken out: no study reads their rows since"
 PERSONAL = "Personal models made here: nothing left, nothing was charged"
 
@@ -233,3 +234,12 @@ def numbered(report: AuditReport, population: str) -> list[Numbered]:
         sent = tuple(r for r in dataset["releases"] if r["study"] == study["digest"])
         found.append(Numbered(number, study, dataset["name"], sent, slots(study)))
     return found
+
+
+def endorsed_lines(approvals: Sequence[Json]) -> list[str]:
+    """Each approval that people agreed to before, with their names."""
+    return [
+        f"{study_name(a['id'], a['study'])}: {', '.join(a['agreed_by'])}"
+        for a in approvals
+        if a["agreed_by"]
+    ]

@@ -31,6 +31,8 @@ class OwnerPolicy(Section):
         least_hospitals: that take part.
         tasks: what may be predicted, by the tasks' names.
         families: of models.
+        approvers: people who have to agree before this hospital does; with 2 neither sees the
+            other's word until both gave it.
     """
 
     schema_: Literal["securefl-policy/1"] = Field(alias="schema")
@@ -41,6 +43,7 @@ class OwnerPolicy(Section):
     least_hospitals: Annotated[int, Field(ge=2, le=1000)] | None = None
     tasks: tuple[Word, ...] | None = None
     families: tuple[Word, ...] | None = None
+    approvers: Literal[1, 2] | None = None
 
     def rows(self) -> list[tuple[str, str]]:
         """Each rule as a label and its value."""
@@ -52,6 +55,7 @@ class OwnerPolicy(Section):
             ("fewest hospitals", _text(self.least_hospitals)),
             ("what may be predicted", _listed(self.tasks)),
             ("models", _listed(self.families)),
+            ("people who must agree", _text(self.approvers)),
         ]
         return [(label, value) for label, value in named if value is not None]
 

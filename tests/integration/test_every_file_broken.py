@@ -54,6 +54,7 @@ HOSPITAL = {
     "site notices show": "site notices show --site {here}",
     "site notices test": "site notices test --site {here}",
     "site pause": "site pause --site {here}",
+    "site people list": "site people list --site {here}",
     "site policy drop": "site policy drop --yes --site {here}",
     "site policy show": "site policy show --site {here}",
     "site refuse": "site refuse nothing --reason none --site {here}",

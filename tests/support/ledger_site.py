@@ -147,6 +147,7 @@ def vector_ledger(path):
     ledger.answer(digest(4), round_number=1, payload=b"unmasking answer")
     ledger.personalize(digest(1), snapshot="5a" * 32)
     ledger.exclude("thyroid", patients="e8" * 32)
+    ledger.endorse(digest(5), person="a.berg", statement="e7" * 32)
     ledger.witness(Checkpoint("STMW", 12, "ab" * 32))
     ledger.agree(
         agreement="a6" * 32,

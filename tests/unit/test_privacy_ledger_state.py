@@ -462,3 +462,27 @@ def test_15_a_notice_is_given_once_and_of_what_is_in_force():
         apply(state, depart(effective=AT))
     with pytest.raises(UsageError, match="not in force here"):
         apply(OPEN, depart())
+
+
+# --- 16 and 17
+
+
+def test_16_patients_leave_a_population_that_has_a_data_set_and_nothing_is_given_back():
+    done = fold([approval(), reservation(), start(), settle("completed")], OPEN)
+    out = apply(done, ev.Exclude(at=AT, population="p", list="ab" * 32))
+    assert out.excluded == {"p": "ab" * 32}
+    assert out.used("p") == COST
+    with pytest.raises(UsageError, match="No data set was registered"):
+        apply(done, ev.Exclude(at=AT, population="nowhere", list="ab" * 32))
+
+
+def test_17_a_person_endorses_a_study_once_and_before_it_is_decided():
+    def endorse(person):
+        return ev.Endorse(at=AT, study=digest(1), person=person, statement="ab" * 32)
+
+    both = fold([endorse("anna"), endorse("bela")], OPEN)
+    assert both.endorsed == {digest(1): ("anna", "bela")}
+    with pytest.raises(NotApprovedError):
+        apply(both, endorse("anna"))
+    with pytest.raises(NotApprovedError):
+        apply(fold([approval(), reservation()], OPEN), endorse("anna"))

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from securefl.errors import NotApprovedError
 from securefl.node import own_policy
+from securefl.node.owner.people import check_two_change, listed_people
+from securefl.node.sealed_words import TWO
 from securefl.study.owner_policy import read_policy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from securefl.node.site import Site
     from securefl.study.owner_policy import OwnerPolicy
 
@@ -41,11 +46,29 @@ def plan_policy(site: Site, text: bytes) -> PolicyPlan:
         return PolicyPlan(policy, None)
 
 
-def set_policy(site: Site, plan: PolicyPlan) -> None:
-    """Sign the policy: from now on a request against it cannot be approved."""
+def set_policy(site: Site, plan: PolicyPlan, two: Mapping[str, str] | None = None) -> None:
+    """Sign the policy: from now on a request against it cannot be approved.
+
+    Args:
+        site: the hospital.
+        plan: the policy that its owner agreed to.
+        two: passphrases of two people by name, where the policy before asks two.
+
+    Raises:
+        NotApprovedError: it asks two, and they did not both say so; or fewer than two are listed.
+    """
+    if plan.before is not None:
+        check_two_change(site, two)
+    if plan.policy.approvers == TWO and len(listed_people(site)) < TWO:
+        raise NotApprovedError(
+            "The policy asks two people, and fewer than two are on the list.",
+            whose="this hospital's data owner",
+            next_step="`securefl site people add NAME`, for each; then sign the policy.",
+        )
     own_policy.keep_policy(site, plan.policy)
 
 
-def drop_policy(site: Site) -> bool:
-    """Take the policy away; False where there was none."""
+def drop_policy(site: Site, two: Mapping[str, str] | None = None) -> bool:
+    """Take the policy away; False where there was none. Raises as :func:`set_policy`."""
+    check_two_change(site, two)
     return own_policy.drop_policy(site)

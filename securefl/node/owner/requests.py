@@ -14,6 +14,7 @@ from securefl.node.other_studies import look_around
 from securefl.node.public_side import registered
 from securefl.node.questions import sign_thread, thread
 from securefl.node.requests import find_kept, find_request, kept_requests, kept_study, requests_in
+from securefl.node.sealed_words import check_two_agree
 from securefl.node.tables import count_rows
 from securefl.report.changes import Earlier
 from securefl.report.request import decided_words
@@ -311,10 +312,12 @@ def plan_approval(site: Site, name: str, now: datetime) -> RequestReview:
 
     Raises:
         UsageError: no request, or several, have that name.
-        NotApprovedError: it was decided before.
+        NotApprovedError: it was decided before, or the policy asks two people who have not agreed.
         StudyError, UnreadableError: there is nothing to show.
     """
-    return review(site, check_undecided(site, name).digest, now)
+    request = check_undecided(site, name)
+    check_two_agree(site, request.digest)
+    return review(site, request.digest, now)
 
 
 def approve(site: Site, reviewed: RequestReview) -> Decimal:
