@@ -79,8 +79,9 @@ def _decide(site: Site, request: Review, epsilon: Decimal, terms: ChargeTerms) -
         )
     check_agreement(site, request.sealed)
     for word in check_two_agree(site, digest):
-        statement = hashlib.sha256(word.statement).hexdigest()
-        site.ledger.endorse(digest, person=word.person.name, statement=statement)
+        if word.person.name not in state.endorsed.get(digest, ()):
+            statement = hashlib.sha256(word.statement).hexdigest()
+            site.ledger.endorse(digest, person=word.person.name, statement=statement)
     key = site.new_study_key(digest)
     approval = Approval(
         digest,

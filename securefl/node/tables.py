@@ -21,6 +21,7 @@ from securefl.learning.tasks import task_of
 from securefl.node.patients import patient_key
 from securefl.node.removed_patients import removed_patients
 from securefl.report.rows import RowCount
+from securefl.report.words import plural
 from securefl.sources.source import find_source
 from securefl.sources.table_file import shown_path
 
@@ -195,7 +196,7 @@ def _removed_notes(rows: int) -> list[str]:
     """A sentence where patients of the table were taken out."""
     if not rows:
         return []
-    return [f"{rows:,} rows are of patients whom you took out; no study reads them"]
+    return [f"{plural(rows, 'row')} of patients whom you took out: no study reads them"]
 
 
 def _decodes(line: bytes, encoding: str) -> bool:

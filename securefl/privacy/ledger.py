@@ -363,29 +363,12 @@ class Ledger(LedgerLog):
         self._append_one(ev.Personalize, study=study, snapshot=snapshot)
 
     def endorse(self, study: str, *, person: str, statement: str) -> None:
-        """Note a person's yes to a study; noted once.
-
-        Args:
-            study: the digest.
-            person: on this hospital's list.
-            statement: SHA-256 (hex) of the signed word.
+        """Note a person's yes to a study, by the SHA-256 (hex) of the word that they signed.
 
         Raises:
-            NotApprovedError: the study was decided before.
+            NotApprovedError: the study was decided before, or this was noted before.
         """
-
-        def events(state: LedgerState) -> list[ev.Event]:
-            if person in state.endorsed.get(study, ()):
-                return []
-            fields: dict[str, object] = {
-                "at": self._now(),
-                "study": study,
-                "person": person,
-                "statement": statement,
-            }
-            return [ev.checked_event(ev.Endorse, fields)]
-
-        self._append(events)
+        self._append_one(ev.Endorse, study=study, person=person, statement=statement)
 
     def exclude(self, population: str, *, patients: str) -> None:
         """Note that patients are out of a population: studies read their rows no more.

@@ -166,7 +166,9 @@ from securefl.node.channel import Channel
 r1, w1 = os.pipe(); r2, w2 = os.pipe()
 data = os.open(sys.argv[1], os.O_RDONLY)
 agent = Channel(r2, w1, max_body=1 << 20)
-agent.send({"do": "prepare", "site": sys.argv[3], "split_secret": "00" * 32, "reading": {}}, open(sys.argv[2], "rb").read())
+study = open(sys.argv[2], "rb").read()
+patients = {"patient_key": "", "removed": 0}
+agent.send({"do": "prepare", "site": sys.argv[3], "split_secret": "00" * 32, "reading": {}, "text": len(study), **patients}, study)
 agent.send({"do": "release", "round": 1}, bytes(8 * int(sys.argv[4])))
 os.close(w1)
 sys.argv[1:] = [str(r1), str(w2), str(data)]

@@ -144,7 +144,7 @@ def test_the_owners_count_leaves_them_out(here, tmp_path):
     check = (*check, "--columns", tmp_path / "protocol.toml")
     assert "you took out" not in typed(*check).words
     take_out(here, "clinic", hashed_identifiers(here, [PLANTED]))
-    assert "1 rows are of patients whom you took out" in typed(*check).words
+    assert "1 row of patients whom you took out" in typed(*check).words
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n", b"\xff\xfe\x00"])
