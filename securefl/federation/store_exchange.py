@@ -148,17 +148,21 @@ class StoreExchange:
     def collect(self, arrivals: FullRound, seconds: float) -> ClaimedSum:
         """See :class:`Exchange`."""
         tell, heard = self._timer(seconds), 0.0
+        claimed: ClaimedSum | None = None
 
         def look() -> ClaimedSum | None:
-            nonlocal heard
+            nonlocal heard, claimed
             tell(arrivals.missing)
-            found = arrivals.poll_sum(self._board)
-            if found is None:
-                arrivals.poll_frame(self._board)
-                if time.monotonic() - heard >= _WORDS:
-                    heard = time.monotonic()
-                    self._check_nobody_left()
-            return found
+            claimed = claimed or arrivals.poll_sum(self._board)
+            # a store may show the sum before it shows, here, what the aggregator added
+            while arrivals.poll_frame(self._board) and claimed is not None:
+                pass
+            if claimed is not None and not arrivals.missing:
+                return claimed
+            if time.monotonic() - heard >= _WORDS:
+                heard = time.monotonic()
+                self._check_nobody_left()
+            return None
 
         found = poll(
             look,
@@ -168,8 +172,6 @@ class StoreExchange:
             told=self._away,
         )
         if found is not None:
-            while self._persist(lambda: arrivals.poll_frame(self._board)):
-                pass
             return found
         while self._persist(
             lambda: arrivals.poll_frame(self._board), seconds=0

@@ -129,9 +129,10 @@ def approved(c, name, kind):
     return study
 
 
-def invite(c, study):
+def invite(c, study, board=None):
     """What a request puts into the store for the aggregator."""
-    on_board, me = StudyBoard(c.lab.folder.board, study.digest), c.lab.folder.identity
+    on_board = StudyBoard(board or c.lab.folder.board, study.digest)
+    me = c.lab.folder.identity
     on_board.text.post(study.sealed.text)
     on_board.invitation.post(Invitation(study.digest, me.card.name).dump(me.sign))
 
