@@ -231,6 +231,21 @@ _FILE_STEPS = {
 }
 
 
+#: What a machine's operator can mend while a study waits: a full or failing disk, a share that is
+#: not mounted, too many open files.
+PASSING_ERRORS = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.EROFS,
+        errno.ESTALE,
+        errno.EMFILE,
+        errno.ENFILE,
+    }
+)
+
+
 def file_error(error: OSError, path: os.PathLike[str] | str = "") -> UnreadableError:
     """Turn the operating system's refusal of a file into an error: path, reason, next step.
 

@@ -22,12 +22,15 @@ from securefl.backoff import Backoff
 from securefl.datasite.address import site_email
 from securefl.datasite.inbox_probe import waiting
 from securefl.errors import (
+    PASSING_ERRORS,
     EndedError,
     LedgerAlteredError,
     NotApprovedError,
     SecureFLError,
     StoreError,
+    UnreadableError,
     UsageError,
+    file_error,
 )
 from securefl.federation.round_plan import RoundPlan
 from securefl.node.checkpoints import Question, collect, hand_out, note_witnessed
@@ -68,6 +71,8 @@ SYNC_ANYWAY, _SYNC_APART, _SYNC_ANYWAY_APART = 15.0, 2.0, 50.0
 LISTEN = 0.5
 #: Seconds between two turns when no study asks for more.
 _PAUSE = 0.2
+#: Seconds until a study is taken up again whose run stopped since the disk took no file.
+_DISK_SECONDS = 5.0
 _ROLE = "agent"
 
 
@@ -110,6 +115,8 @@ class Agent:
         self._models = ModelWatch(self.say, partial(datetime.now, UTC))
         self._last_question = -LISTEN
         self._handed: dict[str, int] = {}
+        #: Studies whose run a full disk stopped, and when they are taken up again.
+        self._set_aside: dict[str, float] = {}
         self._gone_through: LedgerState | None = None
         self._log = Journal(site.path / "agent.log")
         self._notices = NoticeDesk(site, self.say, clock)
@@ -169,6 +176,7 @@ class Agent:
 
         part("outbox", lambda: deliver(self._site))
         part("checkpoints", self._ask_and_answer)
+        part("studies set down", self._take_up_set_down)
         part("approvals", self._take_up_approved)
         for digest, run in tuple(self._runs.items()):
             if self._clock() >= self._due.get(digest, 0.0):
@@ -203,6 +211,8 @@ class Agent:
             text = f"{error.code}: {error}"
             if isinstance(error, StoreError):
                 self._store.missed(error)
+        except OSError as error:  # of this machine's disk: its operator makes room
+            text = f"{UnreadableError.code}: {file_error(error)}"
         except Exception:  # noqa: BLE001 - a fault in one exchange must not end the hospital's agent
             text = f"a fault in securefl, please report it:\n{traceback.format_exc()}"
         else:
@@ -282,7 +292,11 @@ class Agent:
             raise
         except SecureFLError as error:
             self._fail(digest, error)
-        except Exception:  # noqa: BLE001 - the study ends, the agent goes on
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in PASSING_ERRORS:
+                self._set_down(digest, run)
+                raise
+            # the study ends, the agent goes on
             self.say(traceback.format_exc())
             self._fail(
                 digest,
@@ -304,6 +318,27 @@ class Agent:
                 publish_extract(self._site, digest, run.plan.study)
                 self.say(f"study {short_digest(digest)} completed; {run.late} late replies")
                 self._drop(digest)
+
+    def _set_down(self, digest: str, run: StudyRun) -> None:
+        """End a study's run in this process, and take it up again as the next process would.
+
+        For a disk that took no file: what is durable lies on it, and what is not was seen by
+        nobody.
+        """
+        run.stop()
+        del self._runs[digest]
+        self._set_aside[digest] = self._clock() + _DISK_SECONDS
+
+    def _take_up_set_down(self) -> None:
+        """Take up the studies that a full disk stopped, once their time has come."""
+        for digest, due in tuple(self._set_aside.items()):
+            if self._clock() < due:
+                continue
+            del self._set_aside[digest]
+            study = self._site.ledger.state.study(digest)
+            if study.started and not study.ended:
+                self._resume(digest)
+            self._gone_through = None
 
     def _fail(self, digest: str, error: SecureFLError) -> None:
         """End a study here: details stay in the log, the others see a code.
@@ -361,7 +396,7 @@ class Agent:
         if state is self._gone_through:
             return
         for digest, study in state.studies.items():
-            if study.status != "approved" or digest in self._runs:
+            if study.status != "approved" or digest in self._runs or digest in self._set_aside:
                 continue
             self._site = self._site.refreshed()
             try:

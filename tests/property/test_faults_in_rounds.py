@@ -18,7 +18,16 @@ from weather import COORDINATOR, STEPS, Fault, Weather, cases
 from securefl.researcher.durable_run import DurableRun
 
 #: What the quick tests draw; the long ones go on with other seeds.
-SEED, CASES = 2026, 40
+SEED, CASES = 2026, 34
+#: What was mended is always among them: a disk that took one file ended a study for all.
+MENDED = [
+    ("full", (Fault(COORDINATOR, "open", 0.92, "stale"),)),
+    *[
+        (kind, (Fault(ME, act, 0.6, "no room"),))
+        for kind in ("full", "survivors")
+        for act in ("accepted", "contribution", "total")
+    ],
+]
 LONG_SEEDS, LONG_CASES = range(1, 7), 60
 S3_CASES = 12
 #: Faults after which a study need not be completed: its time is over.
@@ -79,7 +88,9 @@ def check(world, expected, faults):
     assert world.outcome is not None, world.errors
     assert np.array_equal(world.outcome.theta, expected.outcome.theta)
     assert {world.status(name) for name in NAMES} == {"completed"}
-    assert set(world.objects()) >= set(expected.objects())  # nothing is lost
+    lost = set(expected.objects()) - set(world.objects())
+    # two of three signatures are enough: one that comes back a while later is not waited for
+    assert all(path.endswith((f"agreements/{ME}", f"answers/{ME}")) for path in lost), lost
     for number in range(1, plan.last_round + 1):
         assert len(world.state(ME).sent) == plan.last_round
         assert len(world.outcome.records[number - 1].contributions) == len(NAMES)
@@ -107,7 +118,7 @@ def test_the_named_steps_of_a_round_are_all_acts_at_which_faults_strike(calm):
 
 
 @pytest.mark.parametrize(
-    "case", list(enumerate(cases(SEED, CASES, ME))), ids=lambda c: name_of(c[1])
+    "case", list(enumerate(MENDED + cases(SEED, CASES, ME))), ids=lambda c: name_of(c[1])
 )
 def test_a_study_survives_what_goes_wrong(ready, calm, tmp_path, case):
     number, drawn = case

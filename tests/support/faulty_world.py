@@ -8,7 +8,7 @@ follow from hospital and round, and clocks are the test's: nobody sleeps.
 from __future__ import annotations
 
 import copy
-import datetime as dates
+import datetime as dt
 import itertools
 import os
 import shutil
@@ -94,6 +94,7 @@ class FaultyWorld:
         weather.home = str(c.root)
         self.carrier = store_of(store, c.store_folder, f"world-{next(_WORLDS)}")
         self._patch(patch)
+        weather.role = "before"
         invite(c, self.study, self._board())
         self._agents, self._sums, self._ends = {}, None, {}
         for name in (*c.names, AGGREGATOR):
@@ -225,8 +226,8 @@ class FaultyWorld:
             self._turn()
 
     def _now(self, name):
-        real = dates.datetime.now(dates.UTC)
-        return real + dates.timedelta(seconds=self.weather.wall[name])
+        real = dt.datetime.now(dt.UTC)
+        return real + dt.timedelta(seconds=self.weather.wall[name])
 
     def _patch(self, patch):
         weather, world = self.weather, self
@@ -241,7 +242,7 @@ class FaultyWorld:
         patch.setattr(backoff, "time", waiting)
         patch.setattr(store_exchange, "time", waiting)
 
-        class Wall(dates.datetime):
+        class Wall(dt.datetime):
             @classmethod
             def now(cls, tz=None):
                 del tz

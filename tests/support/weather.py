@@ -30,7 +30,7 @@ from securefl.privacy.ledger import Ledger
 KILLS = ("kill before", "kill after")
 WRITE = (*KILLS, "error", "no answer", "partial", "delay", "duplicate", "reorder")
 READ = ("kill before", "error", "stale")
-OWN = (*KILLS, "disk full")
+OWN = (*KILLS, "disk full", "no room")
 CLOCK = ("clock back", "clock on", "clock over")
 STEPS = tuple(dict.fromkeys((*run_memory.STEPS, *kept_rounds.STEPS)))
 #: Roles of a study of three hospitals; faults strike the first hospital.
@@ -327,7 +327,7 @@ def _watched_file(weather, act):
         what = weather.strike(_step(path))
         if what == "disk full":
             weather.fill_disk()
-        if weather.disk_full and act.__name__ != "erase_file":
+        if what == "no room" or (weather.disk_full and act.__name__ != "erase_file"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         result = act(path, *given, **named)
         if what == "kill after":
@@ -345,7 +345,7 @@ def _watched_ledger(weather, name, act):
         what = weather.strike(label)
         if what == "disk full":
             weather.fill_disk()
-        if weather.disk_full:
+        if what == "no room" or weather.disk_full:
             raise StoreError("The ledger cannot be read or written just now: the disk is full.")
         result = act(self, *given, **named)
         if what == "kill after":
