@@ -33,7 +33,7 @@ def model() -> None:
     "to",
     required=True,
     metavar="FORMAT",
-    help="onnx, torch or safetensors.",
+    help="onnx, torch, safetensors, or lightgbm for boosted trees.",
 )
 @click.option(
     "--out",
@@ -52,7 +52,8 @@ def export(
 
     onnx: one file whose inputs are the table's columns by name and whose output is the prediction,
     with the study's encoding inside. torch: a folder with a PyTorch module as Python text, its
-    weights, and a page that says what each feature is. safetensors: the weights alone.
+    weights, and a page that says what each feature is. safetensors: the weights alone. lightgbm:
+    boosted trees as LightGBM's text file.
 
     What was written is compared with `securefl predict` on 1,000 invented rows.
     """
@@ -78,8 +79,8 @@ def export(
         say(found.score_words)
     if difference is None:
         say(
-            "It was not compared with `securefl predict`: onnxruntime is not installed here (pip"
-            " install onnxruntime)."
+            f"It was not compared with `securefl predict`: {FORMATS[to].runtime} is not installed"
+            f" here (pip install {FORMATS[to].runtime})."
         )
     elif difference > _AGREES:
         raise RoundError(

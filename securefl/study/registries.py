@@ -96,6 +96,7 @@ FAMILIES: Registry[FamilyMaker] = Registry(
         "perceptron": "securefl.learning.families.perceptron:Perceptron",
         "additive": "securefl.learning.families.additive:Additive",
         "subspace": "securefl.learning.families.subspace:Subspace",
+        "boosted-trees": "securefl.learning.families.boosted_trees:BoostedTrees",
     },
 )
 STRATEGIES: Registry[StrategyMaker] = Registry(

@@ -49,6 +49,9 @@ TASK_EXAMPLES = {
 #: Name → sections of the study file.
 FAMILY_EXAMPLES = {
     "additive": [SimpleNamespace(knots=5, smoothing=0), SimpleNamespace(knots=12, smoothing=2)],
+    "boosted-trees": [
+        SimpleNamespace(trees=4, depth=2, columns_per_tree=2, base_score=1, initial_seed="lot"),
+    ],
     "linear": [SimpleNamespace()],
     "perceptron": [SimpleNamespace(hidden=(5,)), SimpleNamespace(hidden=(33, 7))],
     "subspace": [

@@ -35,10 +35,12 @@ class Format(ABC):
     Attributes:
         name: as ``--to`` says it.
         default: name of the file or folder that is written beside the model.
+        runtime: package that runs it, where that is none of this program's.
     """
 
     name: ClassVar[str]
     default: ClassVar[str]
+    runtime: ClassVar[str] = ""
 
     @abstractmethod
     def write(self, model: Model, target: Path) -> None:
@@ -63,6 +65,7 @@ class Onnx(Format):
 
     name = "onnx"
     default = "model.onnx"
+    runtime = "onnxruntime"
 
     def write(self, model: Model, target: Path) -> None:
         """See :class:`Format`."""
@@ -163,9 +166,43 @@ class Safetensors(Format):
         return read.predict(table).reshape(table.rows, -1)
 
 
+class LightGbm(Format):
+    """One text file of trees."""
+
+    name = "lightgbm"
+    default = "lightgbm.txt"
+    runtime = "lightgbm"
+
+    def write(self, model: Model, target: Path) -> None:
+        """See :class:`Format`."""
+        from securefl.learning.portable.lightgbm_text import lightgbm_text
+
+        replace_file(target, lightgbm_text(model).encode(), mode=0o644)
+
+    def predictions(
+        self,
+        model: Model,
+        target: Path,
+        table: Table,
+    ) -> FloatArray | None:
+        """By LightGBM, where it is installed."""
+        from securefl.learning.portable.lightgbm_text import lightgbm_rows
+
+        try:
+            import lightgbm
+        except ImportError:
+            return None
+        rows, reasons = lightgbm_rows(model, table)
+        booster = lightgbm.Booster(model_file=str(target))
+        found = np.asarray(booster.predict(rows), dtype=np.float64).reshape(table.rows, -1)
+        found[[reason is not None for reason in reasons]] = np.nan
+        return found
+
+
 FORMATS: Registry[type[Format]] = Registry(
     "format",
     {
+        "lightgbm": "securefl.learning.portable.formats:LightGbm",
         "onnx": "securefl.learning.portable.formats:Onnx",
         "safetensors": "securefl.learning.portable.formats:Safetensors",
         "torch": "securefl.learning.portable.formats:Torch",
