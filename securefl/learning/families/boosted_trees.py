@@ -246,7 +246,9 @@ class BoostedTrees(Family):
         above = features.affine(ask, -forest.limit[level])
         # a difference of doubles is 0 or far larger than 1 / _STEEP, so this is 0 or 1
         yes = (above * _STEEP).clip(0.0, 1.0)
-        flags = np.where((forest.flag[level] >= 0)[:, None], np.eye(self._inputs)[forest.flag[level]], 0)
+        flags = np.where(
+            (forest.flag[level] >= 0)[:, None], np.eye(self._inputs)[forest.flag[level]], 0
+        )
         unrecorded = features.affine(flags, np.zeros(forest.trees))
         side = features.program.constant(forest.missing[level].astype(np.float64))
         return yes * (unrecorded * -1.0 + 1.0) + unrecorded * side

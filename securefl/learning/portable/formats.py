@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 from abc import ABC, abstractmethod
+from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
@@ -189,7 +190,7 @@ class LightGbm(Format):
         from securefl.learning.portable.lightgbm_text import lightgbm_rows
 
         try:
-            import lightgbm
+            lightgbm = import_module("lightgbm")
         except ImportError:
             return None
         rows, reasons = lightgbm_rows(model, table)

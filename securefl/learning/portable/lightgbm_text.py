@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -144,10 +144,8 @@ def largest_below(column: NumericColumn, limit: float) -> float:
         middle = low + (high - low) / 2
         if not low < middle < high:
             return low
-        code = encode(repr(middle))
-        if isinstance(code, str):
-            raise AssertionError(f"{middle!r} lies in the column's range")
-        if np.float32(code[1]) <= limit:
+        _, place = cast("tuple[int, float]", encode(repr(middle)))  # it lies in the range
+        if np.float32(place) <= limit:
             low = middle
         else:
             high = middle
