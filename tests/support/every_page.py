@@ -25,6 +25,7 @@ from securefl.designer.what_if import Choice, WhatIf
 from securefl.errors import DataError, StudyError, UntrustedError
 from securefl.identity import EarlierKey
 from securefl.learning.artefact import Model, ModelFacts
+from securefl.learning.comparing import Comparison, Figure
 from securefl.learning.effects import Effect
 from securefl.learning.features import Found
 from securefl.learning.personal.facts import Candidate, Interval, Judged, PersonalFacts, Rows
@@ -35,6 +36,7 @@ from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.learning.tasks.binary.own_figures import figures_of
 from securefl.learning.tasks.binary.words import told, told_own
 from securefl.learning.update_lengths import UpdateLength
+from securefl.party.study_archive import CheckedArchive, NamedParty
 from securefl.privacy.audit import extract
 from securefl.privacy.forecast import budget_shares
 from securefl.privacy.planning import choose_order
@@ -44,6 +46,7 @@ from securefl.report.agreement import AgreementFacts, PartyLine, agreement_page
 from securefl.report.audit import audit_overview, extract_page
 from securefl.report.audit_page import PageFacts, audit_page
 from securefl.report.changes import Earlier
+from securefl.report.compared_models import comparison_page
 from securefl.report.data_sets import data_sets_page
 from securefl.report.design import design_page
 from securefl.report.design_what_if import what_if_page
@@ -56,6 +59,7 @@ from securefl.report.personal_model import PersonalAbout, personal_page
 from securefl.report.plan import plan_page, plan_study
 from securefl.report.quality import quality_words
 from securefl.report.questions import Exchange
+from securefl.report.removed_patients import TouchedLine, removal_page
 from securefl.report.request import request_page
 from securefl.report.rounds import RoundLine, rounds_page
 from securefl.report.run import ModelOutcome, demo_table, extracts_page, outcome_page
@@ -64,6 +68,7 @@ from securefl.report.settings import settings_page
 from securefl.report.simulation import simulation_page
 from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.study import study_page
+from securefl.report.study_archive import archive_page
 from securefl.report.study_report import report_page
 from securefl.report.told import told_page
 from securefl.report.whole_report import ModelCheck, WholeReport, whole_report_page
@@ -503,6 +508,50 @@ def survival_curves():
     return told_page(stage.absorb(None, total, 3).tables("patients"))
 
 
+def comparison():
+    figures = (Figure(0.9712, 0.96, 0.98), Figure(0.9834, 0.975, 0.99), Figure(0.0122, 0.004, 0.02))
+    return comparison_page(Comparison("AUC", *figures, 1800, 1750, 12), "models/a", "models/b")
+
+
+def archive(*, compared=True):
+    """An archive that holds, with a hospital whose extract is not there."""
+    parties = tuple(NamedParty(name, "hospital", "12345 67890", compared) for name in SITES[:2])
+    checked = CheckedArchive(
+        name="small-0123456789ab",
+        title="A small study",
+        digest=DIGEST,
+        parties=parties,
+        approvals=dict.fromkeys(SITES[:2], "2026-03-01T09:00:00Z"),
+        rounds=(2, 2, 2),
+        added_again=compared,
+        quality="met" if compared else "",
+        extracts={SITES[0]: 0.9982},
+        missing=(SITES[1],),
+        model_digest="e" * 64,
+        weights_follow=True,
+        figures={"AUC": "0.94 to 1.00"},
+    )
+    return archive_page(checked)
+
+
+def removal(*, known=True):
+    """Patients who were in two studies; or nobody whom a table knows."""
+    touched = (
+        TouchedLine("small-0123456789ab", "completed", 9, 8, model=True),
+        TouchedLine("larger-0123456789ab", "running", 3, 3, model=False),
+    )
+    return removal_page(
+        "adults",
+        named=3,
+        already=1,
+        found=2 if known else 0,
+        unread=() if known else ("followup",),
+        touched=touched if known else (),
+        bound=(Decimal("1.4"), Decimal("1e-5")) if known else None,
+        going_on=("larger-0123456789ab",) if known else (),
+    )
+
+
 _BUILDERS = {
     "request": request,
     "request-with-faults": lambda: request(
@@ -553,6 +602,11 @@ _BUILDERS = {
     "partners": partners,
     "settings": settings,
     "error": lambda: error_page(FAULTS[0]),
+    "compared-models": comparison,
+    "archive": archive,
+    "archive-of-strangers": lambda: archive(compared=False),
+    "removal": removal,
+    "removal-of-unknown-patients": lambda: removal(known=False),
     "agreement": agreed,
     "agreement-in-force": lambda: agreed(bound=("clinic",), missing=()),
     "statistics": statistics,
