@@ -28,6 +28,7 @@ from securefl.errors import NotApprovedError, StudyError, UsageError
 from securefl.federation.round_plan import RoundPlan
 from securefl.files import read_given, replace_file
 from securefl.identity import IdentityCard, as_it_was_sent, read_card
+from securefl.learning.graphs.graph_template import read_template
 from securefl.party.folder import PartyFolder
 from securefl.party.pysyft_keys import publish_pysyft_keys
 from securefl.party.study_names import fit_words, meant
@@ -258,7 +259,7 @@ class Study(FinishedStudy, Shown):
             UsageError: somebody is not in the researcher's list, the weights do not add up to
                 exactly 1, or exactly this study was made before: a study runs once.
         """
-        unsealed = UnsealedStudy.read(read_given(Path(protocol)))
+        unsealed = UnsealedStudy.read(read_template(Path(protocol)))
         plain = unsealed.study
         check_not_over(plain, datetime.now(UTC), unsealed.text.decode())
         weighed = shares(hospitals, weights, weight_source)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import UsageError
-from securefl.files import read_given
+from securefl.learning.graphs.graph_template import read_template
 from securefl.learning.table import Table, table_from_frame
 from securefl.public_tables import public_tables
 from securefl.report.simulation import simulation_page
@@ -274,4 +274,4 @@ def _text(study: str | bytes | Path) -> bytes:
         return study
     if isinstance(study, str) and "\n" in study:
         return study.encode()
-    return read_given(Path(study))
+    return read_template(Path(study))

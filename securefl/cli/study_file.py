@@ -10,7 +10,6 @@ import click
 from securefl.cli.nouns import speak_as_file
 from securefl.cli.screen import html_option, json_option, say, show_page, write_json
 from securefl.errors import UsageError
-from securefl.files import read_given
 
 
 @click.command()
@@ -20,13 +19,14 @@ def check(file: Path, html_file: str | None) -> None:
     """Check a protocol or study file and say in plain words what it means; each error names the
     line and the mend.
     """
+    from securefl.learning.graphs.graph_template import read_template
     from securefl.privacy.accounting import PldAccountant
     from securefl.report.study import study_page
     from securefl.study.consistency import check_consistency
     from securefl.study.dates import check_not_over
     from securefl.study.sealed import SealedStudy, read_any
 
-    text = read_given(file)
+    text = read_template(file)
     speak_as_file(text)
     found = read_any(text)
     check_consistency(found.study, PldAccountant(), text.decode())
@@ -56,6 +56,7 @@ def plan(
     longer one would cost.
     """
     from securefl.cli.screen import write_page, write_text
+    from securefl.learning.graphs.graph_template import read_template
     from securefl.learning.stages.programme import charges_of
     from securefl.privacy.accounting import PldAccountant
     from securefl.report.plan import plan_page, plan_study
@@ -64,7 +65,7 @@ def plan(
     from securefl.study.consistency import contradictions
     from securefl.study.parse import parse_any
 
-    text = read_given(file)
+    text = read_template(file)
     speak_as_file(text)
     found = parse_any(text)
     made = plan_study(

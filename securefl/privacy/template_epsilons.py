@@ -44,6 +44,9 @@ TEMPLATE_EPSILONS: Final[Mapping[tuple[tuple[Mechanism, ...], Decimal], Decimal]
     (_counts("2", 4), _DELTA): Decimal("1.9931"),
     # thyroid-table
     (_counts("11.25", 7), _DELTA): Decimal("0.2997"),
+    # digits-images
+    (_steps("8.80", "1", 40), _DELTA): Decimal("2.9981"),
+    (_counts("2", 11), _DELTA): Decimal("1.9931"),
     # recurrence-curve
     (_counts("7.05"), _DELTA): Decimal("0.4988"),
 }

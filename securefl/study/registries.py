@@ -97,6 +97,7 @@ FAMILIES: Registry[FamilyMaker] = Registry(
         "additive": "securefl.learning.families.additive:Additive",
         "subspace": "securefl.learning.families.subspace:Subspace",
         "boosted-trees": "securefl.learning.families.boosted_trees:BoostedTrees",
+        "graph": "securefl.learning.families.graph:OwnGraph",
     },
 )
 STRATEGIES: Registry[StrategyMaker] = Registry(

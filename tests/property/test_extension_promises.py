@@ -25,6 +25,7 @@ from extension_promises import (
     check_tally,
     check_task,
 )
+from graph_models import graph_section
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from number_study import number_protocol
@@ -46,12 +47,13 @@ TASK_EXAMPLES = {
     "number": (number_protocol().data, evaluation_of(number_protocol())),
     "time-to-event": (survival_protocol().data, evaluation_of(survival_protocol())),
 }
-#: Name → sections of the study file.
+#: Name → sections of the study file, or what makes one for so many features and scores.
 FAMILY_EXAMPLES = {
     "additive": [SimpleNamespace(knots=5, smoothing=0), SimpleNamespace(knots=12, smoothing=2)],
     "boosted-trees": [
         SimpleNamespace(trees=4, depth=2, columns_per_tree=2, base_score=1, initial_seed="lot"),
     ],
+    "graph": [graph_section],
     "linear": [SimpleNamespace()],
     "perceptron": [SimpleNamespace(hidden=(5,)), SimpleNamespace(hidden=(33, 7))],
     "subspace": [
@@ -60,18 +62,33 @@ FAMILY_EXAMPLES = {
     ],
 }
 STRATEGY_EXAMPLES = {name: [training_of(strategy_protocol(name))] for name in STRATEGIES.names()}
+#: Families of which a look takes long: with one seed, one and several scores, in a test of their own.
+SLOW = ("graph",)
+SLOW_PAIRS = [
+    (task, family, section)
+    for task in ("binary", "classes")
+    for family in SLOW
+    for section in FAMILY_EXAMPLES[family]
+]
 PAIRS = [
     (task, family, section)
     for task in TASKS.names()
     for family in FAMILIES.names()
     for section in FAMILY_EXAMPLES[family]
+    if family not in SLOW
 ]
 SEED = st.integers(0, 10_000)
 FEATURES = 6
 
 
+def named(value):
+    return getattr(value, "__name__", str(value))
+
+
 def made(task, family, section):
     the_task = task_of(TASK_EXAMPLES[task][0])
+    if callable(section):
+        section = section(FEATURES, the_task.outputs)
     return FAMILIES[family](section, FEATURES, the_task.outputs), the_task
 
 
@@ -90,7 +107,11 @@ def test_mock_tables_hold_every_target_of_a_task(name):
     check_label(task_of(data), data)
 
 
-@pytest.mark.parametrize(("task", "family", "section"), PAIRS, ids=str)
+def test_every_family_is_looked_at():
+    assert {family for _, family, _ in (*PAIRS, *SLOW_PAIRS)} == set(FAMILIES.names())
+
+
+@pytest.mark.parametrize(("task", "family", "section"), PAIRS, ids=named)
 @settings(max_examples=5, deadline=None)
 @given(SEED)
 def test_a_family_handles_each_row_by_itself(task, family, section, seed):
@@ -98,7 +119,7 @@ def test_a_family_handles_each_row_by_itself(task, family, section, seed):
     check_family(model, the_task, FEATURES, np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize(("task", "family", "section"), PAIRS, ids=str)
+@pytest.mark.parametrize(("task", "family", "section"), PAIRS, ids=named)
 @settings(max_examples=5, deadline=None)
 @given(SEED)
 def test_no_patient_moves_anothers_integers(task, family, section, seed):
@@ -106,7 +127,20 @@ def test_no_patient_moves_anothers_integers(task, family, section, seed):
     check_neighbours(model, the_task, FEATURES, np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize(("task", "family", "section"), PAIRS, ids=str)
+@pytest.mark.parametrize(("task", "family", "section"), SLOW_PAIRS, ids=named)
+def test_a_slow_family_keeps_all_promises(task, family, section):
+    model, the_task = made(task, family, section)
+    check_family(model, the_task, FEATURES, np.random.default_rng(0))
+    check_neighbours(model, the_task, FEATURES, np.random.default_rng(0))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("task", "family", "section"), SLOW_PAIRS, ids=named)
+def test_a_hospital_can_make_a_personal_model_of_a_slow_family(task, family, section, monkeypatch):
+    test_a_hospital_can_make_a_personal_model(task, family, section, monkeypatch)
+
+
+@pytest.mark.parametrize(("task", "family", "section"), PAIRS, ids=named)
 def test_a_hospital_can_make_a_personal_model(task, family, section, monkeypatch):
     monkeypatch.setattr("securefl.learning.personal.local_loss._MOST_STEPS", 5)
     monkeypatch.setattr("securefl.learning.personal.choosing.PARTS", 2)

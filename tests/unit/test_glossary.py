@@ -21,7 +21,7 @@ PLAIN = frozenset(
     timeouts types undumpable url version1 words
     adaptive kept_report asked_label commented description designing draft given published_sizes rules what_if curve25519 dp_fedexp dpsgd fedavg fedavgm fednova fedprox fedsgd opacus_hooks scaffold shamir thyroid
     answered asking bare baselines bench claims consortium delivery demo discrimination doctor empirical
-    chains choosing comparison encrypted facts fraud judging personalize simulate
+    chains choosing comparison digits encrypted facts fraud judging personalize simulate
     entering entry evaluate expected failure_note faults fields forecast import_guard integer_fields
     application changes completion differences drawing link_file server
     leaving meanings other_studies outcome own_figures own_place planning plausible play predict

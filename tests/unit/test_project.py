@@ -150,6 +150,7 @@ def test_no_file_draws_from_numpys_or_pythons_repeatable_generators():
     # noise and no secret comes from there.
     assert {str(file) for file in offences(draws)} == {
         "demo/chains.py",
+        "demo/digits.py",
         "demo/fraud.py",
         "demo/recurrence.py",
         "demo/visits.py",

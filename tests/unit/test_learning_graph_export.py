@@ -1,0 +1,203 @@
+"""From a researcher's model.py to a graph, and back to what PyTorch computes."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import every_operation
+import numpy as np
+import pytest
+import torch
+from classes_study import classes_protocol
+
+from securefl.errors import StudyError
+from securefl.learning.families.graph import OwnGraph
+from securefl.learning.graphs.graph import read_graph
+from securefl.learning.graphs.graph_export import export_model
+from securefl.learning.graphs.operations import OPERATIONS
+from securefl.learning.tasks import task_of
+
+TASK = task_of(classes_protocol().data)
+HEAD = "import torch\nfrom torch import nn\n\nclass Model(nn.Module):\n"
+LAST = "        super().__init__()\n        self.last = nn.Linear(6, 3)\n"
+
+
+@pytest.fixture(scope="module")
+def exported():
+    """The model that uses every operation there is."""
+    return export_model(Path(every_operation.__file__).read_text(), 36, 3)
+
+
+@pytest.fixture(scope="module")
+def family(exported):
+    return OwnGraph(SimpleNamespace(graph=exported.graph), 36, 3)
+
+
+@pytest.fixture(scope="module")
+def theta(family):
+    return np.random.default_rng(1).normal(0, 0.5, family.parameters)
+
+
+@pytest.fixture(scope="module")
+def module(family, theta):
+    made = every_operation.Model().double()
+    names = {name: torch.from_numpy(value) for name, value in family.tensors(theta).items()}
+    made.load_state_dict({**made.state_dict(), **names})
+    return made
+
+
+def rows(count):
+    generator = np.random.default_rng(2)
+    return generator.uniform(-1, 1, (count, 36)), generator.integers(0, 3, count).astype(float)
+
+
+def test_every_operation_of_the_list_is_exported(exported):
+    graph = read_graph(exported.graph)
+    assert {node.name for node in graph.nodes} == set(OPERATIONS)
+    assert {parameter.name for parameter in graph.parameters} == {
+        name for name, _ in every_operation.Model().named_parameters()
+    }
+    lines = exported.source.splitlines()
+    (row,) = [node for node in graph.nodes if node.layer == "row (Conv1d)"]
+    assert "self.row(" in lines[row.line - 1]
+    assert "Model" not in exported.graph.replace("(Model)", "")
+
+
+def test_scores_and_gradients_are_those_of_pytorch(family, theta, module):
+    x, y = rows(20)
+    with torch.no_grad():
+        np.testing.assert_allclose(
+            family.scores(theta, np.vstack([x, np.zeros((44, 36))]))[:20],
+            module(torch.from_numpy(x)).numpy(),
+            atol=1e-12,
+        )
+    got = family.gradients(TASK)(theta, x, y)
+    for number in range(20):
+        module.zero_grad()
+        scores = module(torch.from_numpy(x[number : number + 1]))
+        slope = TASK.loss_gradient(scores.detach().numpy(), y[number : number + 1])
+        scores.backward(torch.from_numpy(slope))
+        want = torch.cat([p.grad.reshape(-1) for p in module.parameters()]).numpy()
+        np.testing.assert_allclose(got[number], want, atol=1e-5 * np.abs(want).max())
+
+
+def test_no_operation_moves_a_record_by_the_others(family, theta):
+    x, y = rows(130)
+    gradients = family.gradients(TASK)
+    together = gradients(theta, x, y)
+    padded = np.vstack([x, np.zeros((62, 36))])
+    said = family.scores(theta, padded)
+    for some in ([5], np.random.default_rng(3).permutation(130)[:67]):
+        np.testing.assert_array_equal(gradients(theta, x[some], y[some]), together[some])
+        turned = np.vstack([x[some], np.zeros((-len(some) % 64, 36))])
+        np.testing.assert_array_equal(family.scores(theta, turned)[: len(some)], said[some])
+
+
+def test_control_plain_torch_moves_a_record_by_the_others(module):
+    """Without exact sums a record's last bit follows from where it stands: the wall is needed."""
+    x, _ = rows(130)
+    with torch.no_grad():
+        together = module(torch.from_numpy(x))
+        alone = torch.cat([module(torch.from_numpy(x[i : i + 1])) for i in range(130)])
+    assert (together != alone).any()
+
+
+def test_a_record_that_is_not_finite_spoils_itself_alone(family, theta):
+    x, y = rows(70)
+    whole = family.gradients(TASK)(theta, x, y)
+    x[7] = np.nan
+    x[9] = 1e300
+    spoilt = family.gradients(TASK)(theta, x, y)
+    others = np.delete(np.arange(70), [7, 9])
+    np.testing.assert_array_equal(spoilt[others], whole[others])
+    assert not np.isfinite(spoilt[7]).all()
+
+
+def test_initial_weights_follow_from_the_seed_alone(family):
+    first = family.tensors(family.initial_weights("a"))
+    np.testing.assert_array_equal(family.initial_weights("a"), family.initial_weights("a"))
+    assert (
+        first["conv.weight"] != family.tensors(family.initial_weights("b"))["conv.weight"]
+    ).any()
+    assert (first["conv.bias"] == 0).all()
+    assert (first["group.weight"] == 1).all()
+    assert np.abs(first["conv.weight"]).max() <= np.sqrt(6 / (9 + 4 * 9))
+
+
+@pytest.mark.parametrize(
+    ("body", "said", "step"),
+    [
+        ("x = 1\n", "no class|0 classes", "Model"),
+        ("import nothing_there\n", "ends with an error, line 1: ModuleNotFoundError", "model.py"),
+        ("def broken(:\n", "line 1: SyntaxError", "model.py"),
+        (
+            (
+                f"{HEAD}    def __init__(self):\n        super().__init__()\n"
+                "        self.norm = nn.BatchNorm1d(6)\n"
+            ),
+            r"norm \(BatchNorm1d\) takes statistics over a batch",
+            "GroupNorm",
+        ),
+        (
+            (
+                f"{HEAD}    def __init__(self):\n        super().__init__()\n"
+                "        self.drop = nn.Dropout(0.5)\n"
+            ),
+            r"drop \(Dropout\) draws at random",
+            "Delete it",
+        ),
+        (
+            (
+                f"{HEAD}    def __init__(self):\n{LAST}"
+                "    def forward(self, x):\n        return self.last(x - x.mean(0, keepdim=True))\n"
+            ),
+            "change with the other records",
+            "one record at a time",
+        ),
+        (
+            (
+                f"{HEAD}    def __init__(self):\n{LAST}"
+                "    def forward(self, x):\n        return self.last(torch.where(x > 0, x, 0 * x))\n"
+            ),
+            r"line 9, model \(Model\): the operation gt.Scalar decides by a value",
+            "relu",
+        ),
+        (
+            (
+                f"{HEAD}    def __init__(self):\n{LAST}"
+                "    def forward(self, x):\n"
+                "        if x.sum() > 0:\n            return self.last(x)\n        return self.last(-x)\n"
+            ),
+            "line 9 decides by a value",
+            "relu",
+        ),
+        (
+            (
+                f"{HEAD}    def __init__(self):\n{LAST}"
+                "        self.register_buffer('seen', torch.zeros(6))\n"
+                "    def forward(self, x):\n        self.seen.add_(x[0])\n        return self.last(x)\n"
+            ),
+            "changes seen while it runs",
+            "keeps nothing",
+        ),
+        (
+            (
+                f"{HEAD}    def __init__(self):\n{LAST}"
+                "    def forward(self, x):\n        return self.last(x + torch.randn(6))\n"
+            ),
+            "line 9, model .Model.: the operation randn draws at random",
+            "Delete it",
+        ),
+        (
+            (
+                f"{HEAD}    def __init__(self):\n{LAST}"
+                "    def forward(self, x):\n        return self.last(x)[:, :2]\n"
+            ),
+            "gives 1x2 numbers for a record.*wants 3 scores",
+            "nn.Linear",
+        ),
+    ],
+)
+def test_a_model_that_cannot_be_a_graph_is_refused_with_its_line_and_the_mend(body, said, step):
+    with pytest.raises(StudyError, match=said) as refused:
+        export_model(body, 6, 3)
+    assert step in refused.value.next_step
