@@ -45,6 +45,13 @@ def test_the_table_of_fewer_bytes_is_that_of_its_figures():
     assert [row["bytes"] for row in rows] == [made.sent(setting) for setting in made.SETTINGS]
 
 
+def test_the_table_of_poisoning_is_that_of_its_figures():
+    made = script("poison")
+    rows = json.loads((FOLDER / "poison.json").read_text())["rows"]
+    assert made.table(rows) in (FOLDER / "README.md").read_text()
+    assert len(rows) == len(made.ATTACKS) * len(made.SETTINGS)
+
+
 def test_every_published_figure_is_met_within_half_a_point():
     published = script().PUBLISHED
     seen = set()

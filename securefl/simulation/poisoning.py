@@ -1,0 +1,109 @@
+"""Hospitals that poison, and sums by groups that withstand some of them: for simulations alone.
+
+Whoever poisons here has the label flipped (an error that happens), or sends its update many times
+over or against everybody's (an attack). A field of the sum is the limit of both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from securefl.errors import UsageError
+from securefl.learning.robust_sums import combined
+from securefl.learning.stages.stage import Rows
+from securefl.secagg.group_draw import GroupTerms, commitment, draw_groups
+from securefl.simulation.trial import VirtualHospital, plain_sum
+from securefl.study.wire import largest_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from securefl.learning.features import Prepared
+    from securefl.learning.robust_sums import Rule
+    from securefl.learning.stages.release import Release
+    from securefl.types import IntArray
+
+#: Kind of the releases that are summed by groups.
+_UPDATE = "update"
+
+
+@dataclass
+class GroupedSum:
+    """Sums updates by groups that a lot draws anew in each round, and everything else as usual.
+
+    Attributes:
+        sites: hospitals, in the order of their answers.
+        least: of them in a group.
+        rule: how groups are combined.
+        seed: lots follow from it.
+        factors: hospital to the factor that its update is multiplied with before it is sent.
+        round: number of the last round of updates.
+    """
+
+    sites: Sequence[str]
+    least: int
+    rule: Rule
+    seed: int = 0
+    factors: Mapping[str, float] | None = None
+    round: int = 0
+
+    def __call__(self, release: Release, answers: Sequence[IntArray]) -> IntArray:
+        """The sum, int64[release.length]."""
+        if release.kind != _UPDATE:
+            return plain_sum(release, answers)
+        self.round += 1
+        sent = {
+            site: self._sent(site, answer, release.bits)
+            for site, answer in zip(self.sites, answers, strict=True)
+        }
+        if self.rule == "mean":
+            return plain_sum(release, list(sent.values()))
+        groups = self._groups()
+        totals = [plain_sum(release, [sent[site] for site in group]) for group in groups]
+        return combined(totals, [len(group) for group in groups], self.rule)
+
+    def _sent(self, site: str, answer: IntArray, bits: int) -> IntArray:
+        factor = (self.factors or {}).get(site)
+        if factor is None:
+            return answer
+        largest = largest_value(bits)
+        return np.clip(np.rint(answer * factor), -largest, largest).astype(np.int64)
+
+    def _groups(self) -> tuple[tuple[str, ...], ...]:
+        terms = GroupTerms("simulation", self.round, self.least)
+        nonces = {
+            site: hashlib.sha256(f"{self.seed} {self.round} {site}".encode()).digest()
+            for site in self.sites
+        }
+        commitments = {site: commitment(terms, site, nonce) for site, nonce in nonces.items()}
+        return draw_groups(terms, commitments, nonces)
+
+
+def with_flipped_labels(
+    hospitals: Sequence[VirtualHospital], sites: Sequence[str]
+) -> list[VirtualHospital]:
+    """The hospitals, some of which took yes for no in the rows that train; those kept aside are
+    as they were.
+
+    Raises:
+        UsageError: the study's label is no yes or no.
+    """
+    return [
+        replace(one, rows=Rows(_flipped(one.rows.train), one.rows.held_out))
+        if one.site in sites
+        else one
+        for one in hospitals
+    ]
+
+
+def _flipped(rows: Prepared) -> Prepared:
+    if not np.isin(rows.y, (0, 1)).all():
+        raise UsageError(
+            "Only a yes or no can be taken for its opposite.",
+            next_step="Simulate this on a study with a binary label.",
+        )
+    return replace(rows, y=(1 - rows.y).astype(rows.y.dtype))

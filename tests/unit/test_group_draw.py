@@ -1,0 +1,101 @@
+"""Groups drawn from nonces that everybody committed to, and why the commitments are needed."""
+
+import hashlib
+from itertools import count
+
+import pytest
+
+from securefl.errors import RoundError, UsageError
+from securefl.secagg.group_draw import GroupTerms, commitment, draw_groups, groups_that_fit
+
+SITES = tuple(f"H{n:02}" for n in range(15))
+TERMS = GroupTerms("d" * 64, 7, 5)
+
+
+def nonces_of(seed, sites=SITES):
+    return {site: hashlib.sha256(f"{seed} {site}".encode()).digest() for site in sites}
+
+
+def committed(nonces, terms=TERMS):
+    return {site: commitment(terms, site, nonce) for site, nonce in nonces.items()}
+
+
+def drawn(nonces, terms=TERMS):
+    return draw_groups(terms, committed(nonces, terms), nonces)
+
+
+def test_groups_are_disjoint_hold_everybody_and_are_large_enough():
+    groups = drawn(nonces_of(1))
+    assert sorted(site for group in groups for site in group) == list(SITES)
+    assert [len(group) for group in groups] == [5, 5, 5]
+    more = (*SITES, "H15", "H16")
+    assert sorted(map(len, drawn(nonces_of(1, more)))) == [5, 6, 6]
+
+
+def test_everybody_draws_the_same_in_whatever_order_nonces_came():
+    nonces = nonces_of(1)
+    turned = dict(reversed(nonces.items()))
+    assert draw_groups(TERMS, committed(nonces), turned) == drawn(nonces)
+
+
+def test_another_round_study_or_single_nonce_makes_other_groups():
+    nonces = nonces_of(1)
+    first = drawn(nonces)
+    assert drawn(nonces, GroupTerms("d" * 64, 8, 5)) != first
+    assert drawn(nonces, GroupTerms("e" * 64, 7, 5)) != first
+    assert drawn(nonces | {"H03": b"x" * 32}) != first
+
+
+def test_a_pair_of_hospitals_meets_as_often_as_chance_says():
+    met = 0
+    for seed in range(400):
+        (group,) = [group for group in drawn(nonces_of(seed)) if "H00" in group]
+        met += "H01" in group
+    # 4 of 14 places beside it
+    assert abs(met / 400 - 4 / 14) < 0.09
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"H02": b"y" * 32}, {"H02": b"short"}, {"stranger": b"z" * 32}],
+    ids=["other", "short", "stranger"],
+)
+def test_a_nonce_that_was_not_committed_to_is_refused(wrong):
+    nonces = nonces_of(1)
+    with pytest.raises(RoundError, match="another nonce than the one that it committed to"):
+        draw_groups(TERMS, committed(nonces), nonces | wrong)
+
+
+def test_a_commitment_is_of_one_hospital_and_one_round():
+    nonce = b"n" * 32
+    assert commitment(TERMS, "H00", nonce) != commitment(TERMS, "H01", nonce)
+    assert commitment(TERMS, "H00", nonce) != commitment(GroupTerms("d" * 64, 8, 5), "H00", nonce)
+
+
+def test_control_without_commitments_the_last_one_chooses_its_group():
+    """It tries nonces until it meets whom it wants; bound by a commitment it has one nonce."""
+    nonces = nonces_of(1)
+    wanted = {"H03", "H04"}
+    for attempt in count():
+        nonces["H00"] = attempt.to_bytes(32)
+        (group,) = [group for group in drawn(nonces) if "H00" in group]
+        if wanted <= set(group):
+            break
+    assert attempt < 400
+    first = committed(nonces_of(1))
+    with pytest.raises(RoundError):
+        draw_groups(TERMS, first, nonces)
+
+
+def test_who_withholds_its_nonce_is_in_no_group():
+    nonces = nonces_of(1, (*SITES, "H15"))
+    shown = {site: nonce for site, nonce in nonces.items() if site != "H00"}
+    groups = draw_groups(TERMS, committed(nonces), shown)
+    assert "H00" not in {site for group in groups for site in group}
+
+
+@pytest.mark.parametrize("hospitals", [2, 5, 14])
+def test_with_too_few_hospitals_it_is_refused_and_says_why(hospitals):
+    with pytest.raises(UsageError, match="one hospital that poisons decides") as refused:
+        groups_that_fit(hospitals, 5)
+    assert "It takes 15 hospitals" in refused.value.next_step
