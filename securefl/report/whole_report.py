@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from securefl.learning.tasks import task_of
 from securefl.privacy.explain import explain_epsilon
 from securefl.report.audit import extract_page
 from securefl.report.explain_study import worst_epsilon
@@ -191,11 +192,11 @@ def _effects(found: WholeReport) -> Section | None:
     if not found.effects:
         return None
     shown = found.effects[:_MOST_EFFECTS]
-    binary = found.study.data.label.task == "binary"
+    ratio = task_of(found.study.data).ratio
     heads: tuple[str, ...] = ("what changes", "change of the score", "95 % over noise")
-    if binary:
-        heads = (*heads, "odds times")
-    rows = tuple(_effect_row(effect, odds=binary) for effect in shown)
+    if ratio:
+        heads = (*heads, f"{ratio} times", "95 % over noise")
+    rows = tuple(_effect_row(effect, ratio=bool(ratio)) for effect in shown)
     notes = [
         (
             "Intervals count the noise of privacy alone: no sampling of patients, no shrinking by clipped"
@@ -211,12 +212,13 @@ def _effects(found: WholeReport) -> Section | None:
     )
 
 
-def _effect_row(effect: Effect, *, odds: bool) -> tuple[str, ...]:
+def _effect_row(effect: Effect, *, ratio: bool) -> tuple[str, ...]:
     size = f"{effect.size:+.2f}"
     interval = f"{effect.low:+.2f} to {effect.high:+.2f}"
-    if not odds:
+    if not ratio:
         return (effect.name, size, interval)
-    return (effect.name, size, interval, f"{math.exp(effect.size):.3g}")
+    times, low, high = (f"{math.exp(end):.3g}" for end in (effect.size, effect.low, effect.high))
+    return (effect.name, size, interval, times, f"{low} to {high}")
 
 
 def _privacy(found: WholeReport) -> Section:

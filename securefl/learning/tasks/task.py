@@ -55,6 +55,7 @@ class Task(ABC):
         histogram_words: what an evaluation counts, as "how many of the patients kept aside ...":
             for owners.
         estimator: what scikit-learn takes it for: "classifier", "regressor" or "survival".
+        ratio: what is multiplied where a score rises: "odds"; empty where nothing is.
         released_as: what leaves for an evaluation, in two words, for the model card.
     """
 
@@ -70,6 +71,7 @@ class Task(ABC):
     noun: ClassVar[str] = "score"
     score_names: tuple[str, ...] = ()
     histogram_words: ClassVar[str]
+    ratio: ClassVar[str] = ""
     released_as: ClassVar[str] = "score histogram"
     estimator: ClassVar[str] = "regressor"
 

@@ -45,6 +45,7 @@ class Binary(CountedTask):
     dtype = np.int8
     EvaluationTable = AucSection
     metric = "AUC"
+    ratio = "odds"
     estimator = "classifier"
     strata = ("negative", "positive")
     strata_words = "without and with what is to be predicted"

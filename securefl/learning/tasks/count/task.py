@@ -33,6 +33,7 @@ class Count(R2Task):
     """One score a row; its exponential times the typical count is the rate. Targets are int32."""
 
     regression = "Poisson regression"
+    ratio = "rate"
     dtype = np.int32
 
     def __init__(self, label: CountLabel) -> None:

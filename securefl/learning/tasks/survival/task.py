@@ -51,6 +51,7 @@ class TimeToEvent(CountedTask):
     dtype = np.int16
     EvaluationTable = CIndexSection
     metric = METRIC
+    ratio = "hazard odds"
     estimator = "survival"
     noun = "prediction"
     released_as = "histogram of risks"
