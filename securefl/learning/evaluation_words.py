@@ -87,7 +87,7 @@ def gap_sentence(low: float, high: float) -> str:
 
 def unknown_sentence(names: str) -> str:
     """Lists of which nothing can be said."""
-    return f"Of {names} the noise leaves nothing to say: they may be lower than that."
+    return f"Of {names} the noise leaves nothing to say: the figure may be lower there."
 
 
 def _title(part: PartFigures, task: Task) -> str:
@@ -119,7 +119,7 @@ def _names(names: tuple[str, ...]) -> str:
 
 def _cells(group: GroupFigures, task: Task) -> tuple[str | None, ...]:
     if group.lost:
-        return (group.group, None, None, "lost before the check")
+        return (group.group, "–", "–", "lost before the check")
     checked = dict(task.told(group.figures).rows).get("checked on")
     if not group.known:
         return (group.group, None, None, checked)

@@ -14,7 +14,7 @@ from securefl.privacy.empirical import fitted_mu
 from securefl.privacy.randomness import SystemRandomness
 from securefl.study.noise_shares import noise_shares
 
-TRIALS = 6000
+TRIALS = 3000
 SHARED_OWN = (ONLY_OWN[0].replace("3.75", "4.5"), ONLY_OWN[1].replace("3.75", "4.5"))
 
 

@@ -104,7 +104,7 @@ def test_the_hospital_where_the_model_fails_is_named_with_the_gap():
     assert [table.metric for table in told] == ["AUC at each hospital", "AUC by sex", "AUC by age"]
     assert f"Lowest is {STUDY.cohort[2]}: the lowest AUC lies" in told[0].sentences[0]
     assert "may be lower" in told[0].sentences[2]
-    assert told[0].cells[3] == (STUDY.cohort[3], None, None, "lost before the check")
+    assert told[0].cells[3] == (STUDY.cohort[3], "–", "–", "lost before the check")
     assert told[0].cells[4][1] is None
     assert "cannot be told" in told[1].sentences[1]
     card = STAGE.read(total, 4).card_rows()
