@@ -81,17 +81,27 @@ class ListLayout:
         first = self.parts[0]
         return first.groups if first.name == HOSPITALS else ()
 
-    def of(self, released: IntArray, part: Part) -> IntArray:
+    def of(
+        self,
+        released: IntArray,
+        part: Part,
+    ) -> IntArray:
         """A part's lists, int64[groups, size]."""
         lists = released.reshape(-1, self.size)
         return lists[part.start : part.start + len(part.groups)]
 
-    def overall(self, released: IntArray) -> IntArray:
+    def overall(
+        self,
+        released: IntArray,
+    ) -> IntArray:
         """The list of all patients, int64[size]: the hospitals' lists added up where each has one."""
         found: IntArray = self.of(released, self.parts[0]).sum(axis=0)
         return found
 
-    def written_by(self, site: str) -> BoolArray:
+    def written_by(
+        self,
+        site: str,
+    ) -> BoolArray:
         """Numbers that a hospital counts in and adds noise to, bool[length].
 
         Raises:
@@ -104,7 +114,11 @@ class ListLayout:
         return np.repeat(lists, self.size)
 
 
-def list_layout(study: Template, section: EvaluateSection, size: int) -> ListLayout:
+def list_layout(
+    study: Template,
+    section: EvaluateSection,
+    size: int,
+) -> ListLayout:
     """The lists of a study's evaluation.
 
     Args:
@@ -163,7 +177,10 @@ def own_lists(
     return np.concatenate(found)
 
 
-def subgroup_names(data: DataSpec, subgroups: Subgroups) -> tuple[str, ...]:
+def subgroup_names(
+    data: DataSpec,
+    subgroups: Subgroups,
+) -> tuple[str, ...]:
     """Names of a split's subgroups; "not recorded" last where the column may be missing."""
     column = column_of(data, subgroups.column)
     if not isinstance(column, NumericColumn):
@@ -174,7 +191,11 @@ def subgroup_names(data: DataSpec, subgroups: Subgroups) -> tuple[str, ...]:
     return names
 
 
-def subgroup_places(data: DataSpec, subgroups: Subgroups, rows: Prepared) -> IntArray:
+def subgroup_places(
+    data: DataSpec,
+    subgroups: Subgroups,
+    rows: Prepared,
+) -> IntArray:
     """The subgroup of each row, int64[m], from that row alone."""
     column = column_of(data, subgroups.column)
     if not isinstance(column, NumericColumn):
@@ -193,7 +214,10 @@ def subgroup_places(data: DataSpec, subgroups: Subgroups, rows: Prepared) -> Int
     return np.where(missing, len(subgroups.edges) + 1, bands).astype(np.int64)
 
 
-def _place(hospitals: tuple[str, ...], site: str) -> int:
+def _place(
+    hospitals: tuple[str, ...],
+    site: str,
+) -> int:
     if site not in hospitals:
         raise LookupError(f"{site} takes no part in this study")
     return hospitals.index(site)

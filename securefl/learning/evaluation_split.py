@@ -136,7 +136,10 @@ def figures_of_part(
     return PartFigures(part.name, found, spread_of(found, task.least))
 
 
-def spread_of(groups: Sequence[GroupFigures], least: float) -> Spread | None:
+def spread_of(
+    groups: Sequence[GroupFigures],
+    least: float,
+) -> Spread | None:
     """Compare lists; None where fewer than two say anything.
 
     With the true figures f_i in [l_i, h_i] for all i at once, the lowest of them lies between the
@@ -166,7 +169,10 @@ def spread_of(groups: Sequence[GroupFigures], least: float) -> Spread | None:
     )
 
 
-def judge_each(hospitals: PartFigures | None, least: float) -> Verdict:
+def judge_each(
+    hospitals: PartFigures | None,
+    least: float,
+) -> Verdict:
     """A lowest acceptable figure of every hospital, judged on intervals that hold at once.
 
     Met where none can be lower; not met where one surely is. A hospital of which the noise leaves
@@ -186,7 +192,10 @@ def judge_each(hospitals: PartFigures | None, least: float) -> Verdict:
     return "cannot-be-judged"
 
 
-def worse(one: Verdict, other: Verdict) -> Verdict:
+def worse(
+    one: Verdict,
+    other: Verdict,
+) -> Verdict:
     """The judgement of two rules together."""
     order: tuple[Verdict, ...] = ("not-met", "cannot-be-judged", "met")
     return min(one, other, key=order.index)
@@ -209,7 +218,11 @@ def _figures(
     return GroupFigures(group, low, high, value, known, lost, found)
 
 
-def _widened(group: GroupFigures, lists: int, least: float) -> tuple[float, float]:
+def _widened(
+    group: GroupFigures,
+    lists: int,
+    least: float,
+) -> tuple[float, float]:
     """The interval of one of so many lists, such that all hold at once with 95 %."""
     wider = NormalDist().inv_cdf(1 - _TAIL / lists) / NORMAL_95
     middle, half = (group.low + group.high) / 2, (group.high - group.low) / 2

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 _MOST_NAMES = 5
 
 
-def leaving_words(counted: str, section: EvaluateSection) -> str:
+def leaving_words(
+    counted: str,
+    section: EvaluateSection,
+) -> str:
     """Numbers of an evaluation in words, for the owner.
 
     Args:
@@ -32,7 +35,10 @@ def leaving_words(counted: str, section: EvaluateSection) -> str:
     return words
 
 
-def split_table(part: PartFigures, task: Task) -> Told:
+def split_table(
+    part: PartFigures,
+    task: Task,
+) -> Told:
     """The table of a part's figures, the lowest and the gap above it."""
     heads = ("hospital" if part.name == HOSPITALS else part.name, "95 %", "around", "checked on")
     notes = (
@@ -49,7 +55,10 @@ def split_table(part: PartFigures, task: Task) -> Told:
     )
 
 
-def split_rows(part: PartFigures, task: Task) -> dict[str, str]:
+def split_rows(
+    part: PartFigures,
+    task: Task,
+) -> dict[str, str]:
     """Label and text of the lowest figure and the gap; a line where nothing can be compared."""
     title = _title(part, task)
     if part.spread is None:
@@ -61,7 +70,13 @@ def split_rows(part: PartFigures, task: Task) -> dict[str, str]:
     }
 
 
-def lowest_sentence(lowest: str, as_low: str, metric: str, low: float, high: float) -> str:
+def lowest_sentence(
+    lowest: str,
+    as_low: str,
+    metric: str,
+    low: float,
+    high: float,
+) -> str:
     """The lowest figure.
 
     >>> lowest_sentence("Ost", "", "AUC", 0.61, 0.74)
@@ -71,7 +86,10 @@ def lowest_sentence(lowest: str, as_low: str, metric: str, low: float, high: flo
     return f"Lowest is {lowest}{also}: the lowest {metric} lies between {low:.3f} and {high:.3f}."
 
 
-def gap_sentence(low: float, high: float) -> str:
+def gap_sentence(
+    low: float,
+    high: float,
+) -> str:
     """The distance of the highest from the lowest.
 
     >>> gap_sentence(0.0, 0.2)
@@ -90,13 +108,19 @@ def unknown_sentence(names: str) -> str:
     return f"Of {names} the noise leaves nothing to say: the figure may be lower there."
 
 
-def _title(part: PartFigures, task: Task) -> str:
+def _title(
+    part: PartFigures,
+    task: Task,
+) -> str:
     if part.name == HOSPITALS:
         return f"{task.metric} at each hospital"
     return f"{task.metric} by {part.name}"
 
 
-def _sentences(part: PartFigures, task: Task) -> list[str]:
+def _sentences(
+    part: PartFigures,
+    task: Task,
+) -> list[str]:
     spread = part.spread
     if spread is None:
         return ["Nothing can be compared: too few patients for the noise."]
@@ -106,18 +130,26 @@ def _sentences(part: PartFigures, task: Task) -> list[str]:
     return found
 
 
-def _lowest(spread: Spread, task: Task) -> str:
+def _lowest(
+    spread: Spread,
+    task: Task,
+) -> str:
     as_low = _names(spread.as_low)
     return lowest_sentence(spread.lowest, as_low, task.metric, spread.low, spread.high)
 
 
-def _names(names: tuple[str, ...]) -> str:
+def _names(
+    names: tuple[str, ...],
+) -> str:
     if len(names) <= _MOST_NAMES:
         return ", ".join(names)
     return f"{', '.join(names[:_MOST_NAMES])} and {len(names) - _MOST_NAMES} more"
 
 
-def _cells(group: GroupFigures, task: Task) -> tuple[str | None, ...]:
+def _cells(
+    group: GroupFigures,
+    task: Task,
+) -> tuple[str | None, ...]:
     if group.lost:
         return (group.group, "–", "–", "lost before the check")
     checked = dict(task.told(group.figures).rows).get("checked on")

@@ -31,7 +31,11 @@ Rule = Literal["mean", "median", "trimmed"]
 _LARGEST: Final = 1 << 62
 
 
-def combined(totals: Sequence[IntArray], sizes: Sequence[int], rule: Rule) -> IntArray:
+def combined(
+    totals: Sequence[IntArray],
+    sizes: Sequence[int],
+    rule: Rule,
+) -> IntArray:
     """One sum of all hospitals, int64[n], as the groups' sums speak for it: the robust mean of a
     hospital's contribution times the number of hospitals, rounded to the nearest.
 
@@ -59,7 +63,10 @@ def combined(totals: Sequence[IntArray], sizes: Sequence[int], rule: Rule) -> In
     return _nearest(kept.sum(axis=0) * whole, common * len(kept))
 
 
-def trimmed_away(groups: int, rule: Rule) -> int:
+def trimmed_away(
+    groups: int,
+    rule: Rule,
+) -> int:
     """Groups that are left out at either end of each number.
 
     Half of the groups but one or two for the median; a quarter, at least one, for the trimmed mean.
@@ -81,7 +88,12 @@ def trimmed_away(groups: int, rule: Rule) -> int:
     return max(1, groups // 4)
 
 
-def noise_factor(groups: int, rule: Rule, trials: int = 200_000, seed: int = 0) -> float:
+def noise_factor(
+    groups: int,
+    rule: Rule,
+    trials: int = 200_000,
+    seed: int = 0,
+) -> float:
     """Variance of the combined noise over that of the usual sum, for equal groups: by simulation.
 
     >>> round(noise_factor(3, "median"), 1), round(noise_factor(3, "mean"), 1)
@@ -92,7 +104,10 @@ def noise_factor(groups: int, rule: Rule, trials: int = 200_000, seed: int = 0) 
     return float(drawn[:, cut : groups - cut].mean(axis=1).var() * groups)
 
 
-def _nearest(values: IntArray, over: int) -> IntArray:
+def _nearest(
+    values: IntArray,
+    over: int,
+) -> IntArray:
     """Values over a whole number, rounded to the nearest, halves up; exact."""
     found: IntArray = (2 * values + over) // (2 * over)
     return found

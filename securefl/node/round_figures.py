@@ -43,7 +43,10 @@ class RoundFigures:
     figures: Any
 
 
-def round_figures(site: Site, plan: RoundPlan) -> tuple[RoundFigures, ...]:
+def round_figures(
+    site: Site,
+    plan: RoundPlan,
+) -> tuple[RoundFigures, ...]:
     """Figures of every model that is kept, from the first round on.
 
     Raises:
@@ -65,7 +68,11 @@ def round_figures(site: Site, plan: RoundPlan) -> tuple[RoundFigures, ...]:
     return tuple(found[after] for after in sorted(found))
 
 
-def _weights(plan: RoundPlan, number: int, file: Path) -> FloatArray | None:
+def _weights(
+    plan: RoundPlan,
+    number: int,
+    file: Path,
+) -> FloatArray | None:
     """The weights in what a round started from; None where the file is damaged."""
     length = plan.public_length(number)
     try:
@@ -77,6 +84,9 @@ def _weights(plan: RoundPlan, number: int, file: Path) -> FloatArray | None:
     return weights if np.isfinite(weights).all() else None
 
 
-def _rounds_before(plan: RoundPlan, number: int) -> int:
+def _rounds_before(
+    plan: RoundPlan,
+    number: int,
+) -> int:
     """Training rounds before a round."""
     return sum(isinstance(plan.step(n).stage, Train) for n in range(1, number))

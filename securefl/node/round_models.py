@@ -24,7 +24,12 @@ _FOLDER: Final = "round-models"
 MOST_BYTES: Final = 64 << 20
 
 
-def keep_round_model(site: Site, plan: RoundPlan, number: int, model: bytes | bytearray) -> None:
+def keep_round_model(
+    site: Site,
+    plan: RoundPlan,
+    number: int,
+    model: bytes | bytearray,
+) -> None:
     """Keep what a round started from, where it is a model. A full disk costs the figures and not the
     round.
     """
@@ -44,7 +49,10 @@ def is_kept(plan: RoundPlan) -> bool:
     return longest * 8 * plan.last_round <= MOST_BYTES
 
 
-def kept_round_models(site: Site, plan: RoundPlan) -> list[tuple[int, Path]]:
+def kept_round_models(
+    site: Site,
+    plan: RoundPlan,
+) -> list[tuple[int, Path]]:
     """Number of the round and file of each model that is kept."""
     folder = _folder(site, plan.digest)
     if not folder.is_dir():
@@ -54,5 +62,8 @@ def kept_round_models(site: Site, plan: RoundPlan) -> list[tuple[int, Path]]:
     return [(number, file) for number, file in numbered if 1 <= number <= plan.last_round]
 
 
-def _folder(site: Site, digest: str) -> Path:
+def _folder(
+    site: Site,
+    digest: str,
+) -> Path:
     return site.study_folder(digest) / _FOLDER

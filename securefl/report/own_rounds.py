@@ -36,7 +36,12 @@ class OwnRound:
     high: float | None = None
 
 
-def own_rounds_page(name: str, metric: str, rounds: Sequence[OwnRound], least: float) -> Page:
+def own_rounds_page(
+    name: str,
+    metric: str,
+    rounds: Sequence[OwnRound],
+    least: float,
+) -> Page:
     """The page of ``securefl site model rounds``.
 
     Args:
@@ -65,7 +70,11 @@ def own_rounds_page(name: str, metric: str, rounds: Sequence[OwnRound], least: f
     )
 
 
-def _figures(metric: str, rounds: Sequence[OwnRound], least: float) -> Section:
+def _figures(
+    metric: str,
+    rounds: Sequence[OwnRound],
+    least: float,
+) -> Section:
     chosen = list(rounds)
     if len(chosen) > _MOST_ROWS:
         step = -(-len(chosen) // _MOST_ROWS)
@@ -79,7 +88,11 @@ def _figures(metric: str, rounds: Sequence[OwnRound], least: float) -> Section:
     return section(f"{metric} of the common model on your own held-out patients, exactly", *parts)
 
 
-def _curve(metric: str, rounds: Sequence[OwnRound], least: float) -> Curves:
+def _curve(
+    metric: str,
+    rounds: Sequence[OwnRound],
+    least: float,
+) -> Curves:
     first, last = rounds[0].after, rounds[-1].after
     middle = (least + 1.0) / 2
     return Curves(
@@ -94,14 +107,20 @@ def _curve(metric: str, rounds: Sequence[OwnRound], least: float) -> Curves:
     )
 
 
-def _line(metric: str, rounds: Sequence[OwnRound]) -> Line:
+def _line(
+    metric: str,
+    rounds: Sequence[OwnRound],
+) -> Line:
     values = tuple(one.value for one in rounds)
     low = tuple(_end(one.low, one.value) for one in rounds)
     high = tuple(_end(one.high, one.value) for one in rounds)
     return Line(metric, values, low, high)
 
 
-def _end(end: float | None, value: float) -> float:
+def _end(
+    end: float | None,
+    value: float,
+) -> float:
     return value if end is None or math.isnan(end) else end
 
 

@@ -45,7 +45,11 @@ class GroupTerms:
     least: int
 
 
-def commitment(terms: GroupTerms, site: str, nonce: bytes) -> bytes:
+def commitment(
+    terms: GroupTerms,
+    site: str,
+    nonce: bytes,
+) -> bytes:
     """SHA-256 that binds a hospital to a nonce in this round.
 
     Raises:
@@ -56,7 +60,10 @@ def commitment(terms: GroupTerms, site: str, nonce: bytes) -> bytes:
     return hashlib.sha256(_framed(_COMMIT, terms, site.encode(), nonce)).digest()
 
 
-def groups_that_fit(hospitals: int, least: int) -> int:
+def groups_that_fit(
+    hospitals: int,
+    least: int,
+) -> int:
     """The most groups that so many hospitals make.
 
     Raises:
@@ -111,12 +118,19 @@ def draw_groups(
     return tuple(sorted(drawn))
 
 
-def _framed(label: bytes, terms: GroupTerms, *parts: bytes) -> bytes:
+def _framed(
+    label: bytes,
+    terms: GroupTerms,
+    *parts: bytes,
+) -> bytes:
     """The parts, each behind its length: no two lists of parts are the same bytes."""
     facts = (terms.study.encode(), terms.round.to_bytes(8), terms.least.to_bytes(8))
     return b"".join(len(part).to_bytes(8) + part for part in (label, *facts, *parts))
 
 
-def _entry(site: str, nonce: bytes) -> bytes:
+def _entry(
+    site: str,
+    nonce: bytes,
+) -> bytes:
     name = site.encode()
     return len(name).to_bytes(8) + name + nonce

@@ -51,7 +51,11 @@ class GroupedSum:
     factors: Mapping[str, float] | None = None
     round: int = 0
 
-    def __call__(self, release: Release, answers: Sequence[IntArray]) -> IntArray:
+    def __call__(
+        self,
+        release: Release,
+        answers: Sequence[IntArray],
+    ) -> IntArray:
         """The sum, int64[release.length]."""
         if release.kind != _UPDATE:
             return plain_sum(release, answers)
@@ -63,15 +67,26 @@ class GroupedSum:
         if self.rule == "mean":
             return plain_sum(release, list(sent.values()))
         groups = self._groups()
-        totals = [plain_sum(release, [sent[site] for site in group]) for group in groups]
-        return combined(totals, [len(group) for group in groups], self.rule)
+        totals, sizes = [], []
+        for group in groups:
+            answers_of_group = [sent[site] for site in group]
+            totals.append(plain_sum(release, answers_of_group))
+            sizes.append(len(group))
+        return combined(totals, sizes, self.rule)
 
-    def _sent(self, site: str, answer: IntArray, bits: int) -> IntArray:
+    def _sent(
+        self,
+        site: str,
+        answer: IntArray,
+        bits: int,
+    ) -> IntArray:
         factor = (self.factors or {}).get(site)
         if factor is None:
             return answer
         largest = largest_value(bits)
-        return np.clip(np.rint(answer * factor), -largest, largest).astype(np.int64)
+        scaled = np.rint(answer * factor)
+        found: IntArray = np.clip(scaled, -largest, largest).astype(np.int64)
+        return found
 
     def _groups(self) -> tuple[tuple[str, ...], ...]:
         terms = GroupTerms("simulation", self.round, self.least)
@@ -92,12 +107,13 @@ def with_flipped_labels(
     Raises:
         UsageError: the study's label is no yes or no.
     """
-    return [
-        replace(one, rows=Rows(_flipped(one.rows.train), one.rows.held_out))
-        if one.site in sites
-        else one
-        for one in hospitals
-    ]
+    found = []
+    for one in hospitals:
+        rows = one.rows
+        if one.site in sites:
+            rows = Rows(_flipped(rows.train), rows.held_out)
+        found.append(replace(one, rows=rows))
+    return found
 
 
 def _flipped(rows: Prepared) -> Prepared:

@@ -113,7 +113,10 @@ class EvaluateResult(Result):
         """The same in words."""
         return self.task.told(self.evaluation)
 
-    def verdict(self, quality: Quality) -> Verdict:
+    def verdict(
+        self,
+        quality: Quality,
+    ) -> Verdict:
         """The study's quality rule, judged on these figures: on all patients', and on the lowest
         hospital's where the rule asks for it.
         """
@@ -211,7 +214,10 @@ class Evaluate(Stage):
         """See :class:`Stage`."""
         return f"check with noise {decimal_text(self.section.noise_multiplier)}"
 
-    def faults(self, accountant: Accountant) -> Iterator[Finding]:
+    def faults(
+        self,
+        accountant: Accountant,
+    ) -> Iterator[Finding]:
         """See :class:`Stage`."""
         s, delta = self.section, self.study.privacy.delta
         if not self.study.data.holdout:
@@ -251,26 +257,46 @@ class Evaluate(Stage):
         """Size of the model that is checked."""
         return self.family.parameters
 
-    def start(self, earlier: Sequence[Result]) -> EvaluateState:
+    def start(
+        self,
+        earlier: Sequence[Result],
+    ) -> EvaluateState:
         """See :class:`Stage`."""
         return EvaluateState(newest_model(earlier))
 
-    def broadcast(self, state: EvaluateState) -> FloatArray:
+    def broadcast(
+        self,
+        state: EvaluateState,
+    ) -> FloatArray:
         """The model that is checked."""
         return state.model
 
-    def local(self, study: Study, site: str, rows: Rows, draws: Draws) -> _Local:
+    def local(
+        self,
+        study: Study,
+        site: str,
+        rows: Rows,
+        draws: Draws,
+    ) -> _Local:
         """See :class:`Stage`."""
         held_out = rows.held_out.one_row_each(study.privacy.unit)
         return _Local(self, study, site, held_out, draws)
 
-    def absorb(self, state: EvaluateState, total: IntArray, contributors: int) -> EvaluateState:
+    def absorb(
+        self,
+        state: EvaluateState,
+        total: IntArray,
+        contributors: int,
+    ) -> EvaluateState:
         """See :class:`Stage`; raises where the study's rule ends it here."""
         found = self.read(total, contributors)
         self._go_on(found)
         return EvaluateState(state.model, found)
 
-    def _go_on(self, found: EvaluateResult) -> None:
+    def _go_on(
+        self,
+        found: EvaluateResult,
+    ) -> None:
         """End the study before further evaluations where its rule withholds this model.
 
         Raises:
@@ -290,7 +316,11 @@ class Evaluate(Stage):
                 next_step="The model is given to nobody. What was charged stays charged.",
             )
 
-    def read(self, total: IntArray, contributors: int) -> EvaluateResult:
+    def read(
+        self,
+        total: IntArray,
+        contributors: int,
+    ) -> EvaluateResult:
         """The result of an opened sum of so many hospitals.
 
         Raises:
@@ -304,13 +334,19 @@ class Evaluate(Stage):
         noises = evaluation_noises(self.study, self.section, contributors)
         return EvaluateResult(total, noises, self.section, self.task, contributors, layout)
 
-    def result(self, state: EvaluateState) -> EvaluateResult:
+    def result(
+        self,
+        state: EvaluateState,
+    ) -> EvaluateResult:
         """See :class:`Stage`."""
         if state.released is None:
             raise LookupError("the evaluation was not released yet")
         return state.released
 
-    def recalled(self, record: Mapping[str, Any]) -> EvaluateResult | None:
+    def recalled(
+        self,
+        record: Mapping[str, Any],
+    ) -> EvaluateResult | None:
         """See :class:`Stage`; the record is all there is where nothing was split."""
         if not self.section.is_split:
             return None
@@ -333,7 +369,10 @@ class Evaluate(Stage):
         return task_of(self.study.data)
 
 
-def _other_length(total: IntArray, due: int) -> RoundError:
+def _other_length(
+    total: IntArray,
+    due: int,
+) -> RoundError:
     return RoundError(
         f"the evaluation sum has shape {list(total.shape)}; {due} values are due.",
         whose="the coordinator",
