@@ -7,8 +7,8 @@ lies between two sums of groups that are sound; so does the trimmed mean that le
 end. Both are post-processing of noised sums, so they cost no privacy.
 
 What they cost is noise: each hospital adds its full noise, whatever its group, so the mean of all
-sums would carry no more than one sum of all. A median of few numbers is noisier than their mean:
-:func:`noise_factor`.
+sums would carry no more than one sum of all. A median of few numbers is noisier than their mean: the
+variance is 1.35 times as large for three, 1.43 times for five.
 """
 
 from __future__ import annotations
@@ -86,22 +86,6 @@ def trimmed_away(
     if rule == "median":
         return (groups - 1) // 2
     return max(1, groups // 4)
-
-
-def noise_factor(
-    groups: int,
-    rule: Rule,
-    trials: int = 200_000,
-    seed: int = 0,
-) -> float:
-    """Variance of the combined noise over that of the usual sum, for equal groups: by simulation.
-
-    >>> round(noise_factor(3, "median"), 1), round(noise_factor(3, "mean"), 1)
-    (1.3, 1.0)
-    """
-    drawn = np.sort(np.random.default_rng(seed).normal(size=(trials, groups)), axis=1)
-    cut = trimmed_away(groups, rule)
-    return float(drawn[:, cut : groups - cut].mean(axis=1).var() * groups)
 
 
 def _nearest(

@@ -15,6 +15,7 @@ import numpy as np
 from securefl.errors import UsageError
 from securefl.learning.robust_sums import combined
 from securefl.learning.stages.stage import Rows
+from securefl.privacy.mechanisms import SubsampledGaussian
 from securefl.secagg.group_draw import GroupTerms, commitment, draw_groups
 from securefl.simulation.trial import VirtualHospital, plain_sum
 from securefl.study.wire import largest_value
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from securefl.learning.robust_sums import Rule
     from securefl.learning.stages.release import Release
     from securefl.types import IntArray
-
-#: Kind of the releases that are summed by groups.
-_UPDATE = "update"
 
 
 @dataclass
@@ -57,7 +55,7 @@ class GroupedSum:
         answers: Sequence[IntArray],
     ) -> IntArray:
         """The sum, int64[release.length]."""
-        if release.kind != _UPDATE:
+        if not isinstance(release.mechanism, SubsampledGaussian):
             return plain_sum(release, answers)
         self.round += 1
         sent = {
