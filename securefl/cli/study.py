@@ -13,6 +13,7 @@ from securefl.cli.screen import card_options, json_option, say, say_quoted, writ
 from securefl.cli.study_archive import archive
 from securefl.cli.study_attach import attach
 from securefl.cli.study_design import study_design
+from securefl.cli.study_dossier import dossier
 from securefl.cli.study_file import check, plan
 from securefl.cli.study_folder import folder_hint, open_lab, open_study, researcher_option
 from securefl.cli.study_questions import answer, questions
@@ -270,6 +271,7 @@ def status(name: str, json_file: str | None, folder: str | None) -> None:
 for _command in (
     check,
     study_design,
+    dossier,
     plan,
     simulate,
     questions,

@@ -106,6 +106,12 @@ def _value(value: Value) -> str:
 
 
 @_drawn.register
+def _(block: pages.Notice, level: int) -> str:
+    parts = [f"**{_said(block.heading)}**", *(_drawn(b, level) for b in block.blocks)]
+    return "\n\n".join(parts)
+
+
+@_drawn.register
 def _(block: pages.Section, level: int) -> str:
     parts = [f"{'#' * level} {_line(block.heading)}"]
     return "\n\n".join([*parts, *(_drawn(b, level + 1) for b in block.blocks)])

@@ -50,6 +50,12 @@ from securefl.report.compared_models import comparison_page
 from securefl.report.data_sets import data_sets_page
 from securefl.report.design import design_page
 from securefl.report.design_what_if import what_if_page
+from securefl.report.dossier_agreement import data_use_agreement
+from securefl.report.dossier_ethics import ethics_summary
+from securefl.report.dossier_impact import impact_assessment
+from securefl.report.dossier_parts import DossierFacts
+from securefl.report.dossier_patients import patient_information
+from securefl.report.dossier_record import processing_record
 from securefl.report.errors import error_page
 from securefl.report.isolation import Isolation
 from securefl.report.own_model import own_model_page
@@ -494,6 +500,8 @@ def simulation(*, swept=True):
 
 
 PROTOCOL = parse_protocol(protocol_text())
+DOSSIER = DossierFacts(STUDY, DIGEST, plan_study(STUDY, CHARGES))
+DOSSIER_OF_A_PROTOCOL = DossierFacts(PROTOCOL, None, plan_study(PROTOCOL, charges_of(PROTOCOL)))
 
 
 def statistics():
@@ -572,6 +580,12 @@ _BUILDERS = {
     "protocol": lambda: study_page(PROTOCOL),
     "plan": lambda: plan_page(plan_study(STUDY, CHARGES, ["line 3: another epsilon"])),
     "plan-of-a-protocol": lambda: plan_page(plan_study(PROTOCOL, charges_of(PROTOCOL))),
+    "impact-assessment": lambda: impact_assessment(DOSSIER),
+    "impact-assessment-of-a-protocol": lambda: impact_assessment(DOSSIER_OF_A_PROTOCOL),
+    "processing-record": lambda: processing_record(DOSSIER),
+    "ethics-summary": lambda: ethics_summary(DOSSIER),
+    "data-use-agreement": lambda: data_use_agreement(DOSSIER),
+    "patient-information": lambda: patient_information(DOSSIER),
     "rounds": rounds,
     "round": lambda: rounds(failed=False),
     "outcome": outcome,
