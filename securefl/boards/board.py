@@ -118,6 +118,11 @@ class CarriedBoard:
             nullcontext() if carrier.many_at_a_time else ONE_AT_A_TIME
         )
 
+    @property
+    def carrier(self) -> Carrier:
+        """What keeps the objects; for checks of the place alone."""
+        return self._carrier
+
     def post(self, path: str, data: bytes | bytearray) -> None:
         """See :meth:`Board.post`."""
         self._write(path, lambda file: file.write(data))

@@ -62,6 +62,26 @@ class Carrier(ABC):
         """Folders, among those ``wanted``, in which this user can write nothing."""
         return []
 
+    def written_at(self, path: str) -> float | None:  # noqa: ARG002 - most cannot tell
+        """Seconds since 1970 at which the place says that the object was written; None: unsaid."""
+        return None
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Make the object where nothing lies at the path; whether that was so.
+
+        Raises:
+            NotImplementedError: the place has no such write.
+        """
+        raise NotImplementedError
+
+
+def exclusive(carrier: Carrier, path: str, data: bytes) -> bool | None:
+    """:meth:`Carrier.create`; None where the place has no such write."""
+    try:
+        return carrier.create(path, data)
+    except NotImplementedError:
+        return None
+
 
 #: Makers of carriers by URL scheme; every other scheme is fsspec's.
 CARRIERS: Registry[Callable[[str], Carrier]] = Registry(

@@ -53,3 +53,11 @@ class FolderCarrier(Carrier):
     def shut(self, wanted: Callable[[str], bool]) -> list[str]:
         """See :class:`Carrier`."""
         return self._folder.shut(wanted)
+
+    def written_at(self, path: str) -> float | None:
+        """See :class:`Carrier`."""
+        return self._folder.stat(path.split("/")).st_mtime
+
+    def create(self, path: str, data: bytes) -> bool:
+        """See :class:`Carrier`."""
+        return self._folder.create(path.split("/"), data)

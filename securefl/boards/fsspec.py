@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import secrets
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import fsspec
@@ -35,6 +36,8 @@ _CHANGES: Final = (
     "updated",
     "created",
 )
+#: What they call the time at which an object was written.
+_WRITTEN: Final = ("LastModified", "last_modified", "mtime", "modified", "updated", "created")
 
 
 class FsspecCarrier(Carrier):
@@ -137,6 +140,30 @@ class FsspecCarrier(Carrier):
         self._fs.invalidate_cache()
         found = [str(path).rstrip("/") for path in self._fs.ls(target, detail=False)]
         return [path.rsplit("/", 1)[-1] for path in found if path != target]
+
+    def written_at(self, path: str) -> float | None:
+        """See :class:`Carrier`."""
+        self._fs.invalidate_cache()
+        info = self._fs.info(self._full(path))
+        times = (info[name] for name in _WRITTEN if info.get(name))
+        for told in times:
+            if isinstance(told, datetime):
+                return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
+            if isinstance(told, int | float):
+                return float(told)
+        return None
+
+    def create(self, path: str, data: bytes) -> bool:
+        """See :class:`Carrier`. Of the object stores, those whose package knows the mode."""
+        if not self._upload_is_whole:
+            raise NotImplementedError
+        try:
+            self._fs.pipe_file(self._full(path), data, mode="create")
+        except FileExistsError:
+            return False
+        except TypeError:  # an older package
+            raise NotImplementedError from None
+        return True
 
     def erase(self, path: str) -> None:
         """See :class:`Carrier`."""

@@ -72,3 +72,11 @@ class MemoryCarrier(Carrier):
             return self._objects[path]
         except KeyError:
             raise FileNotFoundError(path) from None
+
+    def create(self, path: str, data: bytes) -> bool:
+        """See :class:`Carrier`."""
+        with _LOCK:
+            if path in self._objects:
+                return False
+            self._objects[path] = (next(_WRITES), data)
+        return True

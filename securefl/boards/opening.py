@@ -12,11 +12,10 @@ from securefl.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from securefl.boards.board import Board
     from securefl.boards.carrier import Carrier
 
 
-def open_board(url: str, marker: str | None = None) -> Board:
+def open_board(url: str, marker: str | None = None) -> CarriedBoard:
     """The board at ``url``.
 
     Args:

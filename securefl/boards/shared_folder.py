@@ -121,6 +121,17 @@ class SharedFolder:
         finally:
             os.close(fd)
 
+    def create(self, names: Sequence[str], data: bytes) -> bool:
+        """Make a file where nothing has its name; whether that was so."""
+        with self._parent(names, make=True) as folder:
+            try:
+                fd = os.open(names[-1], _NEW | os.O_CLOEXEC, 0o660, dir_fd=folder)
+            except FileExistsError:
+                return False
+            with os.fdopen(fd, "wb") as file:
+                file.write(data)
+        return True
+
     def remove(self, names: Sequence[str]) -> None:
         """Remove what lies there, a link itself and not what it names.
 

@@ -70,6 +70,11 @@ _COMMANDS = {
         "doctor",
         "Check this machine: versions, encryption, store, clock, keys.",
     ),
+    "store": (
+        "securefl.cli.store",
+        "store",
+        "Try a store, and print the rule by which its operator keeps parties apart.",
+    ),
     "completion": (
         "securefl.cli.completion",
         "completion",

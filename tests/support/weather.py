@@ -117,13 +117,14 @@ class Weather:
         dead: whose process was killed and not started again.
         struck: the faults that did.
         written: path → every text that a party meant to write there.
+        by_role: role → paths that it wrote.
         wall: role → seconds by which its wall clock is off.
     """
 
     def __init__(self, faults=(), counts=None):
         self.role, self.turns, self.home = COORDINATOR, 0, ""
         self.counts, self.dead, self.struck = Counter(), set(), []
-        self.written, self.wall = {}, Counter()
+        self.written, self.wall, self.by_role = {}, Counter(), {}
         self._plan = {}
         for fault in faults:
             place = int(fault.at * counts[fault.role, fault.act])
@@ -226,6 +227,7 @@ class FaultyCarrier(Carrier):
         data = file.getvalue()
         what = weather.strike("write")
         weather.written.setdefault(path, set()).add(data)
+        weather.by_role.setdefault(weather.role, set()).add(path)
         put = functools.partial(self._put, path, data)
         if what == "error":
             raise _unreachable()

@@ -1,0 +1,126 @@
+"""``securefl store``: what a store keeps, what it lets a party do, and the rule for its operator."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from securefl.cli.screen import json_option, say, write_json
+from securefl.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from securefl.party.folder import PartyFolder
+
+
+@click.group()
+def store() -> None:
+    """Try a store, and print the rule by which its operator keeps parties apart."""
+
+
+@store.command()
+@click.argument("url", required=False)
+@click.option(
+    "--folder",
+    metavar="DIR",
+    help="A party's folder: its store is tried, and the places of its partners.",
+)
+@json_option
+def check(url: str | None, folder: str | None, json_file: str | None) -> None:
+    """Try to break a store with this party's rights.
+
+    Objects of random names are written, replaced and removed: how long that takes, whether news is
+    seen at once, whether the store's clock is right, whether it can refuse a second object of one
+    name, and whether this party can write where another one should alone. Nothing that lies there is
+    touched. Without URL it is the store of the party's folder.
+
+    Exit codes: 0 nothing FAILED, 10 the store cannot be used.
+    """
+    from securefl.boards.opening import open_board
+    from securefl.boards.store_check import check_store
+    from securefl.boards.url import usable_url
+
+    party = _party(folder, needed=url is None)
+    others = () if party is None else _places_of_others(party)
+    if url is None and party is not None:
+        url = party.settings.store
+    board = open_board(usable_url(url or ""))
+    found = check_store(board, others)
+    rows = [{"check": f.check, "result": f.result, "detail": f.detail} for f in found]
+    if json_file:
+        write_json({"store": board.url, "checks": rows}, json_file)
+    if json_file != "-":
+        for row in rows:
+            say(f"{row['result']:<7} {row['check']}: {row['detail']}")
+    if any(row["result"] == "FAILED" for row in rows):
+        sys.exit(int(ExitCode.STORE))
+
+
+@store.command()
+@click.argument("url", required=False)
+@click.option("--folder", metavar="DIR", help="The party's folder; else the current one.")
+@click.option(
+    "--user",
+    metavar="NAME",
+    help="The party's account at the store; else the party's name in lower case.",
+)
+@json_option
+def policy(url: str | None, folder: str | None, user: str | None, json_file: str | None) -> None:
+    """Print the rule of a party: it writes its own places in the store alone.
+
+    For S3 it is a policy of the party's key, for WebDAV a section of Apache's configuration, for
+    SFTP and a folder the commands that make its sticky bit hold. Give it to whoever operates the
+    store, then try it with `securefl store check`. With --json the places stand in it, too.
+    """
+    from securefl.party.store_rules import rule_of, written_by
+
+    party = _party(folder, needed=True)
+    if party is None:
+        raise _no_folder()
+    role, name = party.settings.role, party.name
+    where = url or party.settings.store
+    try:
+        rule = rule_of(where, role, name, user or name.lower())
+    except UsageError:
+        if not json_file:
+            raise
+        rule = ""
+    if json_file:
+        places = list(written_by(role, name))
+        write_json(
+            {"party": name, "role": role, "store": where, "writes": places, "rule": rule},
+            json_file,
+        )
+    if rule and json_file != "-":
+        click.echo(rule)
+
+
+def _party(folder: str | None, *, needed: bool) -> PartyFolder | None:
+    """The party whose folder was named, or in which this runs; None where it is none."""
+    from securefl.party.folder import FILE_NAMES, PartyFolder, find_folder
+
+    here = find_folder(folder, "SECUREFL_SITE").resolve()
+    for role, file in FILE_NAMES.items():
+        if (here / file).exists():
+            return PartyFolder.open(here, role)
+    if needed or folder is not None:
+        raise _no_folder()
+    return None
+
+
+def _no_folder() -> UsageError:
+    return UsageError(
+        "This is no party's folder.",
+        next_step=(
+            "Go to a hospital's, a researcher's or an aggregator's folder, or name it with --folder."
+        ),
+    )
+
+
+def _places_of_others(party: PartyFolder) -> tuple[str, ...]:
+    """Folders in which a partner of this party writes alone."""
+    from securefl.datasite.address import site_email
+
+    names = sorted(card.name for card in party.book.cards().values() if card.role != "aggregator")
+    return tuple(f"datasites/{site_email(name)}" for name in names[:1])
