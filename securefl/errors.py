@@ -143,6 +143,25 @@ class RoundError(SecureFLError):
     exit_code = ExitCode.ROUND_FAILED
 
 
+class LeftOutError(RoundError):
+    """Round that goes on without this hospital.
+
+    Args:
+        round: its number.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        round: int,  # noqa: A002 - the word of every message
+        whose: str = "",
+        next_step: str = "",
+    ) -> None:
+        super().__init__(what, whose=whose, next_step=next_step)
+        self.round = round
+
+
 class EndedError(RoundError):
     """End of another party's part, so that the study is over here too.
 

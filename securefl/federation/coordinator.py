@@ -128,9 +128,10 @@ class Coordinator:
         self._plan, self._me, self._exchange, self._cipher = plan, identity, exchange, cipher
         self._memory = memory
         self._rounds = round_strategy_of(plan)
-        #: Who is still in the study; nobody comes back.
+        #: Who is in the next round.
         self._cohort = plan.study.cohort
-        #: Hospital → nonce of the run of its agent that said that it is ready; empty before.
+        #: Hospital → nonce of the run of its agent that said that it is ready; empty before. Whoever
+        #: was lost comes back as the same run.
         self._instances: Mapping[str, str] = {}
 
     def assemble(self, seconds: float) -> None:
@@ -198,7 +199,8 @@ class Coordinator:
         transcript = self._transcript(record, context.cohort, done.last_transcript)
         done.transcripts.append(transcript)
         done.records.append(record)
-        self._instances = dict(zip(context.cohort, context.instances, strict=True))
+        announced = dict(zip(context.cohort, context.instances, strict=True))
+        self._instances = {**self._instances, **announced}
         return context
 
     def _tell(
@@ -298,20 +300,17 @@ class Coordinator:
         )
         if not names:
             return b""
-        runs = dict(
-            zip(
-                facts.cohort,
-                facts.instances,
-                strict=True,
-            )
-        )
+        runs = {
+            **self._instances,
+            **dict(zip(facts.cohort, facts.instances, strict=True)),
+        }
         return show_opening(
             self._plan,
             facts.round,
             self._rounds.round_digest(facts),
             secret=secret,
             total_sha256=total_sha256(opened.values),
-            readers={site: runs[site] for site in names},
+            readers={site: runs[site] for site in names if site in runs},
             sign=self._me.sign,
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from securefl.federation.checked_round import Broadcast
     from securefl.federation.full_round import FullRound
@@ -99,6 +99,14 @@ class Exchange(Protocol):
 
     def gone(self) -> frozenset[str]:
         """Hospitals that said that they ended their part."""
+
+    def back(self, facts: RoundContext, contributors: Collection[str]) -> frozenset[str]:
+        """Hospitals that were lost and say that they come back, with the runs of their agents.
+
+        Args:
+            facts: of the round that is over.
+            contributors: whose sum it was.
+        """
 
     def leave(self, number: int, transcript: bytes) -> None:
         """Leave the signed transcript of a round that is over where every participant finds it.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from securefl.errors import UsageError
 from securefl.federation.evidence import Recomputed, missing_error, present, reading
 from securefl.federation.full_round import FullRound
 from securefl.federation.opened_sum import OpenedSum
@@ -74,6 +75,7 @@ class FullCohort:
 
     def check_place(
         self,
+        number: int,
         name: str,
         cohort: tuple[str, ...],
         before: tuple[str, ...],
@@ -133,6 +135,20 @@ class FullCohort:
     ) -> AbstractContextManager[StreamedSum]:
         """See :class:`RoundStrategy`."""
         return full_sum(self._plan, context, board)
+
+    def missed_sum(
+        self,
+        context: RoundContext,  # noqa: ARG002 - the interface
+        board: Board,  # noqa: ARG002 - the interface
+    ) -> AbstractContextManager[tuple[tuple[str, ...], StreamedSum]]:
+        """Refused: nobody misses a round here.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(
+            "In this study no round goes on without a hospital.", next_step="Follow its rounds."
+        )
 
     # --- the coordinator
 

@@ -10,7 +10,7 @@ from securefl.federation.timeouts import timeout_error
 from securefl.secagg.survivor_contribution import head_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from securefl.federation.aggregator import Aggregator
     from securefl.federation.checked_round import Broadcast
@@ -112,6 +112,10 @@ class LocalExchange:
 
     def gone(self) -> frozenset[str]:
         """See :class:`Exchange`."""
+        return frozenset()
+
+    def back(self, facts: RoundContext, contributors: Collection[str]) -> frozenset[str]:  # noqa: ARG002 - the interface
+        """See :class:`Exchange`. In one process nobody is lost by chance."""
         return frozenset()
 
     def leave(self, number: int, transcript: bytes) -> None:

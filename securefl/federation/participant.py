@@ -7,7 +7,8 @@ makes a contribution durable before its mask is used (rule 6).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TypeVar
 
 from securefl.errors import NotApprovedError, RoundError, TwoCopiesError, UsageError
 from securefl.federation.checked_round import AnnouncedRound
@@ -42,6 +43,9 @@ KeptT_co = TypeVar(
     bound="Kept",
     covariant=True,
 )
+
+
+_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Trainer(Protocol):
@@ -185,6 +189,7 @@ class Participant:
         self,
         announced: AnnouncedRound,
         gone: frozenset[str] = frozenset(),
+        back: Mapping[str, str] = _NOBODY,
     ) -> RoundContext:
         """Return the facts of an announced round, if it is the next of this study.
 
@@ -193,6 +198,7 @@ class Participant:
         Args:
             announced: the round.
             gone: hospitals that signed that they ended their part.
+            back: hospital → the run of its agent, of those that signed that they come back.
 
         Raises:
             BrokenRuleError: it does not follow from the rounds before: other weights, or a hospital
@@ -215,16 +221,20 @@ class Participant:
         )
         self._check_nobody_dropped(said, gone)
         self._strategy.check_place(
+            number,
             self.name,
             said.cohort,
             before,
         )
         expected = (plan.kind(number), plan.length(number), plan.public_length(number))
         first = number == 1 and said.cohort != plan.study.cohort
+        newcomers = {site for site, nonce in said.by_site.items() if back.get(site) == nonce} - set(
+            before
+        )
         if (
             (said.kind, said.length, said.parameters) != expected
             or first
-            or not self._strategy.allows(said.cohort, before)
+            or not self._strategy.allows(said.cohort, (*before, *newcomers))
         ):
             raise RoundError(
                 "The announced round is not the one that the study describes.",
@@ -347,6 +357,7 @@ class Participant:
         self,
         checked: CheckedRound,
         gone: frozenset[str] = frozenset(),
+        back: Mapping[str, str] = _NOBODY,
     ) -> tuple[Accepted, bytes]:
         """Take the announced round for the next one.
 
@@ -357,7 +368,7 @@ class Participant:
             RoundError: as :meth:`check`.
             MessageError: the model is not the one announced, or not sealed to this hospital.
         """
-        facts = self.check(checked.announced, gone)
+        facts = self.check(checked.announced, gone, back)
         model = checked.open_model(self._keys.identity)
         if self._spoiled:
             raise RoundError(
@@ -367,7 +378,7 @@ class Participant:
                 next_step="The study ends here; its budget stays charged.",
             )
         self._spoiled = True
-        self._instances = checked.said.by_site
+        self._instances |= checked.said.by_site
         return Accepted(facts, checked.public), model
 
     def restore(self, accepted: Accepted, kept: Kept) -> None:
@@ -378,8 +389,21 @@ class Participant:
             kept: its contribution, which is durable.
         """
         facts = accepted.facts
-        self._instances = dict(zip(facts.cohort, facts.instances, strict=True))
+        self._instances |= dict(zip(facts.cohort, facts.instances, strict=True))
         self._contributed(accepted, kept)
+
+    def miss(self, number: int) -> None:
+        """Go on after a round that the others opened without this hospital: it says nothing in it.
+
+        What it contributed to that round, if anything, stays masked: its own seed is given to
+        nobody.
+
+        Args:
+            number: of the round.
+        """
+        self.done, self._spoiled = number, False
+        self.cohort = self.plan.study.cohort
+        self.last, self.later = None, None
 
     def contribute(
         self,

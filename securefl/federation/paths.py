@@ -83,6 +83,16 @@ def ready(digest: str, site: str) -> str:
     return f"{ready_folder(digest)}/{site}"
 
 
+def return_folder(digest: str) -> str:
+    """The folder of hospitals' words that they come back."""
+    return f"{study_root(digest)}/returns"
+
+
+def returns(digest: str, site: str) -> str:
+    """One hospital's signed word that it goes on after a round without it."""
+    return f"{return_folder(digest)}/{site}"
+
+
 def extract(digest: str, site: str) -> str:
     """The extract of one hospital's audit, sealed to the researcher."""
     return f"{study_root(digest)}/extracts/{site}"

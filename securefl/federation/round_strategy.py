@@ -109,6 +109,7 @@ class RoundStrategy(Protocol):
 
     def check_place(
         self,
+        number: int,
         name: str,
         cohort: tuple[str, ...],
         before: tuple[str, ...],
@@ -116,14 +117,14 @@ class RoundStrategy(Protocol):
         """Refuse a round to which the others go on without hospital ``name``.
 
         Raises:
-            RoundError: they do.
+            LeftOutError: they do.
         """
 
     def check_in_time(self, board: Board, announced: AnnouncedRound) -> None:
         """Refuse a round that is too far for a contribution: nothing is trained for it.
 
         Raises:
-            RoundError: it is.
+            LeftOutError: it is.
             StoreError: the store is away; call again.
         """
 
@@ -218,6 +219,20 @@ class RoundStrategy(Protocol):
 
         Raises:
             RoundError: something is not there.
+            MessageError: naming whose frame or shares are refused.
+        """
+
+    def missed_sum(
+        self,
+        context: RoundContext,
+        board: Board,
+    ) -> AbstractContextManager[tuple[tuple[str, ...], StreamedSum]]:
+        """Open the sum of a round that went on without the one who reads it, and whose it is.
+
+        Everything in it is signed by the coordinator and by those whose sum it is.
+
+        Raises:
+            RoundError: something is not there, or not as it was signed.
             MessageError: naming whose frame or shares are refused.
         """
 

@@ -91,10 +91,13 @@ def readers_of(
 ) -> tuple[str, ...]:
     """Hospitals that a round's opening is shown to.
 
-    Those in its sum. Nothing follows from the last round's total but the result, so that one is for
-    the study's recipients among them.
+    Those in its sum, and where a study goes on after a loss whoever may come back and must verify
+    what it missed. Nothing follows from the last round's total but the result, so that one is for
+    the study's recipients in its sum.
     """
     found = sorted(contributors)
+    if contributors and number < plan.last_round and plan.study.schedule.on_dropout == "continue":
+        return plan.study.cohort
     if number == plan.last_round:
         found = [site for site in found if site in recipients(plan.study)]
     return tuple(found)

@@ -11,13 +11,14 @@ from securefl.errors import RoundError, StoreError
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.exchange import Waiting
 from securefl.federation.readiness import all_ready
+from securefl.federation.returning import returned
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.status_board import departures, ended, ending_departure, first_departure
 from securefl.federation.study_board import StudyBoard
 from securefl.federation.timeouts import timeout_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from securefl.boards.board import Board
     from securefl.federation.checked_round import Broadcast
@@ -68,6 +69,8 @@ class StoreExchange:
         self._board, self._plan, self._warn, self._waiting = board, plan, warn, waiting
         self._to_leave: dict[int, bytes] = {}
         self._told: set[str] = set()
+        #: Hospital → the last round that was announced to it and opened without it.
+        self._lost: dict[str, int] = {}
 
     def assemble(
         self,
@@ -255,6 +258,21 @@ class StoreExchange:
         return self._persist(lambda: frozenset(departures(self._board, self._plan))) - {
             self._plan.study.aggregator.name
         }
+
+    def back(self, facts: RoundContext, contributors: Collection[str]) -> frozenset[str]:
+        """See :class:`Exchange`. A word from before a hospital was lost again is none."""
+        for site in set(facts.cohort) - set(contributors):
+            self._lost[site] = facts.round
+        for site in contributors:
+            self._lost.pop(site, None)
+        if not self._lost:
+            return frozenset()
+        said = self._persist(lambda: returned(self._board, self._plan))
+        return frozenset(
+            site
+            for site, number in self._lost.items()
+            if site in said and said[site].round >= number
+        )
 
     def leave(self, number: int, transcript: bytes) -> None:
         """See :class:`Exchange`. One that the store does not take is left with the next."""

@@ -92,6 +92,14 @@ class StudyBoard:
         """Names under which an end of a part lies."""
         return self.board.names(paths.status_folder(self.digest))
 
+    def returns(self, site: str) -> Slot:
+        """One hospital's signed word that it comes back."""
+        return Slot(self.board, paths.returns(self.digest, site), MAX_SMALL)
+
+    def with_return(self) -> list[str]:
+        """Names under which such a word lies."""
+        return self.board.names(paths.return_folder(self.digest))
+
     def extract(self, site: str) -> Slot:
         """The extract of one hospital's audit, sealed to the researcher."""
         return Slot(self.board, paths.extract(self.digest, site), MAX_EXTRACT)

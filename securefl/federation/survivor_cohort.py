@@ -1,21 +1,21 @@
 """Round that survives losses: opened over all that came by the deadline.
 
-Signed by them, unmasked by them. Nobody comes back.
+Signed by them, unmasked by them. Who was lost comes back in a later round, if it says so.
 """
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from securefl.errors import MessageError, RoundError, UsageError
+from securefl.errors import LeftOutError, MessageError, RoundError, UsageError
 from securefl.federation.evidence import Recomputed, missing_error, present, reading
 from securefl.federation.opened_sum import OpenedSum
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_plan import card_of
-from securefl.federation.streamed_sum import survivors_sum
+from securefl.federation.streamed_sum import StreamedSum, survivors_sum
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.federation.unmasking_stage import UnmaskingStage
 from securefl.secagg.envelope import write_frame
@@ -26,7 +26,7 @@ from securefl.secagg.survivor_contribution import head_bytes, spool_contribution
 from securefl.secagg.survivors import read_proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.round_strategy import Kept
     from securefl.federation.run_memory import OpeningMemory
-    from securefl.federation.streamed_sum import StreamedSum
     from securefl.federation.unmasking_stage import RecordKeeper
     from securefl.secagg.cipher import RoundKeys, SumCipher
     from securefl.secagg.publickey import PublicKey
@@ -101,14 +100,16 @@ class SurvivorCohort:
 
     def check_place(
         self,
+        number: int,
         name: str,
         cohort: tuple[str, ...],
         before: tuple[str, ...],
     ) -> None:
         """See :class:`RoundStrategy`."""
         if name in before and name not in cohort:
-            raise RoundError(
+            raise LeftOutError(
                 "The others go on without this hospital.",
+                round=number,
                 whose="this hospital",
                 next_step=_CHARGED,
             )
@@ -128,8 +129,9 @@ class SurvivorCohort:
             read_proposal(proposal, terms, coordinator.name, coordinator)
         except MessageError:
             return
-        raise RoundError(
+        raise LeftOutError(
             "The others go on without this hospital: it was not there in time.",
+            round=announced.said.round,
             whose="this hospital",
             next_step=_CHARGED,
         )
@@ -229,6 +231,23 @@ class SurvivorCohort:
             raise UsageError("This hospital signed no survivor set.", next_step="Sign one first.")
         return survivors_sum(self._plan, later, later.survivors, board)
 
+    @contextmanager
+    def missed_sum(
+        self,
+        context: RoundContext,
+        board: Board,
+    ) -> Iterator[tuple[tuple[str, ...], StreamedSum]]:
+        """See :class:`RoundStrategy`."""
+        coordinator = self._plan.study.coordinator.name
+        at = RoundBoard.of(board, context)
+        with closing(self.aggregation(context)) as arrivals:
+            self._read_survivors(at, arrivals, coordinator)
+            arrivals.poll_answers(board)
+            state = arrivals.state
+            if not state.agreed or not state.unmasked:
+                raise missing_error(f"answer of {', '.join(state.waiting_for)}")
+            yield state.survivors.names, StreamedSum(arrivals.sum_blocks())
+
     # --- the coordinator
 
     def open(
@@ -269,13 +288,14 @@ class SurvivorCohort:
         contributors: Collection[str],
         exchange: Exchange,
     ) -> tuple[str, ...]:
-        """Those who contributed and have not ended their part since.
+        """Those who contributed or come back, and have not ended their part since.
 
         Raises:
             RoundError: there is another round, and too few are left for it.
         """
         least, gone = self._plan.study.secagg.min_contributors, exchange.gone()
-        cohort = tuple(site for site in sorted(contributors) if site not in gone)
+        there = {*contributors, *exchange.back(context, contributors)}
+        cohort = tuple(site for site in sorted(there) if site not in gone)
         if context.round < self._plan.last_round and len(cohort) < least:
             raise RoundError(
                 f"{len(cohort)} hospitals are left after round {context.round}, and {least} must"

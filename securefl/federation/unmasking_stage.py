@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Protocol
 
-from securefl.errors import MessageError, RoundError
+from securefl.errors import LeftOutError, MessageError, RoundError
 from securefl.secagg.holder import Holder
 from securefl.secagg.survivor_contribution import read_head
 from securefl.secagg.survivors import count_agreements, read_proposal
@@ -124,7 +124,7 @@ class UnmaskingStage:
         """
         survivors = self._read_proposal(proposal)
         if self._me.card.name not in survivors.frames:
-            raise RoundError(
+            raise LeftOutError(
                 "The others go on without this hospital: its contribution was not there in time, or"
                 " was not whole, or the coordinator left it out.",
                 whose="this hospital, the store, or the coordinator",
@@ -132,6 +132,7 @@ class UnmaskingStage:
                     "The study has ended here; its budget stays charged. If the contribution lay in"
                     " the store in time, ask the coordinator why it was left out."
                 ),
+                round=self.terms.facts.round,
             )
         for site in survivors.names:
             if site not in self._heads or self._heads[site].sha256 != survivors.frames[site]:

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from securefl.backoff import Backoff
-from securefl.errors import MessageError, RoundError
+from securefl.errors import BrokenRuleError, MessageError, RoundError
 from securefl.federation.following import broken_rule
+from securefl.federation.participant import Accepted
 from securefl.federation.round_board import RoundBoard
+from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.shown_opening import ShownOpening, readers_of
 from securefl.federation.transcript import Transcript
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from securefl.boards.board import Board
-    from securefl.federation.participant import Accepted, Participant
+    from securefl.federation.following import Following
+    from securefl.federation.participant import Participant
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.streamed_sum import StreamedSum
     from securefl.identity import Identity
@@ -77,6 +80,7 @@ class VerifiedTotals:
             longest=_SELDOM,
             clock=clock,
         )
+        self._missed_inbox = RoundInbox(plan)
         self.missing = ""
 
     def verify(
@@ -94,7 +98,7 @@ class VerifiedTotals:
             RoundError: a hospital's frame is another than the one that was added.
         """
         following, last = participant.following, participant.last
-        if following is None or last is None or following.verified == last.facts.round:
+        if following is None or last is None or following.verified >= last.facts.round:
             return True
         names = self._rounds.contributors(last.facts, participant.later)
         if participant.name not in readers_of(
@@ -131,6 +135,71 @@ class VerifiedTotals:
         )
         return True
 
+    def catch_up(
+        self,
+        board: Board,
+        participant: Participant,
+    ) -> bool:
+        """Verify a round that went on without this hospital; whether none is left to verify.
+
+        Raises:
+            StoreError, BrokenRuleError: as :meth:`verify`.
+        """
+        following = participant.following
+        if following is None or following.verified >= participant.done:
+            return True
+        if not self._retry.ready:
+            return False
+        try:
+            self._take_missed(board, following)
+        except (MessageError, RoundError) as error:
+            if isinstance(error, BrokenRuleError):
+                raise
+            self.missing = error.what
+            self._retry.failed()
+            return False
+        self.missing = ""
+        self._retry.reset()
+        return following.verified >= participant.done
+
+    def _take_missed(self, board: Board, following: Following) -> None:
+        """Verify the round after the last verified one, by what its hospitals signed."""
+        number = following.verified + 1
+        announced = self._missed_inbox.announced(board, number)
+        key = RoundBoard.numbered(board, self._plan.digest, number).key.read()
+        if announced is None or key is None or announced.said.round != number:
+            raise MessageError(f"the announcement of round {number} is not in the store")
+        context = announced.checked_context()
+        following.check_start(number, context.model_sha256)
+        last = Accepted(context, announced.public(key))
+        shown = self._shown(board, last)
+        if shown is None:
+            raise MessageError(f"the coordinator has not shown the opening of round {number}")
+        keys, said = self._shown_keys(shown, last)
+        values = np.empty(context.length, dtype=np.int64)
+        digest = self._rounds.round_digest(context)
+        with self._rounds.missed_sum(context, board) as (names, summed):
+            open_sum(keys, summed.blocks, context, values, len(names), round_digest=digest)
+        if total_sha256(values) != said:
+            raise broken_rule(
+                f"the total of round {number} that it names is not that of the signed contributions"
+            )
+        self._keep(number, values, len(names))
+        following.take(number, values, len(names))
+
+    def _shown_keys(self, shown: ShownOpening, last: Accepted) -> tuple[ShownKeys, str]:
+        """The keys that were shown, and the hash of the total.
+
+        Raises:
+            BrokenRuleError: they are no opening of the round.
+        """
+        try:
+            secret, said = shown.read(self._reader)
+            return ShownKeys(last.public, secret), said
+        except MessageError as error:
+            where = f"of round {last.facts.round}"
+            raise broken_rule(f"the opening {where} is none: {error.what}") from None
+
     def _shown(
         self,
         board: Board,
@@ -165,11 +234,7 @@ class VerifiedTotals:
         """
         facts = last.facts
         where = f"of round {facts.round}"
-        try:
-            secret, said = shown.read(self._reader)
-            keys = ShownKeys(last.public, secret)
-        except MessageError as error:
-            raise broken_rule(f"the opening {where} is none: {error.what}") from None
+        keys, said = self._shown_keys(shown, last)
         values = np.empty(facts.length, dtype=np.int64)
         names = self._rounds.contributors(facts, participant.later)
         digest = self._rounds.round_digest(facts)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import RoundError, UsageError
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.evidence import missing_error, present, reading
+from securefl.federation.returning import returned
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import departures
@@ -171,7 +172,7 @@ def last_transcript(board: Board, plan: RoundPlan) -> int:
 
 
 def _follows(board: Board, plan: RoundPlan, transcript: Transcript) -> None:
-    """Check that the transcript names the one before it, and that nobody lost there came back."""
+    """Check that the transcript names the one before it, and that nobody lost there came back unasked."""
     number = transcript.round
     left, hashed = plan.study.cohort, ""
     if number > 1:
@@ -181,7 +182,8 @@ def _follows(board: Board, plan: RoundPlan, transcript: Transcript) -> None:
         raise _otherwise(
             number, "another round before it than the one in the store", plan.study.coordinator.name
         )
-    if not round_strategy_of(plan).allows(transcript.cohort, left):
+    back = returned(board, plan)
+    if not round_strategy_of(plan).allows(transcript.cohort, (*left, *back)):
         raise _otherwise(
             number,
             "another cohort than was left after the round before",

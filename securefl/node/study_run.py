@@ -12,9 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from securefl.errors import LeftOutError
+from securefl.federation.returning import Return, returned
 from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import departures
+from securefl.federation.study_board import StudyBoard
 from securefl.federation.verified_totals import VerifiedTotals
 from securefl.node.leaving import Leaving
 from securefl.node.models import remember_total
@@ -197,6 +200,34 @@ class StudyRun:
         return self.running
 
     def _go_on(self, running: Running) -> str | None:
+        try:
+            return self._follow(running)
+        except LeftOutError as error:
+            if error.round == self.plan.last_round:
+                raise
+            self._come_back(running, error.round)
+            return None
+
+    def _come_back(self, running: Running, number: int) -> None:
+        """Say that this hospital goes on after a round that the others opened without it.
+
+        Its charge stays: the round's step was paid, and whatever left for it stays masked.
+        """
+        own = self.own
+        word = Return(self.plan.digest, own.site.name, running.participant.instance, number)
+        with own.site.deciding():
+            if own.site.ledger.state.paused:
+                return
+            slot = StudyBoard(own.site.board, self.plan.digest).returns(own.site.name)
+            slot.post(word.dump(own.site.identity.sign))
+        running.participant.miss(number)
+        running.watch.heard = own.clock()
+        own.say(
+            f"round {number} of {self.plan.last_round}: the others go on without this hospital; it"
+            " said that it comes back"
+        )
+
+    def _follow(self, running: Running) -> str | None:
         participant, reply, watch = running.participant, running.reply, running.watch
         completed = watch.is_completed(participant, answering=self.answering)
         if completed is not None:
@@ -214,7 +245,7 @@ class StudyRun:
         if self.unmasking.step(participant.later):
             self._note_sent(watch)
             return None
-        if self._verify(running):
+        if self._verify(running) and running.totals.catch_up(self.own.site.board, participant):
             watch.check_heard()
             self._take_next(running)
         else:
@@ -251,8 +282,10 @@ class StudyRun:
         seen = self.own.clock()
         strategy = round_strategy_of(self.own.plan)
         strategy.check_in_time(self.own.site.board, checked.announced)
-        gone = frozenset(departures(self.own.site.board, self.own.plan))
-        accepted, model = participant.accept(checked, gone)
+        board, plan = self.own.site.board, self.own.plan
+        gone = frozenset(departures(board, plan))
+        back = {site: said.instance for site, said in returned(board, plan).items()}
+        accepted, model = participant.accept(checked, gone, back)
         self.entering.rounds.accept(checked)
         running.watch.heard = seen
         running.reply.begin(accepted, model, seen)

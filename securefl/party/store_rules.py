@@ -26,6 +26,7 @@ _BY_ROLE: Final[dict[Role, tuple[str, ...]]] = {
         f"{_STUDY}/approvals/{{me}}",
         f"{_STUDY}/ready/{{me}}",
         f"{_STUDY}/status/{{me}}",
+        f"{_STUDY}/returns/{{me}}",
         f"{_STUDY}/extracts/{{me}}",
         f"{_STUDY}/checkpoints/{{me}}/*",
         f"{_ROUND}/contributions/{{me}}",

@@ -111,7 +111,7 @@ class Round(Protocol):
 
 
 def lost_hospitals(study: Study, records: Sequence[Round]) -> dict[str, str]:
-    """Each hospital that was lost → the first round without it, in words; nobody comes back.
+    """Each hospital that was lost → the first round without it, in words, and since when it is back.
 
     Args:
         study: a completed study.
@@ -122,7 +122,15 @@ def lost_hospitals(study: Study, records: Sequence[Round]) -> dict[str, str]:
         site: next((r for r in records if site not in r.contributions), None)
         for site in study.cohort
     }
-    return {site: programme.at(r.round).words for site, r in first.items() if r is not None}
+    found = {}
+    for site, lost in first.items():
+        if lost is None:
+            continue
+        found[site] = programme.at(lost.round).words
+        later = [r for r in records if r.round > lost.round and site in r.contributions]
+        if later:
+            found[site] += f", back in {programme.at(later[0].round).words}"
+    return found
 
 
 def extracts_page(extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[str]) -> Page:

@@ -80,7 +80,10 @@ class FaultyWorld:
         errors: what the researcher was told, in order.
         opened: round → hashes of the totals that were ever opened.
         drawn: hospital → round → how often its worker was asked.
+        never: hospitals whose end is not waited for.
     """
+
+    never = ()
 
     def __init__(self, ready, root, weather, patch, store="folder"):
         template, self.study = ready
@@ -105,6 +108,7 @@ class FaultyWorld:
         """The whole study, whatever it takes; then all hospitals settle."""
         try:
             self._run()
+            self.board = self._board()
         finally:
             for name in self.c.names:
                 self._let_go(name)
@@ -126,7 +130,8 @@ class FaultyWorld:
                 if was_run(folder) and not goes_on(lab, folder, self.study.plan):
                     break
         for _ in range(MOST_TURNS):
-            if all(self.status(name) in {"completed", "failed"} for name in self.c.names):
+            ends = (self.status(name) for name in self.c.names if name not in self.never)
+            if all(end in {"completed", "failed"} for end in ends):
                 break
             self._turn()
         self._turns(10)
@@ -270,6 +275,31 @@ class FaultyWorld:
         made.site = self.weather.role
         made.drawn = self.drawn[made.site]
         return made
+
+
+class AwayWorld(FaultyWorld):
+    """A study in which a hospital is cut off, from the announcement of a round until the others have
+    said who is left.
+
+    Attributes:
+        away: the rounds that go on without it.
+    """
+
+    away = (2,)
+
+    def _act(self, name):
+        cut_off = (
+            self._lies(n, "announcement") and not self._lies(n, "survivors") for n in self.away
+        )
+        if name != self.c.names[0] or not any(cut_off):
+            super()._act(name)
+
+    def _lies(self, number, what):
+        folder = f"studies/{self.study.digest}/rounds/{number:05d}-1"
+        try:
+            return what in self.carrier.names(folder)
+        except FileNotFoundError:
+            return False
 
 
 def undisturbed(ready, root, patch, store="folder"):

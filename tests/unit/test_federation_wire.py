@@ -20,6 +20,7 @@ from securefl.boards.opening import open_board
 from securefl.errors import PUBLIC_CODES, MessageError
 from securefl.federation import messages, paths
 from securefl.federation.party_board import MAX_PYSYFT_KEYS
+from securefl.federation.returning import Return
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
 from securefl.federation.shown_opening import ShownOpening
 from securefl.federation.study_board import MAX_EXTRACT
@@ -73,6 +74,7 @@ READ = {
     ),
     "call": lambda data: messages.Call.open(data, study=STUDY, verify=CARD.verify),
     "ready": lambda data: messages.Ready.open(data, study=STUDY, site="SVI", verify=CARD.verify),
+    "return": lambda data: Return.open(data, study=STUDY, site="SVI", verify=CARD.verify),
     "end": lambda data: messages.End.open(data, study=STUDY, verify=CARD.verify),
     "invitation": lambda data: messages.Invitation.open(data, study=STUDY, verify=CARD.verify),
     "opening": lambda data: ShownOpening.open(
@@ -99,6 +101,7 @@ TYPES = {
     "complaint": "securefl-dealing-complaint/1",
     "call": "securefl-study-call/1",
     "ready": "securefl-study-ready/1",
+    "return": "securefl-study-return/1",
 }
 CAPS = {
     "announcement": messages.MAX_ANNOUNCEMENT,
@@ -112,6 +115,7 @@ CAPS = {
     "complaint": messages.MAX_SMALL,
     "call": messages.MAX_SMALL,
     "ready": messages.MAX_SMALL,
+    "return": Return.MAX_BYTES,
 }
 
 
