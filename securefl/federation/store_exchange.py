@@ -10,8 +10,8 @@ from securefl.backoff import persist, poll
 from securefl.errors import RoundError, StoreError
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.exchange import Waiting
+from securefl.federation.hospital_return import returned
 from securefl.federation.readiness import all_ready
-from securefl.federation.returning import returned
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.status_board import departures, ended, ending_departure, first_departure
 from securefl.federation.study_board import StudyBoard

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import RoundError, UsageError
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.evidence import missing_error, present, reading
-from securefl.federation.returning import returned
+from securefl.federation.hospital_return import returned
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import departures

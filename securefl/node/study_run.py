@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import LeftOutError
-from securefl.federation.returning import Return, returned
+from securefl.federation.hospital_return import Return, returned
 from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import departures

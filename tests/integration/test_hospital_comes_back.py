@@ -11,7 +11,7 @@ from faulty_world import AwayWorld
 from killed_hospital import KINDS, ME
 from weather import Weather
 
-from securefl.federation.returning import returned
+from securefl.federation.hospital_return import returned
 from securefl.federation.verifying import verify_round
 
 #: Three rounds and an evaluation, so that one may be missed and one is left.

@@ -19,8 +19,8 @@ import securefl
 from securefl.boards.opening import open_board
 from securefl.errors import PUBLIC_CODES, MessageError
 from securefl.federation import messages, paths
+from securefl.federation.hospital_return import Return
 from securefl.federation.party_board import MAX_PYSYFT_KEYS
-from securefl.federation.returning import Return
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
 from securefl.federation.shown_opening import ShownOpening
 from securefl.federation.study_board import MAX_EXTRACT
