@@ -44,6 +44,11 @@ _COMMANDS = {
         "consortium",
         "An agreement that all parties sign and each hospital's machine holds.",
     ),
+    "board": (
+        "securefl.cli.board",
+        "board",
+        "Carry a store by files, where the machines share none.",
+    ),
     "audit": (
         "securefl.cli.audit",
         "audit",

@@ -33,10 +33,8 @@ def send_request(lab: PartyFolder, plan: RoundPlan, name: str) -> dict[str, str]
     Raises:
         NotApprovedError: as :meth:`securefl.api.Study.request`.
     """
-    board, me, study = lab.board, lab.identity, plan.study
-    on_board = StudyBoard(board, plan.digest)
-    on_board.text.post(plan.sealed.text)
-    on_board.invitation.post(Invitation(plan.digest, me.card.name).dump(me.sign))
+    board, study = lab.board, plan.study
+    offer_study(lab, plan)
     files = {"study.toml": plan.sealed.text.decode(), "README.md": study_words(study, plan.digest)}
     keys = {
         p.name: signed_fingerprint(board, card_of(p), site_email(p.name))
@@ -65,6 +63,13 @@ def send_request(lab: PartyFolder, plan: RoundPlan, name: str) -> dict[str, str]
                 jobs[site] = desk.submit(site_email(site), name, files, key or "")
         desk.sync()
     return jobs
+
+
+def offer_study(lab: PartyFolder, plan: RoundPlan) -> None:
+    """Put a study's text and the invitation to it onto the researcher's board."""
+    me, on_board = lab.identity, StudyBoard(lab.board, plan.digest)
+    on_board.text.post(plan.sealed.text)
+    on_board.invitation.post(Invitation(plan.digest, me.card.name).dump(me.sign))
 
 
 def states(lab: PartyFolder, plan: RoundPlan) -> dict[str, str]:

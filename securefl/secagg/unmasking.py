@@ -111,16 +111,7 @@ def read_answer(
     Raises:
         MessageError: naming the holder and the first check that failed.
     """
-    if holder not in survivors.frames:
-        raise refused(holder, "it is no survivor")
-    dealers = dealers_of(holder, survivors)
-    # How many shares follow depends on the list inside; it is read first, and its signature is
-    # checked over again.
-    without = _peek_without(data, survivors, holder, verify)
-    if without != [name for name in dealers if name in without]:
-        raise refused(holder, "it leaves out others than dealers, or not in order")
-    readable = tuple(name for name in dealers if name not in without)
-    _, body = _envelope(survivors, holder, readable).open(data, holder, verify)
+    readable, body = _open_answer(data, survivors, holder, verify)
     shares: dict[str, NDArray[np.uint16]] = {}
     start = 0
     for dealer in readable:
@@ -136,6 +127,42 @@ def read_answer(
             raise refused(holder, f"a share is not the one that {dealer} dealt")
         shares[dealer] = rows
     return Answer(holder, shares)
+
+
+def check_answer_form(
+    data: bytes,
+    survivors: Survivors,
+    holder: str,
+    verify: Verify,
+) -> None:
+    """Check an answer as far as somebody can who has not the dealers' commitments.
+
+    Signature, round, survivor set, whose shares, and the length.
+
+    Raises:
+        MessageError: naming the holder and the first check that failed.
+    """
+    _open_answer(data, survivors, holder, verify)
+
+
+def _open_answer(
+    data: bytes,
+    survivors: Survivors,
+    holder: str,
+    verify: Verify,
+) -> tuple[tuple[str, ...], memoryview]:
+    """Dealers whose shares an answer holds, and the bytes of the shares."""
+    if holder not in survivors.frames:
+        raise refused(holder, "it is no survivor")
+    dealers = dealers_of(holder, survivors)
+    # How many shares follow depends on the list inside; it is read first, and its signature is
+    # checked over again.
+    without = _peek_without(data, survivors, holder, verify)
+    if without != [name for name in dealers if name in without]:
+        raise refused(holder, "it leaves out others than dealers, or not in order")
+    readable = tuple(name for name in dealers if name not in without)
+    _, body = _envelope(survivors, holder, readable).open(data, holder, verify)
+    return readable, body
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,7 @@ from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.learning.tasks.binary.own_figures import figures_of
 from securefl.learning.tasks.binary.words import told, told_own
 from securefl.learning.update_lengths import UpdateLength
+from securefl.party.airlock.facts import BundleFacts, CarriedObject, CarriedStudy
 from securefl.party.study_archive import CheckedArchive, NamedParty
 from securefl.privacy.audit import extract
 from securefl.privacy.forecast import budget_shares
@@ -43,6 +44,7 @@ from securefl.privacy.planning import choose_order
 from securefl.privacy.planning import quote as price
 from securefl.privacy.worker_answers import WorkerFinding
 from securefl.report.agreement import AgreementFacts, PartyLine, agreement_page
+from securefl.report.airlock import egress_page
 from securefl.report.audit import audit_overview, extract_page
 from securefl.report.audit_page import PageFacts, audit_page
 from securefl.report.changes import Earlier
@@ -560,6 +562,46 @@ def removal(*, known=True):
     )
 
 
+def egress(role="hospital", approved=("SVI",)):
+    """A hospital's bundle of the second and third round, or one before its approval."""
+    objects = tuple(
+        CarriedObject(f"x/{number}", kind, holds, writer, 59_895, sha(str(number)), context)
+        for number, (kind, holds, writer, context) in enumerate(
+            (
+                ("approval", "signed", "SVI", False),
+                ("contribution", "ciphertext", "SVI", False),
+                ("contribution", "ciphertext", "SVI", False),
+                ("checkpoint", "sealed", "SVI", False),
+                ("announcement", "signed", "researcher", True),
+            )
+        )
+    )
+    study = CarriedStudy(
+        f"{STUDY.study.id}-{DIGEST[:12]}",
+        STUDY.study.title,
+        DIGEST,
+        "0.9947",
+        "0.00001",
+        approved,
+        (2, 3) if approved else (),
+        5,
+    )
+    return egress_page(
+        BundleFacts(
+            "SVI",
+            role,
+            "3f0a 11c2 9d4e 570f 0b1c 8a77 2210 9e3c 44ab 01fe",
+            "researcher",
+            7,
+            "2026-05-01T08:00:00Z",
+            sha("1"),
+            sha("2"),
+            objects,
+            (study,),
+        )
+    )
+
+
 _BUILDERS = {
     "request": request,
     "request-with-faults": lambda: request(
@@ -615,6 +657,8 @@ _BUILDERS = {
     "data-sets": data_sets,
     "partners": partners,
     "settings": settings,
+    "egress": egress,
+    "egress-before-an-approval": lambda: egress("researcher", ()),
     "error": lambda: error_page(FAULTS[0]),
     "compared-models": comparison,
     "archive": archive,

@@ -32,6 +32,7 @@ from securefl.party.folder import PartyFolder
 from securefl.researcher import results
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pytest
@@ -98,14 +99,21 @@ class WholeStudy:
         edits: of the small protocol, after those that fit it to three hospitals. What they name
             must be registered.
         patch: puts the researcher's looks and the agents' workers into this process.
+        way_of: gives each party its store; one for all unless said.
 
     Attributes:
         consortium: everybody's folders.
         study: the researcher's.
     """
 
-    def __init__(self, root: Path, *edits: tuple[str, str], patch: pytest.MonkeyPatch) -> None:
-        self.consortium = c = Consortium(root, edits=edits)
+    def __init__(
+        self,
+        root: Path,
+        *edits: tuple[str, str],
+        patch: pytest.MonkeyPatch,
+        way_of: Callable[[str], Path] | None = None,
+    ) -> None:
+        self.consortium = c = Consortium(root, edits=edits, way_of=way_of)
         self.study = c.new_study("whole", *edits)
         self._now = 1000.0
         door = WorkerDoor(WorkerHere, AtOnce)
@@ -121,13 +129,16 @@ class WholeStudy:
 
     def request(self) -> None:
         """What a request leaves at the aggregator and in every hospital's inbox."""
+        self._offer()
+        for name in self.consortium.names:
+            self.consortium.hand_over(self.study, name)
+
+    def _offer(self) -> None:
         folder, study = self.consortium.lab.folder, self.study
         on_board = StudyBoard(folder.board, study.digest)
         on_board.text.post(study.text)
         invitation = Invitation(study.digest, folder.identity.card.name)
         on_board.invitation.post(invitation.dump(folder.identity.sign))
-        for name in self.consortium.names:
-            self.consortium.hand_over(study, name)
 
     def run(self) -> Any:
         """Request, approvals, all rounds, and the ends of all hospitals; the researcher's result."""

@@ -1,0 +1,382 @@
+"""Checks of a bundle's objects: each is what its path says, signed by whom it should be, and no longer
+than its study's plan allows.
+
+Everything is read out of the bundle itself: a checker needs no folder of a party and no store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from securefl.errors import SecureFLError
+from securefl.federation.bundle import bundle_limit, open_statement
+from securefl.federation.checked_round import AnnouncedRound
+from securefl.federation.checkpoints import Ask
+from securefl.federation.full_round import FullRound
+from securefl.federation.messages import (
+    Announcement,
+    Call,
+    Complaint,
+    End,
+    Invitation,
+    Ready,
+    Status,
+)
+from securefl.federation.party_board import PartyBoard
+from securefl.federation.questions import Question, Reply
+from securefl.federation.round_board import RoundBoard
+from securefl.federation.round_plan import RoundPlan
+from securefl.federation.shown_opening import ShownOpening
+from securefl.federation.study_board import StudyBoard
+from securefl.federation.survivor_round import SurvivorRound
+from securefl.federation.transcript import Transcript
+from securefl.party.airlock.ciphertexts import check_looks_sealed, check_sealed_to, refused
+from securefl.secagg.frame import contribution_blocks, contribution_bytes, sum_bytes
+from securefl.secagg.streaming import sum_limit
+from securefl.secagg.survivor_contribution import check_contribution, contribution_limit
+from securefl.secagg.survivors import agrees, read_proposal
+from securefl.secagg.unmasking import check_answer_form
+from securefl.study.approval import open_approval
+from securefl.study.sealed import SealedStudy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from securefl.boards.board import Board
+    from securefl.party.airlock.kinds import Place
+    from securefl.secagg.round_context import RoundContext
+    from securefl.secagg.survivors import Survivors
+    from securefl.types import Verify
+
+T = TypeVar("T")
+#: An extract names a release in a few hundred bytes.
+_EXTRACT_BASE: Final = 16 * 1024
+_EXTRACT_RELEASE: Final = 2048
+
+
+class BundleObjects:
+    """Objects of a bundle, with what they are checked against.
+
+    Args:
+        board: the objects, in a place that nobody else writes.
+        keys: party to its key, for what belongs to no study.
+    """
+
+    def __init__(self, board: Board, keys: Mapping[str, Verify]) -> None:
+        self.board = board
+        self._keys = keys
+        self._plans: dict[str, RoundPlan] = {}
+        self._rounds: dict[tuple[str, int], RoundContext] = {}
+
+    def plan(self, digest: str) -> RoundPlan:
+        """The study of that digest.
+
+        Raises:
+            MessageError: its text is not in the bundle, or is another one.
+            StudyError: it is no valid study.
+        """
+        if digest not in self._plans:
+            slot = StudyBoard(self.board, digest).text
+            sealed = SealedStudy.read(self.present(slot.read(), slot.path))
+            if sealed.digest != digest:
+                raise refused(slot.path, "it is another study than its name says")
+            self._plans[digest] = RoundPlan(sealed)
+        return self._plans[digest]
+
+    def facts(self, place: Place) -> RoundContext:
+        """The facts of an object's round, as the coordinator announced them.
+
+        Raises:
+            MessageError: the announcement is not in the bundle, or contradicts the study.
+        """
+        key = (place.study, place.round)
+        if key not in self._rounds:
+            plan = self.plan(place.study)
+            slot = RoundBoard.numbered(self.board, *key).announcement
+            announced = AnnouncedRound.open(plan, self.present(slot.read(), slot.path))
+            facts = announced.checked_context()
+            if facts.round != place.round:
+                raise refused(slot.path, "it announces another round")
+            self._rounds[key] = facts
+        return self._rounds[key]
+
+    def survivors(self, place: Place) -> Survivors:
+        """The survivor set of an object's round.
+
+        Raises:
+            MessageError: it is not in the bundle, or is not the coordinator's.
+        """
+        plan = self.plan(place.study)
+        terms = plan.terms(self.facts(place))
+        slot = RoundBoard.numbered(self.board, place.study, place.round).proposal(terms)
+        data = self.present(slot.read(), slot.path)
+        return read_proposal(data, terms, plan.coordinator.name, plan.coordinator)
+
+    def key(self, party: str) -> Verify:
+        """The key of a party, for what belongs to no study."""
+        if party in self._keys:
+            return self._keys[party]
+        for plan in self._plans.values():
+            if party in plan.study.cohort:
+                return plan.hospital(party)
+        raise refused(f"checkpoints/{party}", "nobody here knows that party's key")
+
+    def check(self, place: Place) -> None:
+        """Hold one object to its path.
+
+        Raises:
+            MessageError: naming the object and the first check that failed.
+        """
+        try:
+            _CHECKS[place.kind.word](self, place)
+        except SecureFLError as error:
+            if place.path in error.what:
+                raise
+            raise refused(place.path, error.what.rstrip(".")) from None
+
+    def study_board(self, place: Place) -> StudyBoard:
+        """The slots of its study."""
+        return StudyBoard(self.board, place.study)
+
+    def round_board(self, place: Place) -> RoundBoard:
+        """The slots of its round."""
+        return RoundBoard.numbered(self.board, place.study, place.round)
+
+    def read(self, data: bytes | None, place: Place) -> bytes:
+        """Bytes of an object that must be there."""
+        return self.present(data, place.path)
+
+    @staticmethod
+    def present(found: T | None, path: str) -> T:
+        """What is found there.
+
+        Raises:
+            MessageError: nothing is.
+        """
+        if found is None:
+            raise refused(path, "it is not in the bundle")
+        return found
+
+
+def _study(there: BundleObjects, at: Place) -> None:
+    there.plan(at.study)
+
+
+def _approval(there: BundleObjects, at: Place) -> None:
+    data = there.read(there.study_board(at).approval(at.site).read(), at)
+    verify = there.plan(at.study).hospital(at.site)
+    open_approval(data, site=at.site, study=at.study, verify=verify)
+
+
+def _by_coordinator(
+    there: BundleObjects, at: Place, read: Callable[..., object], data: bytes | None
+) -> None:
+    read(there.read(data, at), study=at.study, verify=there.plan(at.study).coordinator)
+
+
+def _invitation(there: BundleObjects, at: Place) -> None:
+    _by_coordinator(there, at, Invitation.open, there.study_board(at).invitation.read())
+
+
+def _end(there: BundleObjects, at: Place) -> None:
+    _by_coordinator(there, at, End.open, there.study_board(at).end.read())
+
+
+def _call(there: BundleObjects, at: Place) -> None:
+    _by_coordinator(there, at, Call.open, there.study_board(at).call.read())
+
+
+def _question(there: BundleObjects, at: Place) -> None:
+    data = there.read(there.study_board(at).question(at.site, at.number).read(), at)
+    verify = there.plan(at.study).hospital(at.site)
+    Question.open(data, verify=verify, study=at.study, site=at.site, number=at.number)
+
+
+def _reply(there: BundleObjects, at: Place) -> None:
+    data = there.read(there.study_board(at).reply(at.site, at.number).read(), at)
+    verify = there.plan(at.study).coordinator
+    Reply.open(data, verify=verify, study=at.study, site=at.site, number=at.number)
+
+
+def _status(there: BundleObjects, at: Place) -> None:
+    plan = there.plan(at.study)
+    verify = plan.aggregator
+    if at.site != plan.aggregator.name:
+        verify = plan.hospital(at.site)
+    data = there.read(there.study_board(at).status(at.site).read(), at)
+    Status.open(data, verify=verify, study=at.study, site=at.site)
+
+
+def _ready(there: BundleObjects, at: Place) -> None:
+    data = there.read(there.study_board(at).ready(at.site).read(), at)
+    Ready.open(data, verify=there.plan(at.study).hospital(at.site), study=at.study, site=at.site)
+
+
+def _checkpoint(there: BundleObjects, at: Place) -> None:
+    cohort = there.plan(at.study).study.cohort
+    if at.site not in cohort or at.only_for not in cohort:
+        raise refused(at.path, "it is between others than hospitals of the study")
+    data = there.study_board(at).checkpoint(at.site, at.only_for).read()
+    check_looks_sealed(there.read(data, at), at.path)
+
+
+def _extract(there: BundleObjects, at: Place) -> None:
+    plan = there.plan(at.study)
+    if at.site not in plan.study.cohort:
+        raise refused(at.path, "it is of no hospital of the study")
+    data = there.read(there.study_board(at).extract(at.site).read(), at)
+    if len(data) > _EXTRACT_BASE + _EXTRACT_RELEASE * plan.last_round:
+        raise refused(at.path, "it is longer than an extract of this study")
+    check_looks_sealed(data, at.path)
+
+
+def _model_statement(there: BundleObjects, at: Place) -> None:
+    plan = there.plan(at.study)
+    data = there.read(there.study_board(at).model_statement.read(), at)
+    open_statement(data, plan, plan.coordinator)
+
+
+def _model(there: BundleObjects, at: Place) -> None:
+    plan = there.plan(at.study)
+    readers = {*plan.study.cohort, plan.study.coordinator.name, plan.study.aggregator.name}
+    with there.study_board(at).model(bundle_limit(plan)).open() as file:
+        check_sealed_to(there.present(file, at.path), readers, at.path)
+
+
+def _announcement(there: BundleObjects, at: Place) -> None:
+    there.facts(at)
+
+
+def _round_key(there: BundleObjects, at: Place) -> None:
+    plan = there.plan(at.study)
+    board = there.round_board(at)
+    announced = AnnouncedRound.open(plan, there.read(board.announcement.read(), at))
+    announced.public(there.read(board.key.read(), at))
+
+
+def _broadcast(there: BundleObjects, at: Place) -> None:
+    plan = there.plan(at.study)
+    board = there.round_board(at)
+    verify = plan.coordinator
+    said = Announcement.open(
+        there.read(board.announcement.read(), at), study=at.study, verify=verify
+    )
+    data = there.read(board.model(plan).read(), at)
+    if hashlib.sha256(data).hexdigest() != said.sealed_sha256:
+        raise refused(at.path, "it is not the one that the coordinator announced")
+    with board.model(plan).open() as file:
+        check_sealed_to(there.present(file, at.path), plan.study.cohort, at.path)
+
+
+def _contribution(there: BundleObjects, at: Place) -> None:
+    plan, facts = there.plan(at.study), there.facts(at)
+    verify = plan.hospital(at.site)
+    board = there.round_board(at)
+    if plan.study.schedule.on_dropout == "fail":
+        with board.contribution(at.site, contribution_bytes(facts)).open() as file:
+            blocks = contribution_blocks(there.present(file, at.path), facts, at.site, verify)
+            for _ in blocks:
+                pass
+        return
+    terms = plan.terms(facts)
+    with board.contribution(at.site, contribution_limit(terms)).open() as file:
+        check_contribution(there.present(file, at.path), terms, at.site, verify)
+
+
+def _survivors(there: BundleObjects, at: Place) -> None:
+    there.survivors(at)
+
+
+def _agreement(there: BundleObjects, at: Place) -> None:
+    verify = there.plan(at.study).hospital(at.site)
+    data = there.read(there.round_board(at).agreement(at.site).read(), at)
+    if not agrees(data, there.survivors(at), at.site, verify):
+        raise refused(at.path, "it is under another survivor set")
+
+
+def _complaint(there: BundleObjects, at: Place) -> None:
+    plan = there.plan(at.study)
+    data = there.read(there.round_board(at).complaint(at.site).read(), at)
+    terms = plan.terms(there.facts(at))
+    Complaint.open_in(data, terms=terms, site=at.site, verify=plan.hospital(at.site))
+
+
+def _answer(there: BundleObjects, at: Place) -> None:
+    survivors = there.survivors(at)
+    data = there.read(there.round_board(at).answer(at.site, survivors).read(), at)
+    check_answer_form(data, survivors, at.site, there.plan(at.study).hospital(at.site))
+
+
+def _sum(there: BundleObjects, at: Place) -> None:
+    plan, facts = there.plan(at.study), there.facts(at)
+    if plan.study.schedule.on_dropout == "fail":
+        whole = FullRound(plan, facts)
+        with there.round_board(at).sum(sum_bytes(facts)).open() as file:
+            whole.check_sum(there.present(file, at.path))
+        whole.close()
+        return
+    survivors = there.survivors(at)
+    part = SurvivorRound(plan, survivors.terms)
+    part.state.adopt(survivors)
+    with there.round_board(at).sum(sum_limit(survivors)).open() as file:
+        part.check_sum(there.present(file, at.path))
+    part.close()
+
+
+def _opening(there: BundleObjects, at: Place) -> None:
+    plan = there.plan(at.study)
+    slot = there.round_board(at).opening(len(plan.study.cohort))
+    data = there.read(slot.read(), at)
+    said = ShownOpening.open(data, verify=plan.coordinator, study=at.study, round=at.round)
+    check_looks_sealed(said.sealed[-_LAST_BYTES:], at.path)
+
+
+#: The ciphertext at the end of an opening, behind its list of readers.
+_LAST_BYTES: Final = 1024
+
+
+def _transcript(there: BundleObjects, at: Place) -> None:
+    data = there.read(there.round_board(at).transcript.read(), at)
+    verify = there.plan(at.study).coordinator
+    Transcript.open(data, verify=verify, study=at.study, round=at.round)
+
+
+def _checkpoint_question(there: BundleObjects, at: Place) -> None:
+    data = there.read(PartyBoard(there.board, at.site).checkpoint_question.read(), at)
+    Ask.open(data, verify=there.key(at.site), site=at.site)
+
+
+def _checkpoint_answer(there: BundleObjects, at: Place) -> None:
+    data = PartyBoard(there.board, at.only_for).checkpoint_answer(at.site).read()
+    check_looks_sealed(there.read(data, at), at.path)
+
+
+_CHECKS: Final[Mapping[str, Callable[[BundleObjects, Place], None]]] = {
+    "study": _study,
+    "invitation": _invitation,
+    "approval": _approval,
+    "question": _question,
+    "reply": _reply,
+    "status": _status,
+    "end": _end,
+    "call": _call,
+    "ready": _ready,
+    "checkpoint": _checkpoint,
+    "extract": _extract,
+    "model-statement": _model_statement,
+    "model": _model,
+    "announcement": _announcement,
+    "round-key": _round_key,
+    "broadcast": _broadcast,
+    "contribution": _contribution,
+    "survivors": _survivors,
+    "agreement": _agreement,
+    "complaint": _complaint,
+    "answer": _answer,
+    "sum": _sum,
+    "opening": _opening,
+    "transcript": _transcript,
+    "checkpoint-question": _checkpoint_question,
+    "checkpoint-answer": _checkpoint_answer,
+}
