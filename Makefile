@@ -10,7 +10,7 @@ MUTANTS_ARGS ?=
 LOCK_ARGS ?=
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q $(PIP_ARGS)
 
-.PHONY: venv demo test test-all lint types contract tools unit cover soak bench bench-privacy mutants lock wheel bundle sbom audit-deps release clean
+.PHONY: venv demo test test-all lint types contract tools unit cover soak bench bench-privacy mutants lock wheel bundle sbom audit-deps release docs clean
 
 # The environment alone; VENV names another place.
 venv: $(READY)
@@ -91,6 +91,10 @@ $(READY): requirements.lock requirements-dev.lock requirements-cuda.lock require
 
 lock: $(READY)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/lock.py $(LOCK_ARGS)
+
+# The documentation as a site in build/site, without network. A link that leads nowhere fails it.
+docs: $(READY)
+	$(BIN)/python scripts/docs_site.py
 
 # What leaves this folder; docs/operation.md and CONTRIBUTING.md say how it is used. BUNDLE_ARGS: --wheels DIR, --pip-args "...".
 BUNDLE_ARGS ?=
