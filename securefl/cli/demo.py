@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help=(
         "Which study: thyroid, thyroid-classes, thyroid-number, thyroid-table, thyroid-additive,"
-        " visits-count, recurrence-curve, fraud, heart, heart-additive or survival."
+        " thyroid-boost, visits-count, recurrence-curve, fraud, heart, heart-additive or survival."
     ),
 )
 @click.option(

@@ -124,6 +124,7 @@ DEMONSTRATIONS: Final[dict[str, Demonstration]] = {
         _thyroid("thyroid-number"),
         _thyroid("thyroid-table"),
         _thyroid("thyroid-additive"),
+        _thyroid("thyroid-boost"),
         Demonstration("visits-count", "visits", visits.tables, _INVENTED, shown="island"),
         Demonstration(
             "recurrence-curve",

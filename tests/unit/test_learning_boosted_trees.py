@@ -26,8 +26,10 @@ from securefl.learning.portable.lightgbm_text import (
     lightgbm_text,
     tree_features,
 )
+from securefl.learning.stages.programme import Programme
 from securefl.learning.tasks import task_of
 from securefl.learning.tasks.binary.evaluation import exact_auc
+from securefl.report.catalogue import catalogue
 from securefl.report.explain_study import model_words
 from securefl.report.html import html_page
 from securefl.report.own_model import own_model_page
@@ -201,6 +203,14 @@ def test_its_card_and_page_say_what_matters(model):
     assert "Share of each column in what moves the score." in plain_text(page, 100)
 
 
+@pytest.mark.parametrize(("columns", "said"), [(1, False), (2, True)])
+def test_only_trees_of_several_columns_are_said_to_be_such(columns, said):
+    spec = training_of(STUDY).model.model_copy(update={"columns_per_tree": columns})
+    family = family_of(spec, STUDY.data)
+    told = family.contributions(np.zeros(family.parameters), SPEC.columns, TASK)
+    assert any("several columns at once" in sentence for sentence in told.sentences) is said
+
+
 def test_a_column_that_no_leaf_tells_apart_has_no_share(model):
     theta = np.zeros(FAMILY.parameters)
     forest = FAMILY.forest
@@ -267,6 +277,14 @@ def test_the_owner_reads_that_questions_are_drawn_by_lot():
     said = model_words(STUDY)
     assert said.startswith("20 boosted trees of 3 questions each")
     assert "public lot" in said
+
+
+def test_the_request_says_what_leaves_in_plain_words_and_in_german():
+    leaves = [release.words.leaves for _, release in Programme(STUDY).releases]
+    assert leaves[0].startswith("how the value of each leaf of the trees should change, summed")
+    said = f" one encrypted list of 161 numbers blurred with noise, 59.4 kB: {leaves[0]}."
+    assert catalogue("de").knows(said)
+    assert "Blattes der Bäume" in catalogue("de").say(said)
 
 
 def test_a_study_of_it_is_approved_charged_run_by_agents_and_audited(tmp_path, monkeypatch):

@@ -87,6 +87,7 @@ class BoostedTrees(Family):
     """
 
     Section = BoostedTreesSpec
+    moved = "how the value of each leaf of the trees should change"
 
     def __init__(
         self,

@@ -46,6 +46,8 @@ class Family(ABC):
     """
 
     Section: ClassVar[type[ModelSpec]]
+    #: What a hospital's sums say of the model, for its owner.
+    moved: ClassVar[str] = "how the model should change"
 
     @abstractmethod
     def __init__(self, section: Any, inputs: int, outputs: int) -> None:  # noqa: ANN401 - each family has a section of its own

@@ -132,9 +132,10 @@ def told_forest(
         spreads.append(_spread(np.hstack([np.zeros((len(moved), 1)), moved])))
     told = told_contributions(names, columns, curves, steps)
     bars = _importance_bars([column.name for column in columns], spreads)
+    together = (_TOGETHER,) if (forest.column != forest.column[0]).any() else ()
     return replace(
         told,
-        sentences=(_IMPORTANCE, *told.sentences, _TOGETHER),
+        sentences=(_IMPORTANCE, *told.sentences, *together),
         bars=(bars,),
         lines=(_importance_line(bars), *told.lines),
     )

@@ -219,7 +219,7 @@ class Train(Stage):
             group = f"all of its {'patients who train' if patients else 'rows that train'}"
         else:
             group = f"a random group of {'patients' if patients else 'rows'}"
-        return f"how the model should change, summed over {group}"
+        return f"{self._family.moved}, summed over {group}"
 
 
 def drawn_words(rate: Fraction, noun: str) -> str:
