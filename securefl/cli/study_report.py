@@ -80,12 +80,9 @@ def report(
 
 def _model_tables(result: Mapping[str, Any]) -> list[Told]:
     """What the model's columns contribute, where it can be read and still lies there."""
-    from securefl.learning.artefact import load_model
+    from securefl.researcher.kept_report import model_contributions
 
-    folder = Path(result.get("model") or "")
-    if not (folder / "model.json").is_file():
-        return []
-    told = load_model(folder).contributions
+    told = model_contributions(result)
     return [] if told is None else [told]
 
 

@@ -74,6 +74,7 @@ class WholeReport:
         effects: of a linear model's columns; none of another.
         judged: None where no model was made.
         tables: what stages found that make no model.
+        contributions: of the model's columns, where it can be read.
     """
 
     study: Study
@@ -84,6 +85,7 @@ class WholeReport:
     effects: Sequence[Effect] = ()
     judged: ModelCheck | None = None
     tables: Sequence[Told] = ()
+    contributions: Told | None = None
 
 
 def whole_report_page(found: WholeReport) -> Page:
@@ -96,10 +98,18 @@ def whole_report_page(found: WholeReport) -> Page:
         *map(told_section, found.tables),
         _learning(found),
         _effects(found),
+        _contributions(found),
         _privacy(found),
         _left(found),
         _hashes(found),
     )
+
+
+def _contributions(found: WholeReport) -> Section | None:
+    """What each column adds to a score."""
+    if found.contributions is None:
+        return None
+    return told_section(found.contributions)
 
 
 def _asked(found: WholeReport) -> Section:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,6 @@ from securefl.study.training import training_if_any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from securefl.federation.round_plan import RoundPlan
     from securefl.learning.effects import Effect
@@ -53,8 +53,9 @@ def whole_report(
     """
     rounds = _records(folder / RECORDS)
     lengths, effects = _training(plan.study, folder)
+    contributions = model_contributions(result)
     if (result.get("quality") or {}).get("withheld"):
-        effects = []  # they would tell the model
+        effects, contributions = [], None  # they would tell the model
     return WholeReport(
         study=plan.study,
         digest=plan.digest,
@@ -64,7 +65,18 @@ def whole_report(
         effects=effects,
         judged=_judged(plan.study, result, rounds),
         tables=tables,
+        contributions=contributions,
     )
+
+
+def model_contributions(result: Mapping[str, Any]) -> Told | None:
+    """What the model's columns contribute, where it can be read and still lies there."""
+    from securefl.learning.artefact import load_model
+
+    folder = Path(result.get("model") or "")
+    if not (folder / "model.json").is_file():
+        return None
+    return load_model(folder).contributions
 
 
 def _records(file: Path) -> list[dict[str, Any]]:

@@ -293,3 +293,5 @@ def test_a_study_of_it_is_approved_charged_run_by_agents_and_audited(tmp_path, m
     assert done.result.model.spec.family == "boosted-trees"
     for said in done.audits().values():
         assert "rounds 1 to 3: 3 model updates" in said
+    report = done.study.report_page()
+    assert "Share of each column in what moves the score." in plain_text(report, 100)
