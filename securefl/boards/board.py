@@ -140,7 +140,7 @@ class CarriedBoard:
 
     def read_head(self, path: str, size: int) -> bytes | None:
         """See :meth:`Board.read_head`."""
-        _check_canonical(path)
+        check_canonical(path)
         try:
             with self._reading():
                 return self._head(path, size)
@@ -150,7 +150,7 @@ class CarriedBoard:
     @contextmanager
     def open(self, path: str, max_bytes: int) -> Iterator[CappedReader | None]:
         """See :meth:`Board.open`."""
-        _check_canonical(path)
+        check_canonical(path)
         file: IO[bytes] | None = None
         try:
             with self._reading():
@@ -175,7 +175,7 @@ class CarriedBoard:
 
     def stamp(self, path: str) -> str | None:
         """See :meth:`Board.stamp`."""
-        _check_canonical(path)
+        check_canonical(path)
         try:
             with self._reading():
                 return self._carrier.stamp(path)
@@ -185,7 +185,7 @@ class CarriedBoard:
     def names(self, folder: str = "") -> list[str]:
         """See :meth:`Board.names`. Names that no object can have are left out, and the marker."""
         if folder:
-            _check_canonical(folder)
+            check_canonical(folder)
         try:
             with self._reading():
                 found = self._carrier.names(folder)
@@ -195,7 +195,7 @@ class CarriedBoard:
 
     def erase(self, path: str) -> None:
         """See :meth:`Board.erase`."""
-        _check_canonical(path)
+        check_canonical(path)
         with suppress(*_NOTHING), self._calling("written", "Check its permissions."):
             self._carrier.erase(path)
 
@@ -205,7 +205,7 @@ class CarriedBoard:
             return self._carrier.shut(wanted)
 
     def _write(self, path: str, fill: Callable[[IO[bytes]], object]) -> None:
-        _check_canonical(path)
+        check_canonical(path)
         step = "Check its permissions and free space."
         try:
             with self._calling("written", step):
@@ -291,6 +291,11 @@ def check_writable(board: Board) -> None:
     board.erase(name)
 
 
-def _check_canonical(path: str) -> None:
+def check_canonical(path: str) -> None:
+    """Refuse a path that leads anywhere but to one place below the board.
+
+    Raises:
+        MessageError: it is not canonical.
+    """
     if not all(_SAFE.fullmatch(part) and ".." not in part for part in path.split("/")):
         raise MessageError(f"{path!r} is not a canonical path in the store.")

@@ -91,6 +91,7 @@ CARRIERS: Registry[Callable[[str], Carrier]] = Registry(
         "local": "securefl.boards.folder:FolderCarrier",
         "memory": "securefl.boards.memory:MemoryCarrier",
         "fsspec": "securefl.boards.fsspec:at_url",
+        "flower": "securefl.boards.flower.carrier:FlowerCarrier",
         "sftp": "securefl.boards.sftp:SftpCarrier",
         "ssh": "securefl.boards.sftp:SftpCarrier",
         "dav": "securefl.boards.webdav:WebdavCarrier",

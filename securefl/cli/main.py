@@ -49,6 +49,11 @@ _COMMANDS = {
         "board",
         "Carry a store by files, where the machines share none.",
     ),
+    "flower": (
+        "securefl.cli.flower",
+        "flower",
+        "Carry the store's objects over this machine's Flower SuperNode.",
+    ),
     "audit": (
         "securefl.cli.audit",
         "audit",

@@ -15,6 +15,7 @@ from securefl.cli.study_attach import attach
 from securefl.cli.study_design import study_design
 from securefl.cli.study_dossier import dossier
 from securefl.cli.study_file import check, plan
+from securefl.cli.study_flower import study_flower
 from securefl.cli.study_folder import folder_hint, open_lab, open_study, researcher_option
 from securefl.cli.study_questions import answer, questions
 from securefl.cli.study_report import report
@@ -282,5 +283,6 @@ for _command in (
     report,
     verify,
     archive,
+    study_flower,
 ):
     study.add_command(_command)
