@@ -13,6 +13,7 @@ from securefl.boards.flower.kept import KeptObjects
 from securefl.boards.flower.node import answer
 from securefl.boards.flower.server import FIELD, RECORD, Exchange, parcel_of
 from securefl.boards.flower.spool import Spool
+from securefl.boards.opening import open_board
 from securefl.errors import SecureFLError
 
 TaskIdentity.run_id = TaskIdentity.node_id = TaskIdentity.task_id = 1
@@ -96,3 +97,33 @@ class Link:
             if not self.exchange.look() and not any(s.waiting for s in self.spools):
                 return
         raise AssertionError("it never ends")
+
+
+class AcrossBoard:
+    """A board that writes at one party's spool and reads at another's, carried in between."""
+
+    def __init__(self, link, marker=None, *, turned=False):
+        urls = [f"flower://{spool.folder}" for spool in link.spools[:2]]
+        if turned:
+            urls.reverse()
+        self.link = link
+        self.here, self.there = (open_board(url, marker) for url in urls)
+        self.url = self.here.url
+
+    def _carried(self, call, *given):
+        try:
+            return call(*given)
+        finally:
+            self.link.settle()
+
+    def post(self, path, data):
+        self._carried(self.here.post, path, data)
+
+    def post_file(self, path, source):
+        self._carried(self.here.post_file, path, source)
+
+    def erase(self, path):
+        self._carried(self.here.erase, path)
+
+    def __getattr__(self, name):  # read, read_head, open, stamp, names, shut
+        return getattr(self.there, name)

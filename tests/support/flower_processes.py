@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import ipaddress
 import json
 import os
@@ -30,8 +30,8 @@ def _pem(key):
 
 def _certificate(folder):
     """A private CA and the SuperLink's certificate: ``ca.pem``, ``link.pem``, ``link.key``."""
-    begin = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
-    end = begin + datetime.timedelta(days=2)
+    begin = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
+    end = begin + dt.timedelta(days=2)
 
     def name(text):
         return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])

@@ -112,15 +112,12 @@ class Spool:
         self._enter(head, lambda _: None)
 
     def report(self) -> tuple[Report, list[Change]]:
-        """Collect what is to be sent: of each path the last, and as much as one parcel bears."""
+        """Collect what is to be sent, in the order of its posts, as much as one parcel bears."""
         with self._locked() as state:
             waiting = [(n, *_read_head(f)) for n, f in self._entries(_OUT) if n > state.accepted]
-            last = {head["path"]: number for number, head, _ in waiting}
             changes: list[Change] = []
             size = 0
             for number, head, body in waiting:
-                if last[head["path"]] != number:
-                    continue
                 if len(changes) == MOST or (changes and size + body.size > FULL):
                     break
                 data = None if head["erased"] else body.read()
