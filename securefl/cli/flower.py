@@ -80,7 +80,7 @@ def _say_next(spool: Spool, address: str) -> None:
 
 
 def _run(spool: Spool, address: str) -> None:
-    from securefl.boards.flower.node import Runner
+    from securefl.boards.flower.spool_runner import Runner
 
     runner = Runner(spool, address)
     say(f"Carrying {spool.folder} over the SuperNode at {address}; stop with Ctrl-C.")

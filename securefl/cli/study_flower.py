@@ -24,8 +24,8 @@ def study_flower(directory: Path, store_file: str, json_file: str | None) -> Non
     Whoever runs the SuperLink starts it with `flwr run`. It knows no study and holds no key: one
     app serves all studies of the consortium.
     """
-    from securefl.boards.flower.app import write_app
-    from securefl.boards.flower.version import flower_version
+    from securefl.boards.flower.flower_app import write_app
+    from securefl.boards.flower.flower_version import flower_version
 
     directory = directory.absolute()
     version = flower_version()

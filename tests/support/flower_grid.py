@@ -9,10 +9,10 @@ from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.proto.message_pb2 import Message as Wire
 from flwr.supercore.task_identity import TaskIdentity
 
-from securefl.boards.flower.kept import KeptObjects
-from securefl.boards.flower.node import answer
+from securefl.boards.flower.parcel_store import ParcelStore
 from securefl.boards.flower.server import FIELD, RECORD, Exchange, parcel_of
 from securefl.boards.flower.spool import Spool
+from securefl.boards.flower.spool_runner import answer
 from securefl.boards.opening import open_board
 from securefl.errors import SecureFLError
 
@@ -75,7 +75,7 @@ class Link:
 
     def __init__(self, folder, count=2):
         self.spools = [Spool.create(folder / f"spool-{i}") for i in range(count)]
-        self.kept = KeptObjects(folder / "store.db")
+        self.kept = ParcelStore(folder / "store.db")
         self.grid = OneProcessGrid(self.spools)
         self.time = 0.0
         self.exchange = Exchange(self.grid, self.kept, lambda: self.time)

@@ -14,8 +14,8 @@ pytest.importorskip("flwr", reason="Flower is not installed: pip install 'secure
 from flower_grid import AcrossBoard, Link
 
 from securefl.boards.flower import spool as spools
-from securefl.boards.flower.kept import KeptObjects
 from securefl.boards.flower.parcel import Change, Delivery, Report, pack, unpack
+from securefl.boards.flower.parcel_store import ParcelStore
 from securefl.boards.flower.spool import Spool
 from securefl.boards.opening import open_board
 from securefl.cli.main import cli
@@ -117,7 +117,7 @@ def test_an_app_that_starts_again_goes_on(link, boards, tmp_path):
     link.carry(1)
     boards[1].post("b", b"2")
     link.kept.close()
-    link.kept = KeptObjects(tmp_path / "store.db")
+    link.kept = ParcelStore(tmp_path / "store.db")
     link.restart()
     link.settle()
     assert all(board.names() == ["a", "b"] for board in boards)
@@ -126,7 +126,7 @@ def test_an_app_that_starts_again_goes_on(link, boards, tmp_path):
 def test_another_store_is_not_taken_for_the_one_before(link, boards, tmp_path):
     boards[0].post("a", b"1")
     link.settle()
-    other = KeptObjects(tmp_path / "other.db")
+    other = ParcelStore(tmp_path / "other.db")
     with pytest.raises(StoreError, match="keeps another store"):
         link.spools[0].take(*other.delivery("", 0))
     link.restart(other)
@@ -158,7 +158,7 @@ def test_a_post_that_was_killed_half_way_is_finished_by_whoever_comes_next(
 
 def test_large_objects_travel_over_several_messages(link, boards, monkeypatch):
     monkeypatch.setattr("securefl.boards.flower.spool.FULL", 100)
-    monkeypatch.setattr("securefl.boards.flower.kept.FULL", 100)
+    monkeypatch.setattr("securefl.boards.flower.parcel_store.FULL", 100)
     for i in range(5):
         boards[0].post(f"x{i}", bytes([i]) * 80)
     assert len(link.spools[0].report()[1]) == 1

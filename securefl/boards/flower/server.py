@@ -17,8 +17,8 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.serverapp import Grid, ServerApp
 
 from securefl.backoff import Backoff
-from securefl.boards.flower.kept import KeptObjects
 from securefl.boards.flower.parcel import Report, pack, unpack
+from securefl.boards.flower.parcel_store import ParcelStore
 from securefl.errors import MessageError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Exchange:
     def __init__(
         self,
         grid: Any,  # noqa: ANN401 - anything that carries messages as Flower's Grid does
-        kept: KeptObjects,
+        kept: ParcelStore,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._grid, self._kept, self._clock = grid, kept, clock
@@ -174,7 +174,7 @@ def main(grid: Grid, context: Context) -> None:
     """Carry until the run is stopped."""
     file = Path(str(context.run_config["store"])).expanduser()
     file.parent.mkdir(parents=True, exist_ok=True)
-    with closing(KeptObjects(file)) as kept:
+    with closing(ParcelStore(file)) as kept:
         _LOG.warning("The store %s is %s.", kept.id, file)
         exchange, pause = Exchange(grid, kept), Backoff(0.05, 0.5)
         while True:

@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS objects (
 """
 
 
-class KeptObjects:
+class ParcelStore:
     """The ServerApp's objects.
 
     Args:

@@ -13,8 +13,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.backoff import Backoff
+from securefl.boards.flower.flower_version import flower_version
 from securefl.boards.flower.parcel import Delivery, pack, unpack
-from securefl.boards.flower.version import flower_version
 from securefl.errors import MessageError, StoreError
 
 if TYPE_CHECKING:
