@@ -208,6 +208,17 @@ def test_a_folder_that_is_no_spool_is_no_store(tmp_path):
         Spool.create(tmp_path / "full")
 
 
+def test_a_folder_of_objects_is_a_store_of_its_own(link, boards):
+    below = open_board(f"flower://{link.spools[0].folder}/one/two")
+    below.post("a", b"1")
+    link.settle()
+    assert (below.names(), boards[1].names(), boards[1].read("one/two/a", 1)) == (
+        ["a"],
+        ["one"],
+        b"1",
+    )
+
+
 def said(*arguments):
     return CliRunner().invoke(cli, [str(a) for a in arguments])
 
