@@ -158,9 +158,10 @@ def make_consortium(
     return RoundPlan(sealed)
 
 
-def open_store(root: Path) -> Board:
-    """The board of the consortium below ``root``."""
-    return open_board((root / FOLDERS.url).read_text())
+def open_store(root: Path, name: str = "coordinator") -> Board:
+    """The board of the consortium below ``root``, as this party reaches it."""
+    url = (root / FOLDERS.url).read_text()
+    return open_board(url.replace("{party}", name))
 
 
 def read_parties(root: Path, name: str) -> tuple[RoundPlan, Identity]:

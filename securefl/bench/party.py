@@ -37,6 +37,7 @@ from securefl.federation.evidence import present
 from securefl.federation.following import Following
 from securefl.federation.messages import Call, Ready
 from securefl.federation.participant import Participant
+from securefl.federation.paths import approvals
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.store_exchange import StoreExchange
@@ -312,11 +313,19 @@ def _coordinator(
     outcome.theta.tofile(root / FOLDERS.theta)
 
 
+def _arrived(board: Board, plan: RoundPlan) -> bool | None:
+    """True where the study's approvals are here; None where some are still on their way."""
+    there = board.names(approvals(plan.digest))
+    return set(plan.study.cohort) <= set(there) or None
+
+
 def main() -> None:
     """Serve all rounds, then end."""
     root, name = Path(sys.argv[1]), sys.argv[2]
     plan, identity = read_parties(root, name)
-    board = open_store(root)
+    board = open_store(root, name)
+    if poll(partial(_arrived, board, plan), seconds=_PATIENCE) is None:
+        raise SystemExit(f"{name}: the study did not arrive")
     watch = _Watch(board, name)
     if name == "coordinator":
         _coordinator(root, board, plan, identity, watch)

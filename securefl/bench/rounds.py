@@ -98,7 +98,7 @@ def bench_round(
         on_dropout: what the study says: ``fail``, or ``continue``, where a round has a survivor
             set, signatures and answers.
         store: URL of a place for the rounds' objects, which stay there; a folder that is removed
-            unless given.
+            unless given. ``{party}`` in it is each party's name, where each has a place of its own.
 
     Returns:
         The keys of ``securefl bench round --json``: ``warm_round_seconds`` (median),
@@ -220,6 +220,8 @@ def _run(root: Path, plan: RoundPlan, *, verify: bool) -> dict[str, dict[str, An
         board.go.post(b"go")
         for process in processes:
             _wait(partial(_has_ended, process), processes, patience=float("inf"))
+        # Over a store that takes its time the last figures are still on their way.
+        _wait(lambda: all(board.done(name).read() for name in names), processes)
     finally:
         for process in processes:
             process.kill()

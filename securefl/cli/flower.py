@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from securefl.cli.screen import json_option, say, write_json
+from securefl.errors import UsageError
 
 if TYPE_CHECKING:
     from securefl.boards.flower.spool import Spool
@@ -44,6 +45,7 @@ def flower(
     """
     from securefl.boards.flower.spool import Spool
 
+    _check_address(address)
     folder = spool.absolute()
     if status or (json_file and not only_make):
         _show(Spool(folder), json_file)
@@ -55,13 +57,29 @@ def flower(
     _run(found, address)
 
 
+def _check_address(address: str) -> None:
+    """Refuse what is no address of this machine's SuperNode.
+
+    Raises:
+        UsageError: it is none.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise UsageError(
+            f"{address!r} is no address of a SuperNode.",
+            next_step=f"Give its --host and --port, as in --supernode {_ADDRESS}",
+        )
+
+
 def _show(spool: Spool, json_file: str | None) -> None:
     if json_file:
         facts = {"spool": str(spool.folder), "store": spool.store, "waiting": spool.waiting}
         write_json(facts, json_file)
         return
-    said = spool.store or "none yet: no message came from the SuperLink"
-    say(f"{spool.folder} belongs to the store {said}.")
+    if spool.store:
+        say(f"{spool.folder} belongs to the SuperLink's store {spool.store}.")
+    else:
+        say(f"{spool.folder} belongs to no store yet: no message came from the SuperLink.")
     say(f"Objects that wait to be sent: {spool.waiting}.")
 
 
@@ -89,4 +107,7 @@ def _run(spool: Spool, address: str) -> None:
         if taken or sent:
             say(f"{taken} objects came, {sent} went.")
 
-    runner.run(told)
+    def away() -> None:
+        say("The SuperNode does not answer; it is asked again until it does.")
+
+    runner.run(told, away)

@@ -20,7 +20,7 @@ from store_servers import _answers, free_port
 from securefl.backoff import poll
 
 BIN = Path(sys.executable).parent
-PATIENCE = 120
+PATIENCE = 180
 
 
 def _pem(key):
@@ -112,13 +112,7 @@ class FlowerNetwork:
         """A SuperNode with a key that the SuperLink knows, and the runner of its spool."""
         port = free_port()
         self.run("securefl", "flower", self.spool(name), "--make")
-        key = ec.generate_private_key(ec.SECP384R1())
-        public = key.public_key().public_bytes(
-            serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-        )
-        (self.folder / f"{name}.key").write_bytes(_pem(key))
-        (self.folder / f"{name}.pub").write_bytes(public)
-        self.run("flwr", "supernode", "register", self.folder / f"{name}.pub")
+        self.register(name)
         self.begin(
             f"node-{name}", "flower-supernode", "--superlink", f"127.0.0.1:{self.port}",
             "--root-certificates", self.folder / "ca.pem",
@@ -131,8 +125,22 @@ class FlowerNetwork:
             "--supernode", f"127.0.0.1:{port}",
         )  # fmt: skip
 
-    def run_app(self):
-        said = self.run("flwr", "run", self.folder / "app", "--format", "json")
+    def register(self, name):
+        """Make a SuperNode's key and let the SuperLink know it."""
+        self.make_key(name)
+        self.run("flwr", "supernode", "register", self.folder / f"{name}.pub")
+
+    def make_key(self, name):
+        """Make a SuperNode's key: ``NAME.key`` and ``NAME.pub``."""
+        key = ec.generate_private_key(ec.SECP384R1())
+        public = key.public_key().public_bytes(
+            serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+        )
+        (self.folder / f"{name}.key").write_bytes(_pem(key))
+        (self.folder / f"{name}.pub").write_bytes(public)
+
+    def run_app(self, app=None):
+        said = self.run("flwr", "run", app or self.folder / "app", "--format", "json")
         found = re.search(r"\{.*\}", said, re.DOTALL)
         answer = json.loads(found.group())
         assert answer["success"], answer  # flwr exits with 0 all the same

@@ -200,7 +200,7 @@ def test_what_is_no_parcel_is_refused_whole(broken):
 
 
 def test_a_folder_that_is_no_spool_is_no_store(tmp_path):
-    with pytest.raises(StoreError, match="is no spool"):
+    with pytest.raises(StoreError, match="no spool is there"):
         open_board(f"flower://{tmp_path}/none")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
@@ -233,6 +233,13 @@ def test_the_commands_make_a_spool_and_say_where_it_stands(tmp_path):
     facts = json.loads(said("flower", spool, "--json", "-").output)
     assert facts == {"spool": str(spool), "store": "", "waiting": 1}
     assert "wait to be sent: 1" in said("flower", spool, "--status").output
+
+
+@pytest.mark.parametrize("address", ["rubbish", "localhost:", "localhost:99999", ":80", "a:b"])
+def test_what_is_no_address_of_a_supernode_is_refused_before_anything_is_made(tmp_path, address):
+    refused = said("flower", tmp_path / "spool", "--supernode", address)
+    assert isinstance(refused.exception, UsageError)
+    assert not (tmp_path / "spool").exists()
 
 
 def test_the_app_names_a_server_and_a_client_that_carries_nothing(tmp_path):

@@ -26,7 +26,9 @@ class FlowerCarrier(Carrier):
     def __init__(self, url: str) -> None:
         place = Path(url.partition("://")[2].rstrip("/"))
         found = [folder for folder in (place, *place.parents) if (folder / STATE).is_file()]
-        self._spool = Spool(found[0] if found else place)
+        if not found:
+            raise FileNotFoundError(2, f"no spool is there; `securefl flower {place}` makes it")
+        self._spool = Spool(found[0])
         self._below = place.relative_to(self._spool.folder).as_posix()
         if self._below != ".":
             check_canonical(self._below)

@@ -63,7 +63,8 @@ class Spool:
         self.folder = folder
         if not (folder / STATE).is_file():
             raise StoreError(
-                f"{folder} is no spool",
+                f"{folder} is no spool.",
+                whose="the user of this command",
                 next_step=f"Make it: securefl flower {folder}",
             )
         self._out = folder / "out"

@@ -46,6 +46,9 @@ class Runner:
     Args:
         spool: the party's.
         address: the SuperNode's ``--host`` and ``--port``; without TLS, so of this machine.
+
+    Attributes:
+        away: the SuperNode did not answer when it was last asked.
     """
 
     def __init__(self, spool: Spool, address: str = ADDRESS) -> None:
@@ -54,19 +57,28 @@ class Runner:
         from flwr.supercore.interceptors import SuperExecAuthHttpInterceptor
 
         self._spool, self._address = spool, address
+        self.away = False
         guarded = frozenset({"/flwr.proto.Runtime/AcquireTask"})
         self._node = self._client(
             SuperExecAuthHttpInterceptor(master_secret=spool.secret, protected_methods=guarded)
         )
 
-    def run(self, told: Callable[[int, int], None]) -> None:
-        """Answer until the process is stopped; ``told`` hears what was taken and sent.
+    def run(self, told: Callable[[int, int], None], away: Callable[[], None]) -> None:
+        """Answer until the process is stopped.
+
+        Args:
+            told: hears how many objects were taken and sent.
+            away: hears, once, that the SuperNode does not answer.
 
         Raises:
             StoreError: the SuperLink's app keeps another store.
         """
         pause = Backoff(0.05, 0.5)
+        missing = False
         while True:
+            if self.away and not missing:
+                away()
+            missing = self.away
             if self.look(told):
                 pause.reset()
             pause.failed()
@@ -85,11 +97,13 @@ class Runner:
         asked = AcquireTaskRequest(supported_task_types=[TaskType.CLIENT_APP])
         try:
             given = self._node.AcquireTask(asked)
+            self.away = False
             if not given.token:
                 return False
             self._answer(given.token, told)
         except httpx.TransportError:
-            return False  # it is not there, yet or any more
+            self.away = True  # it is not there, yet or any more
+            return False
         except httpx.HTTPStatusError as error:
             if error.response.status_code not in {401, 403}:
                 return False  # the task is gone, with the run
