@@ -29,6 +29,7 @@ from securefl.cli.site_patient import patient
 from securefl.cli.site_people import people, word
 from securefl.cli.site_personal import personalize
 from securefl.cli.site_policy import policy
+from securefl.cli.site_readiness import data_readiness
 from securefl.cli.site_requests import approve, ask, inbox, refuse, review, withdraw
 
 
@@ -108,6 +109,7 @@ def trust(
     )
 
 
+data.add_command(data_readiness)
 for _command in (
     data,
     budget,

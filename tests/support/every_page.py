@@ -26,9 +26,11 @@ from securefl.errors import DataError, StudyError, UntrustedError
 from securefl.identity import EarlierKey
 from securefl.learning.artefact import Model, ModelFacts
 from securefl.learning.comparing import Comparison, Figure
+from securefl.learning.drift import Drift
 from securefl.learning.effects import Effect
 from securefl.learning.features import Found
 from securefl.learning.personal.facts import Candidate, Interval, Judged, PersonalFacts, Rows
+from securefl.learning.readiness import ColumnLook, Scale, Spelling, TableLook
 from securefl.learning.selftest import Finding, SelfTest
 from securefl.learning.stages.programme import Programme, charges_of
 from securefl.learning.table import Table
@@ -67,6 +69,7 @@ from securefl.report.personal_model import PersonalAbout, personal_page
 from securefl.report.plan import plan_page, plan_study
 from securefl.report.quality import quality_words
 from securefl.report.questions import Exchange
+from securefl.report.readiness import ReadinessFacts, readiness_page
 from securefl.report.removed_patients import TouchedLine, removal_page
 from securefl.report.request import request_page
 from securefl.report.rounds import RoundLine, rounds_page
@@ -358,6 +361,45 @@ def data_sets():
         ("older", "clinic", "/data/clinic/older.csv", READ_AS, False),
     ]
     return data_sets_page(tables, [BudgetLine("clinic", Decimal("0.29"), 2)])
+
+
+def readiness(*, well=False):
+    """A table with everything that can be wrong, or with nothing."""
+    sex = ColumnLook(
+        "other",
+        cells=9171,
+        missing=2000,
+        unread=7,
+        labels=("F", "M"),
+        shares=(0.5, 0.5),
+        spellings=(Spelling("f", "F", 7),),
+    )
+    glucose = ColumnLook(
+        "tsh-123",
+        cells=9171,
+        outside=3000,
+        least=2.5,
+        most=400.0,
+        mean=0.4,
+        spread=0.2,
+        labels=("2", "10", "30"),
+        shares=(0.7, 0.3),
+        scale=Scale((10.0, 18.0), (1000.0,)),
+    )
+    edge = ColumnLook("older", cells=50, least=0.0, most=1.0, labels=("0", "9"), shares=(1.0,))
+    empty = ColumnLook("T3", cells=50, missing=50)
+    drift = (
+        Drift("age", (0.0, 0.5), (0.25, 0.5)),
+        Drift("sex", level="M", share=(0.5, 0.75)),
+    )
+    absent = ColumnLook("TT4", there=False)
+    columns = (sex, glucose, edge, empty, absent)
+    if well:
+        return readiness_page(ReadinessFacts("records", "", TableLook(50, (), 0), None))
+    look = TableLook(9172, columns, 3)
+    return readiness_page(
+        ReadinessFacts("records", "", look, ROWS, "", "2026-05-01", 20_000, drift)
+    )
 
 
 def partners():
@@ -655,6 +697,8 @@ _BUILDERS = {
     "personal-model-not-judged": lambda: personal(change=(-0.02, None, None), rare=1),
     "selftest": selftest,
     "data-sets": data_sets,
+    "readiness": readiness,
+    "readiness-without-trouble": lambda: readiness(well=True),
     "partners": partners,
     "settings": settings,
     "egress": egress,

@@ -450,3 +450,16 @@ def test_new_requests_are_looked_for_where_no_agent_runs(client):
     answer = client.post("inbox/fetch")
     assert (answer.status, answer.header("location")) == (303, f"/{client.room}/inbox?fetched")
     assert "Looked for new requests." in client.get("inbox?fetched").words
+
+
+def test_the_readiness_of_a_table_is_a_page_of_the_console(client):
+    page = client.get("data")
+    assert f'href="/{client.room}/data/readiness?table=records"' in page.text
+    shown = client.get("data/readiness?table=records")
+    assert shown.status == 200
+    assert "Readiness of" in shown.words
+    assert "<svg" in shown.text
+    assert client.get("data/readiness").words == shown.words, "the only table is meant"
+    missing = client.get("data/readiness?table=%3Cb%3Enone")
+    assert missing.status == 404
+    assert "<b>none" not in missing.text

@@ -27,6 +27,8 @@ OWNERS = (
     "status",
     "status-of-a-new-hospital",
     "data-sets",
+    "readiness",
+    "readiness-without-trouble",
     "partners",
     "settings",
     "error",

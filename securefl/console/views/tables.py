@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.console.view import View
 from securefl.node.owner.data import registered_tables
-from securefl.node.owner.pages import data_page
+from securefl.node.owner.pages import data_page, readiness_page
+from securefl.node.owner.readiness import readiness
 from securefl.node.owner.status import budget_statuses
 
 if TYPE_CHECKING:
@@ -17,7 +18,26 @@ if TYPE_CHECKING:
 
 
 def _read(site: Site, _: Asked) -> Mapping[str, Any]:
-    return {"page": data_page(registered_tables(site), budget_statuses(site))}
+    tables = registered_tables(site)
+    return {
+        "page": data_page(tables, budget_statuses(site)),
+        "names": [table.name for table in tables if table.there],
+    }
 
 
-VIEWS = (View("/data", "page.html", _read, words="Data"),)
+def _read_readiness(site: Site, asked: Asked) -> Mapping[str, Any]:
+    """Readiness of the table that the address names, or of the only one that is there."""
+    names = [table.name for table in registered_tables(site) if table.there]
+    wanted = asked.query.get("table", "")
+    if not wanted and len(names) == 1:
+        wanted = names[0]
+    page = None
+    if wanted:
+        page = readiness_page(readiness(site, wanted))
+    return {"page": page, "names": names}
+
+
+VIEWS = (
+    View("/data", "data.html", _read, words="Data"),
+    View("/data/readiness", "readiness.html", _read_readiness),
+)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from securefl.errors import UsageError
+from securefl.node.owner.readiness import forget_looks
 from securefl.node.public_side import public_folder
 from securefl.study.study_id import StudyId
 
@@ -69,6 +70,7 @@ def remove_data(site: Site, plan: DataRemoval) -> Site:
         others = tuple(entry for entry in site.settings.datasets if entry.name != plan.name)
         site = site.save(site.settings.model_copy(update={"datasets": others}))
     shutil.rmtree(public_folder(site, plan.name), ignore_errors=True)
+    forget_looks(site, plan.name)
     if plan.copy is not None and not _is_read(others, site.path, plan.copy):
         plan.copy.unlink(missing_ok=True)
     return site

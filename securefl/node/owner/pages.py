@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.report import data_sets, partners, removed_patients, settings
+from securefl.report import data_sets, partners, readiness, removed_patients, settings
 from securefl.report.codes import UNSEEN, cannot_run_sentence, others_sentence
+from securefl.report.page import spans
 from securefl.report.quality import quality_words
 from securefl.report.request import request_page
 from securefl.report.status import BudgetLine, StudyLine, site_status
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from securefl.node.owner.data import RegisteredTable
     from securefl.node.owner.partners import Partner
     from securefl.node.owner.patients import PatientRemoval
+    from securefl.node.owner.readiness import Readiness
     from securefl.node.owner.requests import Elsewhere, OwnView, RequestReview
     from securefl.node.owner.settings import OwnSettings
     from securefl.node.owner.status import BudgetStatus, SiteStatus, StudyStatus
@@ -181,6 +183,33 @@ def data_page(tables: Sequence[RegisteredTable], budgets: Sequence[BudgetStatus]
         data_sets.TableLine(t.name, t.population, str(t.file), t.read_as, t.there) for t in tables
     ]
     return data_sets.data_sets_page(lines, [_budget_line(budget) for budget in budgets])
+
+
+def readiness_page(found: Readiness, *, whole: bool = True) -> Page:
+    """A table beside the columns of a study; without ``whole`` one line where all is well."""
+    return readiness.readiness_page(_readiness_facts(found), whole=whole)
+
+
+def readiness_troubles(found: Readiness) -> list[str]:
+    """The same as sentences."""
+    lines = readiness.trouble_lines(_readiness_facts(found))
+    return ["".join(span.spoken for span in spans(line)) for line in lines]
+
+
+def _readiness_facts(found: Readiness) -> readiness.ReadinessFacts:
+    fault = ""
+    if found.fault is not None:
+        fault = found.fault.what
+    return readiness.ReadinessFacts(
+        found.dataset,
+        found.study,
+        found.look,
+        found.rows,
+        fault,
+        found.earlier,
+        found.earlier_rows,
+        found.drift,
+    )
 
 
 def partners_page(own: IdentityCard, listed: Sequence[Partner]) -> Page:
