@@ -117,7 +117,7 @@ def _latency(board: Board, name: str, timer: Callable[[], float]) -> Finding:
 
 
 def _news(board: Board, name: str) -> Finding:
-    """Whether lists and stamps show what was just written."""
+    """Check that lists and stamps show what was just written."""
     board.post(name, b"one")
     listed = name in board.names()
     before = board.stamp(name)
@@ -151,7 +151,7 @@ def _clock(board: CarriedBoard, name: str, clock: Callable[[], float]) -> Findin
 
 
 def _conditional(board: CarriedBoard, name: str) -> Finding:
-    """Whether the store itself refuses a second object of one name."""
+    """Ask whether the store itself refuses a second object of one name."""
     board.erase(name)
     first = exclusive(board.carrier, name, b"first")
     if first is None:
@@ -173,7 +173,7 @@ def _conditional(board: CarriedBoard, name: str) -> Finding:
 
 
 def _foreign(board: Board, folder: str) -> Finding:
-    """Whether this party can write, replace and remove where another one should alone."""
+    """Try whether this party can write, replace and remove where another one should alone."""
     check, path = f"place of others: {folder}", f"{folder}/doctor-{secrets.token_hex(6)}"
     tries: list[tuple[str, Callable[[], None]]] = [
         ("put objects there", partial(board.post, path, b"mine")),

@@ -114,7 +114,7 @@ def word(request_id: str, person: str, folder: str | None) -> None:
 
 
 def _say_words(short: str, words: tuple[GivenWord, ...]) -> None:
-    """How the words stand; one that is not opened is not shown."""
+    """State of the words; one that is not opened is not shown."""
     for given in words:
         say(f"  {given.person.name:<24} {given.word or 'sealed'}")
     closed = [given.person.name for given in words if given.word is None]

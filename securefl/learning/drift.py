@@ -45,7 +45,7 @@ class Drift:
 
 
 def summary(look: TableLook) -> dict[str, Any]:
-    """What is kept of a look, to compare a later one with."""
+    """Memory of a look, to compare a later one with."""
     columns = {}
     for column in look.columns:
         if column.there:

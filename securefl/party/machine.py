@@ -1,4 +1,4 @@
-"""Whether a machine is large enough to take part: cores, memory, disk, open files, the store's pace.
+"""Size of a machine, and whether it is enough to take part: cores, memory, disk, open files, the store's pace.
 
 Figures are for the owner of the process. They are written to a file only where somebody asks for
 one, and nothing is sent.

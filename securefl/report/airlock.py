@@ -38,11 +38,11 @@ class Carried(Protocol):
 
     @property
     def holds(self) -> str:
-        """What it holds."""
+        """Its contents."""
 
     @property
     def writer(self) -> str:
-        """Who made it."""
+        """Its maker."""
 
     @property
     def bytes(self) -> int:

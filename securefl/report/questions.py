@@ -25,7 +25,7 @@ class Exchange:
 
 
 def thread_section(exchanges: Sequence[Exchange]) -> Section | None:
-    """What the owner asked and the researcher answered; None where nothing was asked."""
+    """Questions of the owner and answers of the researcher; None where nothing was asked."""
     if not exchanges:
         return None
     parts: list[Value] = []

@@ -37,7 +37,7 @@ _NO_TROUBLE: Final = "No trouble found"
 
 
 class ReadinessFacts(NamedTuple):
-    """What the page stands on.
+    """Facts of the page.
 
     Attributes:
         dataset: name of the table.
@@ -132,7 +132,7 @@ def _count_lines(found: ReadinessFacts) -> Iterator[str]:
 
 
 def column_troubles(column: ColumnLook) -> Iterator[str]:
-    """What looks wrong in one column."""
+    """Faults of one column."""
     if not column.there:
         yield "the table has no such column"
         return

@@ -39,7 +39,7 @@ class Named(Protocol):
 
     @property
     def compared(self) -> bool:
-        """Whether a fingerprint was given for it."""
+        """A fingerprint was given for it."""
 
 
 class Checked(Protocol):

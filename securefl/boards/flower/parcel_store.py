@@ -1,4 +1,4 @@
-"""What the ServerApp keeps: the last bytes of each path, numbered in the order of arrival.
+"""Objects at the ServerApp: the last bytes of each path, numbered in the order of arrival.
 
 One SQLite file. A report is taken in one transaction, together with the number up to which its
 spool's posts are kept: however often a report comes, each of its posts counts once.
@@ -87,7 +87,7 @@ class ParcelStore:
         return int(found[0])
 
     def delivery(self, spool: str, since: int) -> tuple[Delivery, list[Change]]:
-        """What others posted after ``since``, as much as one parcel bears."""
+        """Objects that others posted after ``since``, as much as one parcel bears."""
         asked = "SELECT path, number, data FROM objects WHERE number > ? AND spool != ?"
         rows = self._base.execute(f"{asked} ORDER BY number", (since, spool))
         changes: list[Change] = []

@@ -92,7 +92,7 @@ class Spool:
 
     @property
     def secret(self) -> bytes:
-        """What this party's SuperNode and runner know."""
+        """Note of this party's SuperNode and runner."""
         return read_file(self.folder / SECRET, 1000)
 
     def post(self, path: str, fill: Callable[[IO[bytes]], object]) -> None:

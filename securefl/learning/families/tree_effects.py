@@ -108,7 +108,7 @@ def told_forest(
     names: Sequence[str],
     columns: Sequence[Column],
 ) -> Told:
-    """What each column contributes: its importance as bars, curves of numbers, steps of levels.
+    """Contribution of each column: its importance as bars, curves of numbers, steps of levels.
 
     Args:
         forest: the questions.

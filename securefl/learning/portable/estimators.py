@@ -66,7 +66,7 @@ class _Pretrained(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no
         return True
 
     def target(self, frame: Any) -> Any:  # noqa: ANN401 - a DataFrame; numpy array
-        """What is to be predicted, read from a table's label columns as the study declares it.
+        """The target, read from a table's label columns as the study declares it.
 
         Raises:
             DataError: a column is missing, or a row's label cannot be read.

@@ -58,7 +58,7 @@ class Format(ABC):
         target: Path,
         table: Table,
     ) -> FloatArray | None:
-        """What the written model says of rows, float64[n, q]; None where nothing here can run it."""
+        """Predictions of the written model, float64[n, q]; None where nothing here can run it."""
 
 
 class Onnx(Format):

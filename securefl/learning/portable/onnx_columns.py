@@ -65,7 +65,7 @@ def _numeric(nodes: OnnxNodes, column: NumericColumn) -> Encoded:
 
 
 def _within(nodes: OnnxNodes, column: NumericColumn, known: str) -> str:
-    """Whether a recorded number may be used."""
+    """Test of a recorded number: may it be used."""
     low, high = float(column.low), float(column.high)
     if column.outside == "clip":
         # an infinite one is no number, also where numbers outside the range are cut

@@ -53,9 +53,9 @@ class Notice:
 
     @property
     def text(self) -> str:
-        """What a person reads."""
+        """Text for a person."""
         return _SENTENCES[self.kind].format(about=self.about)
 
     def to_json(self) -> dict[str, Any]:
-        """What a program reads."""
+        """Fields for a program."""
         return {"type": "securefl-notice/1", **asdict(self), "text": self.text}

@@ -1,4 +1,4 @@
-"""What there is to tell an owner, from the ledger and the requests at home; each once.
+"""News for an owner, from the ledger and the requests at home; each once.
 
 Pure: the same ledger, requests and time give the same events.
 """

@@ -73,7 +73,7 @@ class WebhookSettings(Section):
 
 
 class NoticeSettings(Section):
-    """What is told, and by which ways.
+    """Events that are told, and by which ways.
 
     Attributes:
         kinds: of notices.

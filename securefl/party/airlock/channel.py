@@ -36,7 +36,7 @@ class Channel:
 
 
 def read_channel(folder: Path, direction: str, partner: str) -> Channel:
-    """What is remembered of one direction, ``to`` or ``from`` a partner.
+    """Memory of one direction, ``to`` or ``from`` a partner.
 
     Raises:
         UnreadableError: the file is there and cannot be read.

@@ -149,7 +149,7 @@ class BundleObjects:
 
     @staticmethod
     def present(found: T | None, path: str) -> T:
-        """What is found there.
+        """Findings there.
 
         Raises:
             MessageError: nothing is.

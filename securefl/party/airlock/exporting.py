@@ -39,7 +39,7 @@ _PIECE: Final = 1 << 20
 
 @dataclass(frozen=True)
 class Export:
-    """What is exported.
+    """Objects to be exported.
 
     Attributes:
         to: the partner's name.

@@ -61,7 +61,7 @@ class AirlockManifest(Statement):
     objects: Annotated[dict[ObjectPath, Listed], Field(max_length=MOST_OBJECTS)]
 
     def too_old(self, now: datetime) -> bool:
-        """Whether it lay about for too long, or comes from the future."""
+        """Test whether it lay about for too long, or comes from the future."""
         made = datetime.strptime(self.made, _TIME).replace(tzinfo=UTC)
         return not made - _SKEW <= now <= made + timedelta(days=MOST_DAYS)
 
