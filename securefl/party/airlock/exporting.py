@@ -80,7 +80,7 @@ def export_bundle(mine: PartyFolder, target: Path, wanted: Export) -> CheckedBun
         listed = _copy_new(mine, building, places, before)
         if not listed:
             raise UsageError(
-                f"Nothing is new for {wanted.to} since the bundle {before.number}.",
+                f"Nothing on the store is new for {wanted.to}: {before.number} bundles went there.",
                 next_step="Export again when something has happened, or --all for everything.",
             )
         for path, one in listed.items():
