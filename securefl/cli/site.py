@@ -23,6 +23,7 @@ from securefl.cli.site_data import data
 from securefl.cli.site_folder import open_site as _open
 from securefl.cli.site_folder import site_option as _site_option
 from securefl.cli.site_keys import checkpoint, rotate_key
+from securefl.cli.site_metrics import metrics
 from securefl.cli.site_model import model
 from securefl.cli.site_notices import notices
 from securefl.cli.site_patient import patient
@@ -129,6 +130,7 @@ for _command in (
     policy,
     patient,
     notices,
+    metrics,
     people,
     word,
 ):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from securefl.node.owner.status import SiteStatus, StudyStatus
 
 
@@ -43,6 +45,12 @@ def status_json(found: SiteStatus) -> dict[str, Any]:
     }
 
 
+def _moment(at: datetime | None) -> str | None:
+    if at is None:
+        return None
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _study_json(study: StudyStatus) -> dict[str, Any]:
     return {
         "id": study.name,
@@ -52,6 +60,7 @@ def _study_json(study: StudyStatus) -> dict[str, Any]:
         "rows": study.rows,
         "reason": study.reason,
         "waits_for": study.waits_for,
+        "waits_since": _moment(study.waits_since),
         "quality": study.verdict,
         "quality_minimum": None if study.minimum is None else str(study.minimum),
     }

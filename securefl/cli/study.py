@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from securefl.cli.study_dossier import dossier
 from securefl.cli.study_file import check, plan
 from securefl.cli.study_flower import study_flower
 from securefl.cli.study_folder import folder_hint, open_lab, open_study, researcher_option
+from securefl.cli.study_live import curves, live_facts, live_json, look_on
 from securefl.cli.study_questions import answer, questions
 from securefl.cli.study_report import report
 from securefl.cli.study_run import run
@@ -231,13 +233,27 @@ def request(name: str, folder: str | None) -> None:
 
 @study.command()
 @click.argument("name")
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Look on at the run until it is over: how far, whom it waits for and since when.",
+)
 @json_option
 @researcher_option
-def status(name: str, json_file: str | None, folder: str | None) -> None:
-    """Show who has approved, who waits, and what each datasite says."""
+def status(*, name: str, live: bool, json_file: str | None, folder: str | None) -> None:
+    """Show who has approved, who waits, and what each datasite says.
+
+    With --live the run itself: Ctrl-C ends the look and not the run.
+    """
     from securefl.report.codes import SHOWN_WORDS, code_words
 
     found = open_study(folder, name)
+    if live:
+        if json_file:
+            write_json(live_json(live_facts(found, datetime.now(UTC))), json_file)
+        if json_file != "-":
+            look_on(found)
+        return
     signed, shown, run_said = found.status(), found.pysyft_status(), found.run_status()
     if json_file:
         write_json(
@@ -279,6 +295,7 @@ for _command in (
     answer,
     run,
     attach,
+    curves,
     service,
     report,
     verify,

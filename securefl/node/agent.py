@@ -46,6 +46,7 @@ from securefl.node.study_end import say_again
 from securefl.node.study_run import StudyRun
 from securefl.node.study_withdrawal import WithdrawalWatch
 from securefl.party.clock import utc_now
+from securefl.party.events import EVENTS, EventLog
 from securefl.party.failure_note import keep_reason, one_line
 from securefl.party.journal import Journal
 from securefl.party.outbox import deliver
@@ -119,6 +120,7 @@ class Agent:
         self._set_aside: dict[str, float] = {}
         self._gone_through: LedgerState | None = None
         self._log = Journal(site.path / "agent.log")
+        self._events = EventLog(site.path / EVENTS, partial(datetime.now, UTC))
         self._notices = NoticeDesk(site, self.say, clock)
 
     def run(self) -> None:
@@ -275,6 +277,7 @@ class Agent:
     def _step(self, digest: str, run: StudyRun) -> None:
         state = self._site.ledger.state
         if state.study(digest).ended:  # withdrawn by the owner's own command
+            self._events.tell("ended", digest, code=state.study(digest).status)
             say_again(self._site, digest)
             self._drop(digest)
             return
@@ -313,6 +316,7 @@ class Agent:
                 # be looked for
                 expect_model(self._site, run.plan, datetime.now(UTC))
                 self._site.ledger.settle(digest, "completed")
+                self._events.tell("ended", digest, code="completed")
                 with suppress(StoreError):
                     self._hand_out(digest, run)
                 publish_extract(self._site, digest, run.plan.study)
@@ -353,6 +357,7 @@ class Agent:
             self._runs[digest].stop()
         with suppress(NotApprovedError):  # withdrawn in this very moment: that stands
             self._site.ledger.settle(digest, "failed")
+            self._events.tell("ended", digest, code=error.code)
             cause = ("", "")
             if isinstance(error, EndedError):
                 cause = (error.site, error.ended_with)
@@ -408,6 +413,7 @@ class Agent:
                 self._fail(digest, error)
                 continue
             self._runs[digest] = self._study_run(plan)
+            self._events.tell("approved", digest, rounds=plan.last_round)
             self.say(f"study {short_digest(digest)} is approved; waiting for the other hospitals")
         self._gone_through = state
 
@@ -418,6 +424,7 @@ class Agent:
             self.say,
             lambda: datetime.now(UTC),
             self._clock,
+            self._events,
         )
         witness = LedgerWitness(
             agreed=partial(self._question.agreed, self._site, plan.study.cohort),
@@ -462,6 +469,7 @@ class Agent:
             run.stop()
         self.say("agent stopped")
         self._log.close()
+        self._events.close()
         self._presence.leave()
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from securefl.federation.round_plan import RoundPlan
     from securefl.node.site import Site
+    from securefl.party.events import EventKind, EventLog
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class OwnStudy:
         say: writes a line to the owner's own log.
         now: the wall clock, for the schedule.
         clock: the monotonic clock, in seconds.
+        events: the hospital's event stream; None where nobody looks on.
     """
 
     site: Site
@@ -34,6 +36,12 @@ class OwnStudy:
     say: Callable[[str], None]
     now: Callable[[], datetime]
     clock: Callable[[], float]
+    events: EventLog | None = None
+
+    def tell(self, event: EventKind, **facts: object) -> None:
+        """Note in the event stream that something happened to the study."""
+        if self.events is not None:
+            self.events.tell(event, self.plan.digest, rounds=self.plan.last_round, **facts)
 
     @property
     def folder(self) -> Path:

@@ -176,12 +176,14 @@ class StudyRun:
     def _start(self, entered: Entered) -> None:
         """Go on with the first round: from here on the budget is spent."""
         running = self._run(entered.participant, entered.worker, entered.seen)
+        self.own.tell("begun")
         running.reply.begin(entered.accepted, entered.model, entered.seen)
 
     def _resume(self, resumed: Resumed) -> None:
         """Go on where an earlier process of this agent stood."""
         now = self.own.clock()
         running = self._run(resumed.participant, resumed.worker, now)
+        self.own.tell("resumed", round=resumed.participant.done)
         if resumed.unsent is not None:
             running.reply.resume(resumed.unsent, now)
 
@@ -241,6 +243,7 @@ class StudyRun:
             # what is looked at meanwhile is the same, however far the answer is
             if reply.step(participant):
                 self._note_sent(watch)
+                self.own.tell("answered", round=participant.done)
             return None
         if self.unmasking.step(participant.later):
             self._note_sent(watch)
@@ -268,6 +271,7 @@ class StudyRun:
         if following is not None and following.verified > before:
             plan, number = self.own.plan, following.verified
             remember_total(self.own.site, plan, number, following.last_total)
+            self.own.tell("verified", round=number)
             self.own.say(f"round {number} of {plan.last_round}: its total was verified")
         return verified
 

@@ -47,7 +47,7 @@ class StudyLine(NamedTuple):
 
     0: no round yet. ``reason``: why it failed. ``quality``: how its coordinator judged its quality
     rule, in words. ``waits_for``: what an approved study that has not begun waits for; empty where
-    that is not known.
+    that is not known. ``waits_since``: since when (UTC, ISO 8601); empty where nobody knows.
     """
 
     name: str
@@ -57,6 +57,7 @@ class StudyLine(NamedTuple):
     reason: str | None = None
     quality: str | None = None
     waits_for: str = ""
+    waits_since: str = ""
 
 
 def site_status(
@@ -238,6 +239,12 @@ def budget_rows(budgets: Sequence[BudgetLine]) -> list[tuple[str, Value]]:
     return rows
 
 
+def _waits(line: StudyLine) -> str:
+    if not line.waits_since:
+        return f"{line.name} waits for {line.waits_for}."
+    return f"{line.name} waits for {line.waits_for}, since {day(line.waits_since)}."
+
+
 def _studies(studies: Sequence[StudyLine]) -> list[Value]:
     if not studies:
         return []
@@ -250,7 +257,7 @@ def _studies(studies: Sequence[StudyLine]) -> list[Value]:
     for s in lines:
         if s.reason is not None:
             failed += [f"{s.name} failed:", Quoted(s.reason)]
-    told = [f"{s.name} waits for {s.waits_for}." for s in lines if s.waits_for]
+    told = [_waits(s) for s in lines if s.waits_for]
     told += [
         f"{s.name}: the quality asked for, {s.quality} (signed by the coordinator)."
         for s in lines

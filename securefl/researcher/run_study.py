@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from securefl.backoff import persist
@@ -25,6 +27,7 @@ from securefl.federation.study_board import StudyBoard
 from securefl.locks import Lock, is_held
 from securefl.party.journal import Journal
 from securefl.researcher.durable_run import DurableRun
+from securefl.researcher.run_events import RunEvents
 from securefl.researcher.stopping import StoppedFromOutsideError, asking_first
 
 if TYPE_CHECKING:
@@ -95,16 +98,18 @@ def run_once(
 
     refuse_second(lab, folder, plan)
     log = Journal(folder / RUN_LOG)
+    events = RunEvents(folder, plan, partial(datetime.now, UTC))
     exchange = StoreExchange(
         lab.board,
         plan,
         _unfailing(warn, log),
-        _unfailing(waiting, log),
+        _each(log, events.waiting, waiting),
     )
-    shown = _unfailing(watch, log)
+    show = _each(log, events.opened, watch)
     memory = DurableRun(folder)
     coordinator = Coordinator(plan, lab.identity, exchange, CkksIntegers(), memory)
     running = _begin(folder, plan, coordinator, memory, log)
+    events.begun()
     (folder / RECORDS).unlink(missing_ok=True)  # it is told again from the first round on
     done = 0
 
@@ -118,15 +123,17 @@ def run_once(
         nonlocal done
         done = record.round
         _unfailing(_write_record, log)((folder / RECORDS, record))
-        shown(record)
+        show(record)
 
     try:
         with asking_first(cost):
             outcome = coordinator.run(keep)
             exchange.catch_up(_LAST_TRIES)
     except _GOES_ON as error:
+        events.stopped()
         raise _as_told(error, plan) from error
     except BaseException as error:
+        events.ended(_public_code(error))
         _tell_failure(lab, plan, error, done)
         memory.erase_keys()
         told = _as_told(error, plan)
@@ -134,9 +141,11 @@ def run_once(
             raise
         raise told from error
     else:
+        events.ended("completed")
         _tell_completed(lab, plan, outcome)
         return finish(outcome)
     finally:
+        events.close()
         running.release()
         log.close()
 
@@ -188,13 +197,20 @@ def _tell_completed(lab: PartyFolder, plan: RoundPlan, outcome: Outcome) -> None
 
 def _tell_failure(lab: PartyFolder, plan: RoundPlan, error: BaseException, done: int) -> None:
     """Tell the others that the study is over, whatever happened."""
-    code = error.code if isinstance(error, SecureFLError) else RoundError.code
+    code = _public_code(error)
     cause = (error.site, error.ended_with) if isinstance(error, EndedError) else ("", "")
     with suppress(StoreError):
         persist(
             lambda: _say_end(lab, plan, code, done, cause=cause),
             _LAST_TRIES,
         )
+
+
+def _public_code(error: BaseException) -> str:
+    """Word by which the others are told of an error."""
+    if isinstance(error, SecureFLError):
+        return error.code
+    return RoundError.code
 
 
 def _as_told(error: BaseException, plan: RoundPlan) -> BaseException:
@@ -248,6 +264,17 @@ def _unfailing(show: Callable[[T], object] | None, log: Journal) -> Callable[[T]
                     f" {error}"
                 )
             said = True
+
+    return shown
+
+
+def _each(log: Journal, *shows: Callable[[T], object] | None) -> Callable[[T], None]:
+    """Each of ``shows`` in order; what one raises keeps nothing from the next."""
+    unfailing = [_unfailing(show, log) for show in shows]
+
+    def shown(value: T) -> None:
+        for show in unfailing:
+            show(value)
 
     return shown
 

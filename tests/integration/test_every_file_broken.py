@@ -46,6 +46,7 @@ HOSPITAL = {
         "site patient remove clinic --file {beside}/table.csv --yes --site {here}"
     ),
     "site data list": "site data list --site {here}",
+    "site metrics": "site metrics --site {here}",
     "site model list": "site model list --site {here}",
     "site model predict": "site model predict nothing {beside}/table.csv --site {here}",
     "site personalize": "site personalize nothing --site {here}",
@@ -73,6 +74,7 @@ HOSPITAL = {
 }
 RESEARCHER = {
     "study report": "study report nothing --researcher {here}",
+    "study curves": "study curves nothing --json - --researcher {here}",
     "study attach": "study attach nothing --researcher {here}",
     "study run": "study run nothing --researcher {here}",
     "study request": "study request nothing --researcher {here}",

@@ -11,14 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from consortium import NAMES, RARE, children, consortium
 
+from securefl.cli.main import cli
 from securefl.errors import NotApprovedError, UsageError
 from securefl.federation import paths
 from securefl.federation.messages import Status
 from securefl.node import decisions
 from securefl.node.leaving import COUNTS
+from securefl.party.events import EVENTS, read_events
 from securefl.privacy.ledger import read_ledger
+from securefl.researcher.run_events import run_now
 
 ME, OTHER, THIRD = NAMES
 
@@ -151,6 +155,21 @@ def test_a_study_from_mock_data_to_model_and_audit(c):
     assert "set aside: 1 rows, age: not recorded" in c.log(ME)
     assert "78 of 80 rows used" in c.log(ME)
     assert not any(b"set aside" in data for data in c.objects().values())
+    patients = [line.split(",")[0] for line in c.table(ME).read_text().splitlines()[1:]]
+    planted = ("65526", *(f'"{patient}"' for patient in patients))
+    said = {name: (c.root / name / EVENTS).read_text("utf-8") for name in NAMES}
+    kept = [e.event for e in read_events(c.root / ME / EVENTS) if e.study == study.digest]
+    assert kept[0] == "approved"
+    assert kept.count("answered") == 4
+    assert kept[-1] == "ended"
+    metrics = CliRunner().invoke(cli, ["site", "metrics", "--site", str(c.root / ME)]).output
+    assert f'securefl_study_answered{{site="{ME}",study="{study.name}"}} 4' in metrics
+    for text in (*said.values(), (study.folder / EVENTS).read_text("utf-8"), metrics):
+        assert not [value for value in planted if value in text]
+    # the control: what is looked for stands in the table
+    assert "65526" in c.table(ME).read_text()
+    run = run_now(read_events(study.folder / EVENTS))
+    assert (run.state, run.code, run.done) == ("ended", "completed", 4)
     with pytest.raises(UsageError, match="was run before"):
         study.run(model_folder=c.root / "another-model")
 

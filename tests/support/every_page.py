@@ -1,7 +1,7 @@
 """One of each page that the product shows, with as much on it as it can hold."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -32,6 +32,7 @@ from securefl.learning.features import Found
 from securefl.learning.personal.facts import Candidate, Interval, Judged, PersonalFacts, Rows
 from securefl.learning.readiness import ColumnLook, Scale, Spelling, TableLook
 from securefl.learning.selftest import Finding, SelfTest
+from securefl.learning.settling import Course, Settling
 from securefl.learning.stages.programme import Programme, charges_of
 from securefl.learning.table import Table
 from securefl.learning.tasks.binary.evaluation import evaluate
@@ -62,6 +63,7 @@ from securefl.report.dossier_patients import patient_information
 from securefl.report.dossier_record import processing_record
 from securefl.report.errors import error_page
 from securefl.report.isolation import Isolation
+from securefl.report.live import LiveFacts, live_page
 from securefl.report.own_model import own_model_page
 from securefl.report.own_rounds import OwnRound, own_rounds_page
 from securefl.report.partners import partners_page
@@ -226,6 +228,14 @@ def status(**changed):
         StudyLine("goitre-def", "failed", 1, 4, "The table has no column 'age'."),
         StudyLine("tsh-123", "completed", 4, 4, None, quality_words("met", Decimal("0.9"))),
         StudyLine("next-456", "approved", 0, 4, waits_for="the other hospitals"),
+        StudyLine(
+            "then-789",
+            "approved",
+            0,
+            4,
+            waits_for="the other hospitals' approvals",
+            waits_since="2026-05-01T08:00:00Z",
+        ),
     ]
     given = {
         "site": "SVI",
@@ -246,6 +256,27 @@ def status(**changed):
         "agreements": [("referrals", "thyroid-ring, version 2 (0123456789ab)")],
     }
     return site_status(**(given | changed))
+
+
+def live(*, waits=False):
+    now = datetime(2026, 11, 28, 17, 9, 31, tzinfo=UTC)
+    return live_page(
+        LiveFacts(
+            title="A model of the thyroid",
+            state="running",
+            code="",
+            done=20,
+            rounds=41,
+            next_round="round 20 of 40",
+            waits_for=("SVI", "STMW") if waits else (),
+            since=now - timedelta(seconds=150) if waits else None,
+            now=now,
+            last=now - timedelta(seconds=7),
+            over_at=now + timedelta(hours=3),
+            lost=("SVHC",) if waits else (),
+            settling=Settling(Course.SETTLED if waits else Course.MOVING, 20, 1.7),
+        )
+    )
 
 
 def own_model(*, known=True):
@@ -709,6 +740,8 @@ _BUILDERS = {
     "archive-of-strangers": lambda: archive(compared=False),
     "removal": removal,
     "removal-of-unknown-patients": lambda: removal(known=False),
+    "live": live,
+    "live-of-a-run-that-waits": lambda: live(waits=True),
     "agreement": agreed,
     "agreement-in-force": lambda: agreed(bound=("clinic",), missing=()),
     "statistics": statistics,

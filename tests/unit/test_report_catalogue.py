@@ -39,7 +39,7 @@ WAITING = 2
 NAMES = frozenset(
     """
     Aggregator Researcher Researcher@securefl.invalid STMW SVHC SVHD SVI clinic goitre-def maternity
-    DUO:0000042 next-456 older other records referrals securefl somebody@else.example thyroid thyroid-abc tsh-123
+    DUO:0000042 next-456 older other records referrals securefl somebody@else.example then-789 thyroid thyroid-abc tsh-123
     0.1.0
     """.split()  # noqa: SIM905 - a list of words reads as words
 ) | {"", "Rename it.", "Telephone SVHC.", "2026-05-01 08:00 UTC"}

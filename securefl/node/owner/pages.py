@@ -262,6 +262,9 @@ def _budget_line(budget: BudgetStatus) -> BudgetLine:
 
 
 def _study_line(study: StudyStatus) -> StudyLine:
+    since = ""
+    if study.waits_since is not None:
+        since = study.waits_since.strftime("%Y-%m-%dT%H:%M:%SZ")
     return StudyLine(
         study.name,
         study.state,
@@ -270,6 +273,7 @@ def _study_line(study: StudyStatus) -> StudyLine:
         study.reason,
         _quality(study),
         study.waits_for,
+        since,
     )
 
 

@@ -17,7 +17,7 @@ from securefl.node.leaving import COUNTS
 from securefl.node.owner.requests import RequestState, waiting_requests
 from securefl.node.quality import verdict_of
 from securefl.node.requests import kept_requests, kept_study
-from securefl.node.waiting import waiting_for
+from securefl.node.waiting import waiting_for, waiting_since
 from securefl.party.failure_note import reason_of
 from securefl.party.pidfile import store_away
 from securefl.privacy.planning import share
@@ -65,6 +65,7 @@ class StudyStatus:
         rows: counts of the rows here, as the worker kept them for the owner; empty before.
         reason: why it failed; None where it did not, or where no reason was kept.
         waits_for: what an approved study that has not begun waits for; empty where nobody said.
+        waits_since: since when it waits for the same; None where it waits for nothing.
         verdict: how the coordinator judged the study's quality rule; None before its end.
         minimum: the lowest figure that the rule accepts; None where no model is made.
         each: the lowest that it accepts of any hospital; None where it asks for none.
@@ -80,6 +81,7 @@ class StudyStatus:
     verdict: str | None
     minimum: Decimal | None
     each: Decimal | None = None
+    waits_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -220,6 +222,7 @@ def _study(site: Site, request: KeptRequest) -> StudyStatus:
         verdict=verdict_of(folder),
         minimum=asked_minimum(plan.study),
         each=None if plan.study.quality is None else plan.study.quality.minimum_each,
+        waits_since=waiting_since(folder) if approved else None,
     )
 
 

@@ -1,0 +1,156 @@
+"""A run while it goes on, on one screen: how far, whom it waits for and since when, when it will be
+over, and whether the model still moves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from securefl.learning.settling import WINDOW, Course
+from securefl.report.codes import code_words
+from securefl.report.page import Bar, Outside, Page, Quoted, Span, Tone, facts, page, when
+from securefl.report.words import day, plural
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from securefl.learning.settling import Settling
+    from securefl.report.page import Value
+
+
+@dataclass(frozen=True)
+class LiveFacts:
+    """Facts of the page.
+
+    Attributes:
+        title: the study's.
+        state: ``not-begun``, ``running``, ``stopped`` or ``ended``.
+        code: how it ended.
+        done: rounds that were opened.
+        rounds: of the study.
+        next_round: the round that goes on, in words; empty where none does.
+        waits_for: whom it waits for.
+        since: since when.
+        now: the time that ages are counted from.
+        last: when something happened last.
+        over_at: when it will be over at this pace; None where nobody can say.
+        lost: hospitals that are not in the sums any more.
+        settling: how the training goes; None where there is none.
+    """
+
+    title: str
+    state: str
+    code: str
+    done: int
+    rounds: int
+    next_round: str
+    waits_for: tuple[str, ...]
+    since: datetime | None
+    now: datetime
+    last: datetime | None
+    over_at: datetime | None
+    lost: tuple[str, ...]
+    settling: Settling | None = None
+
+
+def live_page(found: LiveFacts) -> Page:
+    """The page, drawn anew as events come."""
+    share = Decimal(found.done) / Decimal(max(found.rounds, 1))
+    rows: list[tuple[str, Value] | None] = [
+        ("run", _state(found)),
+        ("rounds", Bar(share)),
+        ("", f"{found.done} of {plural(found.rounds, 'round')} opened"),
+        when(found.state == "running" and found.next_round, ("now", found.next_round)),
+        _waiting(found),
+        when(found.lost, ("lost", Outside(", ".join(found.lost), Tone.WARN))),
+        _moving(found.settling),
+        _last(found),
+        _over(found),
+    ]
+    return page("A run while it goes on", Quoted(found.title), facts(rows))
+
+
+def _state(found: LiveFacts) -> Span:
+    match found.state:
+        case "running":
+            return Span("running", Tone.GOOD)
+        case "stopped":
+            again = "stopped; `securefl study run` again goes on with it"
+            return Span(again, Tone.WARN)
+        case "ended" if found.code == "completed":
+            return Span("completed", Tone.GOOD)
+        case "ended":
+            return Span(f"over: the coordinator {code_words(found.code)}", Tone.BAD)
+        case _:
+            return Span("has not begun", Tone.QUIET)
+
+
+def _waiting(found: LiveFacts) -> tuple[str, Value] | None:
+    if not found.waits_for or found.since is None:
+        return None
+    seconds = (found.now - found.since).total_seconds()
+    since = f" since {found.since:%H:%M:%S} UTC, {span_words(seconds)}"
+    return ("waits for", (Outside(", ".join(found.waits_for), Tone.WARN), since))
+
+
+def _moving(settling: Settling | None) -> tuple[str, Value] | None:
+    if settling is None:
+        return None
+    return ("model", settling_words(settling))
+
+
+def settling_words(settling: Settling) -> Span:
+    """Course of a training in a sentence that rests on opened sums alone."""
+    match settling.course:
+        case Course.EARLY:
+            words = f"too early to say: {plural(settling.rounds, 'training round')}, of {WINDOW}"
+            return Span(words, Tone.QUIET)
+        case Course.SETTLED:
+            words = (
+                f"its last {WINDOW} updates are no longer than noise alone: it has settled, or the"
+                " noise hides what is left"
+            )
+            return Span(words, Tone.WARN)
+        case Course.DIVERGING:
+            words = (
+                f"its last {WINDOW} updates grew to more than four times the least before: it goes"
+                " apart, and a smaller learning rate may help"
+            )
+            return Span(words, Tone.BAD)
+        case Course.MOVING:
+            words = (
+                f"it moves: its last {WINDOW} updates are {settling.signal:.2g} times the noise"
+                " beyond noise"
+            )
+            return Span(words)
+
+
+def _last(found: LiveFacts) -> tuple[str, Value] | None:
+    if found.last is None or found.state == "ended":
+        return None
+    ago = span_words((found.now - found.last).total_seconds())
+    return ("last heard", f"{ago} ago")
+
+
+def _over(found: LiveFacts) -> tuple[str, Value] | None:
+    if found.over_at is None:
+        return None
+    at = found.over_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return ("over at", f"about {day(at)} at the pace of the last rounds")
+
+
+def span_words(seconds: float) -> str:
+    """A span of time as a person says it.
+
+    >>> span_words(42), span_words(150), span_words(7300), span_words(200_000)
+    ('42 s', '2 min', '2 h', '2 days')
+    """
+    if seconds < 120:
+        return f"{max(seconds, 0):.0f} s"
+    if seconds < 7200:
+        return f"{seconds // 60:.0f} min"
+    if seconds < 2 * 86_400:
+        return f"{seconds // 3600:.0f} h"
+    return f"{seconds // 86_400:.0f} days"
