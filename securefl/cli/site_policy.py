@@ -20,7 +20,8 @@ def policy() -> None:
     """Your own rules: a request against them cannot be approved, and its page says why.
 
     They are a TOML file: schema = "securefl-policy/1" and any of researchers, purposes,
-    largest_epsilon, largest_share, least_hospitals, tasks, families, approvers. A rule that is left out allows
+    largest_epsilon, largest_share, least_hospitals, tasks, families, approvers,
+    studies_at_once. A rule that is left out allows
     everything. Studies that you approved before go on.
     """
 

@@ -43,6 +43,7 @@ def live_facts(found: Study, now: datetime) -> LiveFacts:
         next_round=following,
         waits_for=run.waits_for,
         since=run.since,
+        until=run.until,
         now=now,
         last=run.last,
         over_at=run.over_at,
@@ -78,7 +79,7 @@ def look_on(found: Study) -> None:
 def live_json(facts: LiveFacts) -> dict[str, Any]:
     """The same for programs."""
     made = asdict(facts)
-    for name in ("since", "now", "last", "over_at"):
+    for name in ("since", "until", "now", "last", "over_at"):
         moment = made[name]
         made[name] = None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     return made

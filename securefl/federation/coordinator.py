@@ -30,7 +30,7 @@ from securefl.secagg.stored_keys import StoredKeys
 from securefl.secagg.total_check import RoundSecret, total_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -71,6 +71,10 @@ class Outcome:
     def __repr__(self) -> str:
         size = sum(result.model.size for result in self.results if result.model is not None)
         return f"Outcome({len(self.records)} rounds, {size} parameters)"
+
+
+def _at_once() -> None:
+    pass
 
 
 class Watcher(Protocol):
@@ -115,6 +119,7 @@ class Coordinator:
         memory: what is durable of the run. One that was killed goes on from there: rounds that are
             over are gone over again without a word to the others, and the round that was going on
             is posted with the same bytes.
+        pace: waits until the next round may begin.
     """
 
     def __init__(
@@ -124,9 +129,11 @@ class Coordinator:
         exchange: Exchange,
         cipher: SumCipher,
         memory: RunMemory,
+        *,
+        pace: Callable[[], None] = _at_once,
     ) -> None:
         self._plan, self._me, self._exchange, self._cipher = plan, identity, exchange, cipher
-        self._memory = memory
+        self._memory, self._pace = memory, pace
         self._rounds = round_strategy_of(plan)
         #: Who is in the next round.
         self._cohort = plan.study.cohort
@@ -223,6 +230,7 @@ class Coordinator:
         """One round, up to its durable total."""
         begun = self._memory.begun(number)
         if begun is None:
+            self._pace()
             keys = self._cipher.generate()
             context, given = self._announce(number, theta, keys)
             begun = KeptRound(given, keys.secret())

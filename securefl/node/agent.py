@@ -425,12 +425,18 @@ class Agent:
             lambda: datetime.now(UTC),
             self._clock,
             self._events,
+            partial(self._ready_beside, plan.digest),
         )
         witness = LedgerWitness(
             agreed=partial(self._question.agreed, self._site, plan.study.cohort),
             unheard=partial(self._question.unheard, self._site, plan.study.cohort),
         )
         return StudyRun(own, witness)
+
+    def _ready_beside(self, digest: str) -> int:
+        """Count other studies that said that they are ready and have not begun."""
+        others = [run for one, run in self._runs.items() if one != digest and not run.started]
+        return sum(run.entering.ready for run in others)
 
     def _ask_and_answer(self) -> None:
         """Checkpoints: ask for this hospital's own, answer the others, keep what they handed over."""

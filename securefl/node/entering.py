@@ -25,6 +25,7 @@ from securefl.federation.study_board import StudyBoard
 from securefl.node.decisions import all_approvals
 from securefl.node.instances import Instances, check_alone
 from securefl.node.kept_rounds import KeptRounds
+from securefl.node.own_policy import kept_policy
 from securefl.node.policy import review_again
 from securefl.node.public_times import PublicTimes
 from securefl.secagg.frame import contribution_bytes
@@ -123,11 +124,12 @@ class Entering:
         """
         self._still_possible()
         check_alone(self.own.site, self.own.plan, self.instances)
-        worker = self._launch()
         approvals = all_approvals(self.own.site, self.own.plan, self._not_there)
-        if approvals is None:
-            self.waiting = "the other hospitals' approvals"
+        before = self._behind() if approvals is not None else "the other hospitals' approvals"
+        if approvals is None or before:
+            self.waiting = before
             return None
+        worker = self._launch()
         if not self.witness.agreed():
             self.waiting = self.witness.unheard() or "the others' word on this ledger's checkpoints"
             return None
@@ -141,6 +143,14 @@ class Entering:
         if checked is None:
             return None
         return self._begin(approvals, checked, worker)
+
+    @property
+    def ready(self) -> bool:
+        """True while the others may count on this hospital's word that it is ready."""
+        if not self._answered or self._moved is None:
+            return False
+        longest = 2 * self.own.plan.study.schedule.round_deadline
+        return self.own.clock() - self._moved <= longest
 
     def pause(self) -> float:
         """Seconds until :meth:`step` is worth calling again: by what was seen last, and by nothing
@@ -189,13 +199,29 @@ class Entering:
                 _COSTS_NOTHING,
             )
 
+    def _behind(self) -> str:
+        """What an owner's rule on studies at once makes this one wait for; empty where nothing.
+
+        One that said that it is ready goes on: the others count on it.
+        """
+        policy = kept_policy(self.own.site)
+        if policy is None or policy.studies_at_once is None or self.ready:
+            return ""
+        studies = self.own.site.ledger.state.studies.values()
+        running = sum(study.started and not study.ended for study in studies)
+        count = running + self.own.ready_elsewhere()
+        if count < policy.studies_at_once:
+            return ""
+        runs = "1 study runs" if count == 1 else f"{count} studies run"
+        return f"the end of another study: {runs} here, as many as your rules allow at once"
+
     @property
     def _table(self) -> Source:
         return self.own.site.table(self.own.plan.study.data.dataset)
 
     def _launch(self) -> Worker:
-        """Start the worker's process early: it imports its libraries while the others decide. It
-        reads no data yet.
+        """Start the worker's process once all have approved: a study that waits for them costs none.
+        It reads no data yet.
 
         A study runs on the table as it is then, not as it was when it was approved: whoever was
         taken out since is out.

@@ -15,6 +15,7 @@ noise. One that has is sent again as it is, and nothing is drawn.
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import RoundError
@@ -64,8 +65,16 @@ class KeptRounds:
                 whose="the coordinator",
                 next_step="The study ends here. Tell the other hospitals.",
             )
+        if file.exists():
+            return  # its time stays: a window counts it once
         replace_file(folder / f"{_name(number)}.key", checked.key)
         replace_file(file, checked.announced.data)
+
+    def accepted_at(self) -> list[datetime]:
+        """When each round was accepted."""
+        files = entries(self._folder / _ACCEPTED)
+        times = [file.stat().st_mtime for file in files if not file.suffix]
+        return [datetime.fromtimestamp(time, UTC) for time in times]
 
     def accepted(self, number: int) -> Accepted:
         """Read the round of that number as it was accepted.

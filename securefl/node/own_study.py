@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from securefl.party.events import EventKind, EventLog
 
 
+def _none() -> int:
+    return 0
+
+
 @dataclass(frozen=True)
 class OwnStudy:
     """An approved study at this hospital.
@@ -29,6 +33,7 @@ class OwnStudy:
         now: the wall clock, for the schedule.
         clock: the monotonic clock, in seconds.
         events: the hospital's event stream; None where nobody looks on.
+        ready_elsewhere: counts other studies that have not begun and said that they are ready.
     """
 
     site: Site
@@ -37,6 +42,7 @@ class OwnStudy:
     now: Callable[[], datetime]
     clock: Callable[[], float]
     events: EventLog | None = None
+    ready_elsewhere: Callable[[], int] = _none
 
     def tell(self, event: EventKind, **facts: object) -> None:
         """Note in the event stream that something happened to the study."""

@@ -24,11 +24,14 @@ from securefl.node.models import remember_total
 from securefl.node.own_study import WorkerDoor
 from securefl.node.resuming import Resuming
 from securefl.node.round_reply import SETTLE_SECONDS, RoundReply
+from securefl.node.round_windows import RoundWindows
 from securefl.node.study_watch import StudyWatch
 from securefl.node.unmasking_sender import UnmaskingSender
 from securefl.node.waiting import keep_waiting
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from securefl.federation.checked_round import CheckedRound
     from securefl.federation.participant import Participant
     from securefl.federation.round_plan import RoundPlan
@@ -97,9 +100,17 @@ class StudyRun:
             records=self.unmasking.record,
             first_round=self._first,
         )
+        self.windows = RoundWindows(
+            own.plan.study.schedule,
+            self.entering.rounds.accepted_at,
+            self._now,
+        )
         self.running: Running | None = None
         self.sent = 0
         self._inbox = RoundInbox(own.plan)
+
+    def _now(self) -> datetime:
+        return self.own.now()
 
     @property
     def plan(self) -> RoundPlan:
@@ -195,7 +206,7 @@ class StudyRun:
     ) -> Running:
         own, entering = self.own, self.entering
         reply = RoundReply(own, worker, self.door.ask, self.leaving, self.settle_seconds)
-        watch = StudyWatch(own, self.unmasking, entering.instances, heard)
+        watch = StudyWatch(own, self.unmasking, entering.instances, self.windows, heard)
         me = entering.instances.reader(own.site.identity)
         totals = VerifiedTotals(own.plan, me, own.clock, entering.rounds.totals.keep)
         self.running = Running(participant, reply, totals, watch)
@@ -278,7 +289,7 @@ class StudyRun:
     def _take_next(self, running: Running) -> None:
         """Accept the next round, if it is announced."""
         participant, number = running.participant, running.participant.done + 1
-        if number > self.own.plan.last_round:
+        if number > self.own.plan.last_round or not self.windows.open():
             return
         checked = self._inbox.fetch(self.own.site.board, number)
         if checked is None:
@@ -296,6 +307,8 @@ class StudyRun:
 
     def _first(self) -> CheckedRound | None:
         """What was announced as the first round, while nothing is charged yet."""
+        if not self.windows.open():
+            return None
         checked = self._inbox.fetch(self.own.site.board, 1)
         if checked is not None:
             round_strategy_of(self.own.plan).check_in_time(self.own.site.board, checked.announced)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from securefl.federation.participant import Participant
     from securefl.node.instances import Instances
     from securefl.node.own_study import OwnStudy
+    from securefl.node.round_windows import RoundWindows
     from securefl.node.unmasking_sender import UnmaskingSender
 
 #: Seconds between looks whether another party has left a running study.
@@ -34,6 +35,7 @@ class StudyWatch:
         own: the study.
         unmasking: what this hospital says after its contributions.
         instances: the runs of this hospital's agent.
+        windows: of the study's rounds; between them silence is no sign.
 
     Attributes:
         heard: when the coordinator was heard last, or a reply left; by the monotonic clock.
@@ -44,9 +46,11 @@ class StudyWatch:
         own: OwnStudy,
         unmasking: UnmaskingSender,
         instances: Instances,
+        windows: RoundWindows,
         heard: float,
     ) -> None:
         self._own, self._unmasking, self._instances = own, unmasking, instances
+        self._windows = windows
         self.heard = heard
         self._looked = 0.0
 
@@ -166,4 +170,5 @@ class StudyWatch:
 
     def _is_silent(self) -> bool:
         longest = 2 * self._own.plan.study.schedule.round_deadline
-        return self._own.clock() - self.heard > longest
+        quiet = self._own.clock() - self.heard
+        return quiet > longest and quiet > longest + self._windows.rest(quiet)

@@ -32,6 +32,7 @@ EVENTS: Final = "events.jsonl"
 EventKind = Literal[
     "run-begun",
     "waiting",
+    "paused",
     "round-opened",
     "run-stopped",
     "run-ended",
@@ -59,6 +60,7 @@ class Event(BaseModel):
         release: kind of the round's release.
         sites: who is in the sum, or is waited for.
         since: since when they are waited for.
+        until: when the next round may begin.
         upload_bytes: size of one hospital's contribution.
         code: how it ended, a word out of the fixed list that others see too.
     """
@@ -73,6 +75,7 @@ class Event(BaseModel):
     release: _Code | None = None
     sites: tuple[_SiteName, ...] = ()
     since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
     upload_bytes: _Count | None = None
     code: _Code | None = None
 

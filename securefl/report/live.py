@@ -26,13 +26,14 @@ class LiveFacts:
 
     Attributes:
         title: the study's.
-        state: ``not-begun``, ``running``, ``stopped`` or ``ended``.
+        state: ``not-begun``, ``paused``, ``running``, ``stopped`` or ``ended``.
         code: how it ended.
         done: rounds that were opened.
         rounds: of the study.
         next_round: the round that goes on, in words; empty where none does.
         waits_for: whom it waits for.
         since: since when.
+        until: when the next round may begin, where the study's hours keep it.
         now: the time that ages are counted from.
         last: when something happened last.
         over_at: when it will be over at this pace; None where nobody can say.
@@ -48,6 +49,7 @@ class LiveFacts:
     next_round: str
     waits_for: tuple[str, ...]
     since: datetime | None
+    until: datetime | None
     now: datetime
     last: datetime | None
     over_at: datetime | None
@@ -64,6 +66,7 @@ def live_page(found: LiveFacts) -> Page:
         ("", f"{found.done} of {plural(found.rounds, 'round')} opened"),
         when(found.state == "running" and found.next_round, ("now", found.next_round)),
         _waiting(found),
+        _until(found),
         when(found.lost, ("lost", Outside(", ".join(found.lost), Tone.WARN))),
         _moving(found.settling),
         _last(found),
@@ -76,6 +79,8 @@ def _state(found: LiveFacts) -> Span:
     match found.state:
         case "running":
             return Span("running", Tone.GOOD)
+        case "paused":
+            return Span("waits for the study's hours", Tone.WARN)
         case "stopped":
             again = "stopped; `securefl study run` again goes on with it"
             return Span(again, Tone.WARN)
@@ -93,6 +98,14 @@ def _waiting(found: LiveFacts) -> tuple[str, Value] | None:
     seconds = (found.now - found.since).total_seconds()
     since = f" since {found.since:%H:%M:%S} UTC, {span_words(seconds)}"
     return ("waits for", (Outside(", ".join(found.waits_for), Tone.WARN), since))
+
+
+def _until(found: LiveFacts) -> tuple[str, Value] | None:
+    if found.until is None or found.until <= found.now:
+        return None
+    left = span_words((found.until - found.now).total_seconds())
+    at = f"{found.until:%Y-%m-%d %H:%M} UTC, in {left}, as the study's hours say"
+    return ("next round", at)
 
 
 def _moving(settling: Settling | None) -> tuple[str, Value] | None:
@@ -121,8 +134,8 @@ def settling_words(settling: Settling) -> Span:
             return Span(words, Tone.BAD)
         case Course.MOVING:
             words = (
-                f"it moves: its last {WINDOW} updates are {settling.signal:.2g} times the noise"
-                " beyond noise"
+                f"it moves: without the noise, its last {WINDOW} updates are {settling.signal:.2g}"
+                " times as long as the noise"
             )
             return Span(words)
 

@@ -25,6 +25,7 @@ from securefl.report.page import (
 )
 from securefl.report.wording import in_words, words_rows
 from securefl.report.words import bytes_words, plural
+from securefl.study.cadence import cadence_sentences
 from securefl.study.schema import Study
 from securefl.study.stages import makes_model
 from securefl.study.training import training_of
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from securefl.identity import Role
     from securefl.report.page import Words
-    from securefl.study.schema import Party, Template
+    from securefl.study.schema import Party, Schedule, Template
 
 
 def study_words(study: Template | Study, digest: str | None = None) -> str:
@@ -128,10 +129,17 @@ def _schedule(study: Template) -> list[Value]:
     waits = plural(schedule.round_deadline, "second")
     return [
         f"May run from {schedule.opens:%Y-%m-%d} to {schedule.closes:%Y-%m-%d}.",
+        *_hours(schedule),
         f"A round waits at most {waits}.",
         facts([("how a hospital leaves", Quoted(study.exit.notice))]),
         "The study then ends for all; what it spent stays spent.",
     ]
+
+
+def _hours(schedule: Schedule) -> list[Value]:
+    if schedule.cadence is None:
+        return []
+    return [*cadence_sentences(schedule.cadence)]
 
 
 def _identity(study: Template | Study, digest: str | None) -> Words:

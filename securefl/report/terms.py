@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from securefl.learning.tasks import task_of
 from securefl.privacy.explain import percent
 from securefl.report.words import decimal_words, plural
+from securefl.study.cadence import cadence_sentences
 from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:
@@ -199,6 +200,7 @@ def when_sentences(study: Study) -> list[str]:
     s = study.schedule
     return [
         open_sentence(s.opens, s.closes),
+        *([] if s.cadence is None else cadence_sentences(s.cadence)),
         *round_sentences(s.round_deadline, s.reply_after),
         dropout_sentence(
             goes_on=s.on_dropout == "continue",

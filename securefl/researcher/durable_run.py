@@ -20,7 +20,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -146,6 +148,15 @@ class DurableRun:
         replace_file(folder / "key", given.key)
         replace_file(folder / "model", bytes(given.model))
         replace_file(folder / "announcement", given.announcement)
+
+    def begun_at(self) -> list[datetime]:
+        """When each round was made durable, just before it was announced, in order."""
+        times = []
+        for folder in sorted(entries(self._folder)):
+            with suppress(FileNotFoundError):
+                made = (folder / "announcement").stat().st_mtime
+                times.append(datetime.fromtimestamp(made, UTC))
+        return times
 
     def opening(self, number: int) -> DurableOpening:
         """See :class:`RunMemory`."""

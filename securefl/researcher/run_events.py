@@ -65,6 +65,11 @@ class RunEvents:
             since=since.replace(microsecond=0),
         )
 
+    def paused(self, until: datetime) -> None:
+        """The next round waits for the study's hours."""
+        until = until.replace(microsecond=0)
+        self._log.tell("paused", self._plan.digest, round=self._told + 1, until=until)
+
     def opened(self, record: RoundRecord) -> None:
         """A round's sum was opened."""
         self._waited = ()
@@ -103,12 +108,13 @@ class RunNow:
     """State of a run, as its stream says.
 
     Attributes:
-        state: ``not-begun``, ``running``, ``stopped`` or ``ended``.
+        state: ``not-begun``, ``paused`` (before its first round), ``running``, ``stopped`` or ``ended``.
         code: how it ended; empty before.
         done: rounds that were opened.
         rounds: how many there are; 0 before the run began.
         waits_for: whom the round waits for; empty where for nobody.
         since: since when.
+        until: when the next round may begin, where the study's hours keep it; else None.
         last: when the last event was.
         lost: hospitals that were in a sum and are not in the newest one.
         pace: median seconds between the last opened rounds; None before there are two.
@@ -121,6 +127,7 @@ class RunNow:
     rounds: int = 0
     waits_for: tuple[str, ...] = ()
     since: datetime | None = None
+    until: datetime | None = None
     last: datetime | None = None
     lost: tuple[str, ...] = ()
     pace: float | None = None
@@ -136,26 +143,22 @@ class RunNow:
 
     def after(self, event: Event) -> RunNow:
         """State of the run with one more event."""
-        now = replace(self, last=event.at)
+        now = replace(self, last=event.at, until=event.until)
         match event.event:
+            case "paused" if self.state != "running":
+                now = replace(now, state="paused")
             case "run-begun":
-                return replace(now, state="running", rounds=event.rounds or 0)
+                now = replace(now, state="running", rounds=event.rounds or 0)
             case "waiting":
-                return replace(now, waits_for=event.sites, since=event.since)
+                now = replace(now, waits_for=event.sites, since=event.since)
             case "round-opened":
-                return self._opened(event)
+                now = self._opened(event)
             case "run-stopped":
-                return replace(now, state="stopped", waits_for=(), since=None)
+                now = replace(now, state="stopped", waits_for=(), since=None)
             case "run-ended":
-                return replace(
-                    now,
-                    state="ended",
-                    code=event.code or "",
-                    waits_for=(),
-                    since=None,
-                )
-            case _:
-                return now
+                code = event.code or ""
+                now = replace(now, state="ended", code=code, waits_for=(), since=None)
+        return now
 
     def _opened(self, event: Event) -> RunNow:
         opened = (*self.opened, event.at)
@@ -167,6 +170,7 @@ class RunNow:
             done=event.round or self.done,
             waits_for=(),
             since=None,
+            until=None,
             sites=event.sites,
             last=event.at,
             lost=tuple(sorted(gone)),

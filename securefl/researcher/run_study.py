@@ -27,6 +27,7 @@ from securefl.federation.study_board import StudyBoard
 from securefl.locks import Lock, is_held
 from securefl.party.journal import Journal
 from securefl.researcher.durable_run import DurableRun
+from securefl.researcher.round_pace import RoundPace
 from securefl.researcher.run_events import RunEvents
 from securefl.researcher.stopping import StoppedFromOutsideError, asking_first
 
@@ -107,8 +108,14 @@ def run_once(
     )
     show = _each(log, events.opened, watch)
     memory = DurableRun(folder)
-    coordinator = Coordinator(plan, lab.identity, exchange, CkksIntegers(), memory)
-    running = _begin(folder, plan, coordinator, memory, log)
+    pace = RoundPace(
+        plan.study.schedule,
+        memory.begun_at,
+        partial(datetime.now, UTC),
+        _each(log, events.paused, partial(_tell_pause, warn)),
+    )
+    coordinator = Coordinator(plan, lab.identity, exchange, CkksIntegers(), memory, pace=pace)
+    running = _begin(folder, plan, coordinator, memory, log, pace=pace)
     events.begun()
     (folder / RECORDS).unlink(missing_ok=True)  # it is told again from the first round on
     done = 0
@@ -156,6 +163,8 @@ def _begin(
     coordinator: Coordinator,
     memory: DurableRun,
     log: Journal,
+    *,
+    pace: Callable[[], None],
 ) -> Lock:
     """Wait until every hospital is ready, where no round may have been announced yet; then use the
     study up. Closes the log where it fails.
@@ -165,6 +174,7 @@ def _begin(
     """
     try:
         if not memory.announced:
+            pace()
             coordinator.assemble(2.0 * plan.study.schedule.round_deadline)
         return _once(folder)
     except KeyboardInterrupt as error:
@@ -182,6 +192,10 @@ def _begin(
     except BaseException:
         log.close()
         raise
+
+
+def _tell_pause(warn: Callable[[str], None], until: datetime) -> None:
+    warn(f"The next round may begin at {until:%Y-%m-%d %H:%M} UTC, as the study's hours say.")
 
 
 def _tell_completed(lab: PartyFolder, plan: RoundPlan, outcome: Outcome) -> None:

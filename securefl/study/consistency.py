@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from securefl.errors import StudyError
+from securefl.study.cadence import most_rounds
 from securefl.study.claims import epsilon_fault
 from securefl.study.counts import evaluation_of
 from securefl.study.faults import at, place
@@ -100,6 +101,7 @@ def contradictions(study: schema.Template, accountant: Accountant, text: str = "
         *_contributors(study),
         *_shared_noise(study),
         *_dropouts(study),
+        *_windows(study),
         *_each_hospital(study),
     ]
     if not text:
@@ -206,6 +208,19 @@ def _each_hospital(study: schema.Template) -> list[Finding]:
         " each_participant = true there, or delete this"
     )
     return [(("quality", "minimum_each"), fault)]
+
+
+def _windows(study: schema.Template) -> list[Finding]:
+    """Rounds that the study's windows do not take before it closes."""
+    rounds = sum(release.rounds for stage in checks_of(study) for release in stage.releases())
+    most = most_rounds(study.schedule, rounds)
+    if most is None or most >= rounds:
+        return []
+    fault = (
+        f"leaves room for {most} rounds from opens to closes, and the study has {rounds}; let it"
+        " close later, or allow more rounds in a window"
+    )
+    return [(("schedule", "cadence"), fault)]
 
 
 def _dropouts(study: schema.Template) -> list[Finding]:

@@ -33,6 +33,7 @@ class OwnerPolicy(Section):
         families: of models.
         approvers: people who have to agree before this hospital does; with 2 neither sees the
             other's word until both gave it.
+        studies_at_once: that run here together; a further one waits until one has ended.
     """
 
     schema_: Literal["securefl-policy/1"] = Field(alias="schema")
@@ -44,6 +45,7 @@ class OwnerPolicy(Section):
     tasks: tuple[Word, ...] | None = None
     families: tuple[Word, ...] | None = None
     approvers: Literal[1, 2] | None = None
+    studies_at_once: Annotated[int, Field(ge=1, le=100)] | None = None
 
     def rows(self) -> list[tuple[str, str]]:
         """Each rule as a label and its value."""
@@ -56,6 +58,7 @@ class OwnerPolicy(Section):
             ("what may be predicted", _listed(self.tasks)),
             ("models", _listed(self.families)),
             ("people who must agree", _text(self.approvers)),
+            ("studies that run at once", _text(self.studies_at_once)),
         ]
         return [(label, value) for label, value in named if value is not None]
 

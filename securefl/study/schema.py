@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
+from securefl.study.cadence import Cadence
 from securefl.study.columns import DataSpec
 from securefl.study.counts import LARGEST, Positive, check_epsilon
 from securefl.study.fields import (
@@ -144,7 +145,8 @@ class SecAggSpec(Section):
 class Schedule(Section):
     """Times at which the study may run, and the length of a round (seconds).
 
-    Replies leave ``reply_after`` seconds after a round opens.
+    Replies leave ``reply_after`` seconds after a round opens. ``cadence``: hours in which rounds
+    begin, and how many (:mod:`securefl.study.cadence`); left out, they begin at any time.
     """
 
     opens: datetime
@@ -152,6 +154,7 @@ class Schedule(Section):
     round_deadline: Annotated[int, Field(ge=1, le=7 * 86_400)]
     reply_after: DecimalText
     on_dropout: Literal["fail", "continue"]
+    cadence: Cadence | None = None
 
     @model_validator(mode="after")
     def _order(self) -> Self:

@@ -52,6 +52,10 @@ class Priced(Protocol):
         """What all its rounds cost together; its ``mechanism`` is priced."""
 
     @property
+    def rounds(self) -> int:
+        """In how many rounds it leaves."""
+
+    @property
     def aside(self) -> bool:
         """Whether it is about the patients kept aside."""
 

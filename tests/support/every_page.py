@@ -270,6 +270,7 @@ def live(*, waits=False):
             next_round="round 20 of 40",
             waits_for=("SVI", "STMW") if waits else (),
             since=now - timedelta(seconds=150) if waits else None,
+            until=now + timedelta(hours=5) if waits else None,
             now=now,
             last=now - timedelta(seconds=7),
             over_at=now + timedelta(hours=3),

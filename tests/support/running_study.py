@@ -218,9 +218,9 @@ class Scene:
         return self.c.contributions(ME, self.study)
 
 
-def study_scene(hospitals, request):
+def study_scene(hospitals, request, *changes):
     """A fresh study of one hospital; for a fixture."""
-    study = hospitals.new_study("s" + str(abs(hash(request.node.name)))[:12])
+    study = hospitals.new_study("s" + str(abs(hash(request.node.name)))[:12], *changes)
     hospitals.approve(ME, study)
     site, lines, workers, clock = hospitals.site(ME), [], [], SimpleNamespace(now=1000.0)
 

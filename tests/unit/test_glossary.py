@@ -15,7 +15,7 @@ MODULES = sorted({path.stem for path in PACKAGE.rglob("*.py") if not path.stem.s
 #: Names of formats, libraries and people, and plain words of programming.
 PLAIN = frozenset(
     """
-    live metrics openmetrics settling
+    cadence live metrics openmetrics settling
     address advice api background bar_chart blocks cached_hashes capped channel characters charts client clock csv dates
     environment errors estimates exact excel explain fhir figures files fsspec html limits linear lines machine main markdown
     markup memory parquet parse paths run screen shown signed spreadsheet sql streaming streams svg tempfiles terminal texts

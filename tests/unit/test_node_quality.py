@@ -36,7 +36,7 @@ def test_the_owner_is_told_of_a_rule_that_asks_for_something(minimum, said, tmp_
     study = parse_study(make_study(3, ('minimum = "0.5"', f'minimum = "{minimum}"'))[0])
     lines = []
     own = SimpleNamespace(plan=SimpleNamespace(study=study), folder=tmp_path, say=lines.append)
-    watch = StudyWatch(own, unmasking=None, instances=None, heard=0.0)
+    watch = StudyWatch(own, unmasking=None, instances=None, windows=None, heard=0.0)
     watch._tell_verdict(SimpleNamespace(quality="met"))
     assert [line.partition(";")[0] for line in lines] == said
     assert verdict_of(tmp_path) == "met"

@@ -64,7 +64,7 @@ def test_nothing_starts_and_nothing_is_read_before_every_hospital_has_approved(s
     scene.run.step()
     assert not scene.run.started
     assert not scene.ledger_says.started
-    assert scene.worker.did == []
+    assert scene.workers == [], "a study that waits costs no worker"
 
 
 def test_the_approval_is_used_up_in_the_ledger_before_the_data_is_touched(scene):
@@ -214,7 +214,7 @@ def test_an_approval_that_is_not_that_hospitals_own_for_this_digest_counts_as_no
     for _ in range(3):
         scene.wait()
     assert scene.ready() is None
-    assert scene.worker.did == []
+    assert scene.workers == []
     assert len([line for line in scene.lines if f"waiting for {OTHER}" in line]) == 1
     scene.board.post(path, good)
     scene.wait()
@@ -266,7 +266,8 @@ def test_a_study_that_the_coordinator_ended_before_it_began_is_over(scene):
         scene.run.step()
 
 
-def test_a_worker_that_dies_while_the_others_decide_is_started_again_three_times(scene):
+def test_a_worker_that_dies_while_the_study_waits_is_started_again_three_times(scene):
+    scene.others_approve()
     for number in (1, 2, 3):
         scene.run.step()
         assert len(scene.workers) == number
@@ -587,6 +588,7 @@ def test_an_announcement_waits_for_its_key(scene):
 
 
 def test_a_study_runs_on_the_table_as_it_is_when_it_starts_and_the_ledger_knows_it(scene):
+    scene.others_approve()
     scene.run.step()
     first = scene.worker
     first.holds = lambda _table: False
@@ -598,9 +600,14 @@ def test_a_study_runs_on_the_table_as_it_is_when_it_starts_and_the_ledger_knows_
         scene.tune = lambda worker: setattr(
             worker, "table", hashlib.sha256(table.read_bytes()).hexdigest()
         )
-        scene.begin()
-        assert scene.worker is not first
+        scene.wait()
+        scene.call()
+        scene.wait()
+        scene.others_ready()
         scene.announce()
+        scene.run.step()
+        assert scene.run.started
+        assert scene.worker is not first
         scene.make()
         scene.run.step()
         assert scene.sent()
@@ -866,10 +873,11 @@ def test_an_announced_round_waits_for_the_total_whatever_lies_in_its_place(scene
 def test_interrupting_kills_the_worker_and_stopping_ends_it(scene):
     scene.run.interrupt()
     scene.run.stop()
+    scene.others_approve()
     scene.run.step()
     scene.run.interrupt()
     scene.run.stop()
-    assert scene.worker.did == ["kill", "stop"]
+    assert scene.worker.did == ["check", "kill", "stop"]
 
 
 def test_a_worker_is_ended_before_its_pipes_are_closed_while_it_is_asked(scene):
