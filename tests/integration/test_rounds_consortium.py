@@ -213,8 +213,11 @@ def test_an_unapproved_study_never_touches_data(c):
     c.approve(OTHER, study)
     with pytest.raises(NotApprovedError, match=THIRD):
         c.run(study)
-    c.until(lambda: c.workers(ME), "the worker of those who wait")
-    assert c.workers(THIRD) == []
+    c.until(
+        lambda: c.waits_for(ME, study) == "the other hospitals' approvals",
+        "the wait of those who approved",
+    )
+    assert c.workers(ME) == c.workers(THIRD) == []
     assert c.status(THIRD, study) is None
     site, found = c.review(THIRD, study)
     decisions.refuse(site, found, "not our question")
