@@ -39,6 +39,9 @@ MAX_SEALED: Final = 16 * 1024
 Point: TypeAlias = tuple[int, str]
 #: As many earlier checkpoints as a handed one lists; the older ones are left out.
 MOST_PAST: Final = 48
+#: The folder whose listing tells who asks something new: one look in place of one a partner.
+ASKED: Final = "checkpoints-asked"
+_MARK_DIGITS: Final = 16
 # of one width, so that the length of what is sealed does not tell the number of events
 _POINT = re.compile(r"([0-9]{16}):([0-9a-f]{64})")
 
@@ -51,6 +54,11 @@ def handed_path(digest: str, site: str, reader: str) -> str:
 def ask_path(site: str) -> str:
     """A hospital's question for its checkpoints."""
     return f"checkpoints/{site}/ask"
+
+
+def asked_mark(site: str, nonce: str) -> str:
+    """Name of an empty object in :data:`ASKED`: which hospital asks, and which question it is."""
+    return f"{site}.{nonce[:_MARK_DIGITS]}"
 
 
 def held_path(site: str, holder: str) -> str:

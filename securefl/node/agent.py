@@ -70,6 +70,8 @@ SYNC_IDLE, SYNC_BUSY = 1.0, 20.0
 SYNC_ANYWAY, _SYNC_APART, _SYNC_ANYWAY_APART = 15.0, 2.0, 50.0
 #: Seconds between looks at what the other hospitals say about checkpoints.
 LISTEN = 0.5
+#: The same at a hospital without a study for long, at most, and as a part of the time without one.
+LISTEN_IDLE, _IDLE_SHARE = 60.0, 0.05
 #: Seconds between two turns when no study asks for more.
 _PAUSE = 0.2
 #: Seconds until a study is taken up again whose run stopped since the disk took no file.
@@ -115,6 +117,7 @@ class Agent:
         self._question = Question(self.say)
         self._models = ModelWatch(self.say, partial(datetime.now, UTC))
         self._last_question = -LISTEN
+        self._listen = Backoff(LISTEN, LISTEN_IDLE, share=_IDLE_SHARE, clock=clock)
         self._handed: dict[str, int] = {}
         #: Studies whose run a full disk stopped, and when they are taken up again.
         self._set_aside: dict[str, float] = {}
@@ -440,8 +443,11 @@ class Agent:
 
     def _ask_and_answer(self) -> None:
         """Checkpoints: ask for this hospital's own, answer the others, keep what they handed over."""
-        if self._clock() - self._last_question >= LISTEN:
+        if self._runs:
+            self._listen.reset()
+        if self._clock() - self._last_question >= LISTEN and self._listen.ready:
             self._last_question = self._clock()
+            self._listen.failed()
             running = [(d, r.plan.study.cohort) for d, r in self._runs.items() if r.started]
             self._question.turn(self._site, running)
             for digest, cohort in running:

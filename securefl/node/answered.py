@@ -42,6 +42,14 @@ class Answered:
         """
         return nonce in self._of(name)
 
+    def has_mark(self, name: str, digits: str) -> bool:
+        """True when a question of that hospital was answered whose nonce begins with the digits.
+
+        Raises:
+            UnreadableError: as :meth:`has`.
+        """
+        return any(nonce.startswith(digits) for nonce in self._of(name))
+
     def add(self, name: str, nonce: str) -> None:
         """Remember it, durably."""
         known = self._of(name)

@@ -36,7 +36,7 @@ from securefl.node.pasts import doubt, doubted, keep_past, known_past, note_hand
 from securefl.privacy.ledger import read_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from securefl.identity import IdentityCard
@@ -227,9 +227,11 @@ def note_witnessed(site: Site, cohort: Iterable[str]) -> list[str]:
     return lines
 
 
-def answer_questions(site: Site, answered: Answered) -> list[str]:
+def answer_questions(
+    site: Site, answered: Answered, names: Collection[str] | None = None
+) -> list[str]:
     """Answer every hospital of this site's list that asks, each question once, ever. ``answered``:
-    what was answered before.
+    what was answered before. ``names``: who is looked at; everybody unless said.
 
     It is given what is kept as it is, also where its present card cannot check it: its own ledger
     knows all its keys.
@@ -243,7 +245,7 @@ def answer_questions(site: Site, answered: Answered) -> list[str]:
     lines = []
     doubts = doubted(site, hospitals_of(site))
     for name, card in hospitals_of(site).items():
-        if name in doubts:
+        if name in doubts or (names is not None and name not in names):
             continue
         theirs = PartyBoard(site.board, name)
         read = partial(said.Ask.open, site=name, verify=card.verify)
@@ -281,6 +283,9 @@ class Question:
     say: Callable[[str], None]
     nonce: str = field(default_factory=lambda: secrets.token_hex(32))
     _asked: bool = False
+    _looked_at_all: bool = False
+    #: Marks of questions that were answered.
+    _settled: set[str] = field(default_factory=set)
     _agreed: set[str] = field(default_factory=set)
     #: Those that gave back what this ledger does not know. None of them may be the one that rule 3
     #: lets be silent.
@@ -303,17 +308,41 @@ class Question:
         if not self._asked:
             question = said.Ask(site.name, self.nonce).dump(site.identity.sign)
             PartyBoard(site.board, site.name).checkpoint_question.post(question)
+            self._mark(site)
             self._asked = True
         if self._answered is None:
             self._answered = Answered(site.path)
-        for line in answer_questions(site, self._answered):
+        asking = self._asking(site, self._answered) if self._looked_at_all else None
+        for line in answer_questions(site, self._answered, asking):
             self._tell(line)
+        self._looked_at_all = True
         for digest, cohort in running:
             for line in collect(site, digest, cohort):
                 self._tell(line)
         for name, card in hospitals_of(site).items():
             if name not in self._agreed:
                 self._listen(site, card)
+
+    def _mark(self, site: Site) -> None:
+        """Let the others' one look tell them that there is a new question here."""
+        mine = said.asked_mark(site.name, self.nonce)
+        for mark in site.board.names(said.ASKED):
+            if mark.startswith(f"{site.name}.") and mark != mine:
+                site.board.erase(f"{said.ASKED}/{mark}")
+        site.board.post(f"{said.ASKED}/{mine}", b"")
+
+    def _asking(self, site: Site, answered: Answered) -> set[str]:
+        """Hospitals whose marks are not those of questions that were answered: one listing."""
+        asking = set()
+        for mark in site.board.names(said.ASKED):
+            name, _, digits = mark.rpartition(".")
+            if mark in self._settled or name == site.name:
+                continue
+            if answered.has_mark(name, digits):
+                self._settled.add(mark)
+            else:
+                asking.add(name)
+        return asking
 
     def agreed(self, site: Site, cohort: Iterable[str]) -> bool:
         """True when all have answered this run's question whose answer a study with ``cohort`` needs

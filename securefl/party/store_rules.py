@@ -34,6 +34,7 @@ _BY_ROLE: Final[dict[Role, tuple[str, ...]]] = {
         f"{_ROUND}/complaints/{{me}}",
         f"{_ROUND}/answers/{{me}}",
         "checkpoints/{me}/ask",
+        "checkpoints-asked/{me}.*",
         "checkpoints/*/held/{me}",
     ),
     "researcher": (

@@ -69,6 +69,8 @@ class Traced:
 
         def used(path, *more, **how):
             place = str(path).replace(self._digest, "STUDY")
+            if place.startswith(said.ASKED):
+                place = place.partition(".")[0]  # what follows is fresh in each run
             self.trace.append((round(self._clock.now, 6), name, place))
             return found(path, *more, **how)
 
@@ -164,8 +166,10 @@ class Hospital:
 
     def ask(self):
         """A question of another hospital, with a number that was never used."""
-        question = said.Ask(OTHER, secrets.token_hex(32)).dump(self.others[0].identity.sign)
+        nonce = secrets.token_hex(32)
+        question = said.Ask(OTHER, nonce).dump(self.others[0].identity.sign)
         self.board.post(said.ask_path(OTHER), question)
+        self.board.post(f"{said.ASKED}/{said.asked_mark(OTHER, nonce)}", b"")
         return question
 
     def announce(self, number):

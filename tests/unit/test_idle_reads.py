@@ -1,0 +1,106 @@
+"""An idle hospital reads little, however many partners it has: one listing tells who asks something
+new, and it is looked at less and less often.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from securefl.boards.folder import FolderCarrier
+from securefl.federation import checkpoints as said
+from securefl.federation.party_board import PartyBoard
+from securefl.identity import Identity
+from securefl.node import agent as agents
+from securefl.node.checkpoints import Question
+from securefl.node.site import Site
+
+PARTNERS = 67
+
+
+@pytest.fixture
+def site(tmp_path):
+    made = Site.init(
+        tmp_path / "site",
+        name="SVI",
+        legal_name="A",
+        email="a@b.example",
+        store=str(tmp_path / "s"),
+    )
+    for number in range(PARTNERS):
+        card = Identity.generate(f"H{number}", "hospital", "A hospital", "a@b.example").card
+        made.book.trust(card)
+    yield made
+    made.ledger.close()
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    found = Counter()
+    for name in ("open", "names"):
+        act = getattr(FolderCarrier, name)
+
+        def counted(self, path, *more, _act=act, _name=name):
+            if path != "securefl-store":
+                found[_name] += 1
+            return _act(self, path, *more)
+
+        monkeypatch.setattr(FolderCarrier, name, counted)
+    return found
+
+
+def test_an_idle_hospital_asks_67_partners_for_news_by_one_listing_a_minute(
+    site, reads, monkeypatch
+):
+    now = [1_000.0]
+    monkeypatch.setattr(agents.Agent, "_sync_when_due", lambda _: None)  # PySyft's part is its own
+    agent = agents.Agent(site, lambda: now[0])
+    others = {f"H{n}" for n in range(PARTNERS)}
+    try:
+        agent._ask_and_answer()
+        agent._question._agreed |= others  # all have answered this run's own question
+        for _ in range(60):
+            now[0] += 30.0
+            agent._ask_and_answer()
+        reads.clear()
+        for _ in range(10 * 60):
+            now[0] += 1.0
+            agent._ask_and_answer()
+        assert sum(reads.values()) <= 11  # in ten minutes
+    finally:
+        agent._presence.leave()
+        agent._log.close()
+
+
+def test_a_marked_question_is_read_and_answered_once(site, reads):
+    asker = Identity.generate("ASKS", "hospital", "A", "a@b.example")
+    site.book.trust(asker.card)
+    question = Question(lambda _: None)
+    question.turn(site)
+    question._agreed |= {"ASKS", *(f"H{n}" for n in range(PARTNERS))}
+    nonce = "ab" * 32
+    place = PartyBoard(site.board, "ASKS")
+    place.checkpoint_question.post(said.Ask("ASKS", nonce).dump(asker.sign))
+    site.board.post(f"{said.ASKED}/{said.asked_mark('ASKS', nonce)}", b"")
+    reads.clear()
+    question.turn(site)
+    assert place.checkpoint_answer("SVI").read() is not None
+    question.turn(site)
+    reads.clear()
+    question.turn(site)
+    assert dict(reads) == {"names": 1}
+
+
+def test_a_mark_that_is_there_before_its_question_is_looked_at_again(site):
+    asker = Identity.generate("ASKS", "hospital", "A", "a@b.example")
+    site.book.trust(asker.card)
+    question = Question(lambda _: None)
+    question.turn(site)
+    nonce = "cd" * 32
+    site.board.post(f"{said.ASKED}/{said.asked_mark('ASKS', nonce)}", b"")
+    question.turn(site)
+    place = PartyBoard(site.board, "ASKS")
+    place.checkpoint_question.post(said.Ask("ASKS", nonce).dump(asker.sign))
+    question.turn(site)
+    assert place.checkpoint_answer("SVI").read() is not None
