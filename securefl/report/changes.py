@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from securefl.report.own_graph import GRAPH, SOURCE, text_differences
 from securefl.report.page import Paragraph, Quoted, Tone, bullets, section, when
 from securefl.report.words import day, plural
 
@@ -42,7 +43,7 @@ def changes_section(earlier: Earlier) -> Section:
         "What changed since your last approval",
         _compared(earlier),
         when(not found, Paragraph("Nothing differs but its name.", Tone.STRONG)),
-        *(Quoted(_line(difference)) for difference in found[:_LINES]),
+        *(block for difference in found[:_LINES] for block in _blocks(difference)),
         when(left_out > 0, bullets([f"and {plural(left_out, 'more field')}"])),
     )
 
@@ -52,6 +53,14 @@ def _compared(earlier: Earlier) -> str:
     if earlier.same_id:
         whose = "the last study of the same id"
     return f"Compared with {earlier.name}, {whose}, which you approved on {day(earlier.approved)}."
+
+
+def _blocks(found: Difference) -> tuple[Quoted, ...]:
+    """A field; of a model of the researcher's own, the lines of it that differ."""
+    if found.place.endswith((SOURCE, GRAPH)) and found.before and found.after:
+        lines = text_differences(found.place, found.before, found.after)
+        return Quoted(f"{found.place}:"), Quoted("\n".join(lines), fill=False)
+    return (Quoted(_line(found)),)
 
 
 def _line(found: Difference) -> str:

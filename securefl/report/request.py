@@ -16,6 +16,7 @@ from securefl.report import explain_study, terms
 from securefl.report.changes import changes_section
 from securefl.report.errors import error_facts
 from securefl.report.isolation import Isolation, isolation_sentence
+from securefl.report.own_graph import own_graph_section
 from securefl.report.page import (
     Bar,
     Command,
@@ -133,6 +134,7 @@ def request_page(
         _for_what(study),
         who_takes_part(study, site, known, cards or {}),
         _columns(study, rows, registered),
+        own_graph_section(study),
         _leaves(study),
         section("Who can see it", bullets(_seen_by(study))),
         section(

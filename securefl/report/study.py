@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from securefl.learning.strategies import strategy_of
 from securefl.report import explain_study
 from securefl.report.markdown import markdown
+from securefl.report.own_graph import own_graph_section
 from securefl.report.page import (
     Code,
     Facts,
@@ -63,6 +64,7 @@ def study_page(study: Template | Study, digest: str | None = None) -> Page:
             explain_study.use_words(study),
         ),
         section("What is trained", _training(study)) if makes_model(study) else None,
+        own_graph_section(study),
         section(
             "What leaves each hospital",
             bullets(item.sentence for item in explain_study.leaving(study)),

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from agreements import agreement
 from conftest import SITES, make_study, protocol_text
+from graph_models import model_table
 from ledger_after_a_year import sha, year
 from simulated_tables import tables_of
 from small_study import row_count
@@ -192,6 +193,24 @@ def request_with_own_figures():
         rows=ROWS,
         registered=study.data.model_dump(mode="json"),
         others="Nord approved. Mitte, West: nothing decided yet.",
+    )
+
+
+def request_with_own_model():
+    """A request for a model that the researcher wrote."""
+    edit = ('kind = "logistic-regression"', model_table(6, 1))
+    text = make_study(5, edit)[0]
+    study, digest = parse_study(text), SealedStudy.read(text).digest
+    return request_page(
+        study,
+        digest,
+        site="SVI",
+        sender="Researcher@securefl.invalid",
+        quote=None,
+        trusted=(*SITES, "Researcher"),
+        faults=(),
+        isolation=Isolation.NETWORK,
+        registered=study.data.model_dump(mode="json"),
     )
 
 
@@ -687,6 +706,7 @@ _BUILDERS = {
         earlier=EARLIER._replace(same_id=True, differences=EARLIER.differences[:1])
     ),
     "request-with-own-figures": request_with_own_figures,
+    "request-with-own-model": request_with_own_model,
     "request-refused": lambda: request(state="refused"),
     "status": status,
     "status-of-a-new-hospital": lambda: status(

@@ -24,6 +24,7 @@ OWNERS = (
     "request-after-an-approval",
     "request-of-the-same-again",
     "request-with-own-figures",
+    "request-with-own-model",
     "status",
     "status-of-a-new-hospital",
     "data-sets",

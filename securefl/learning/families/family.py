@@ -24,6 +24,7 @@ from securefl.learning.encoding import column_features
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from securefl.learning.graphs.parts import OwnModel
     from securefl.learning.portable.program import Value
     from securefl.learning.steps import GradientFunction
     from securefl.learning.tasks.task import Task
@@ -136,6 +137,11 @@ class Family(ABC):
         """
         del theta, features
         raise NotImplementedError(f"the family {type(self).__name__} does not say its steps")
+
+    @property
+    def own(self) -> OwnModel | None:
+        """The model operation by operation, where the researcher wrote it and not we."""
+        return None
 
     @abstractmethod
     def words(self, task: Task) -> str:

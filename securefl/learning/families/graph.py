@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, StringConstraints, model_validator
 
 from securefl.errors import StudyError
+from securefl.learning.encoding import column_features
 from securefl.learning.families.family import Family
 from securefl.learning.graphs.graph import MOST_LETTERS, read_graph
 from securefl.learning.graphs.operation import GraphFault
@@ -18,12 +19,14 @@ from securefl.study.fields import TEXT, Fault
 from securefl.study.training import ModelSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from securefl.learning.graphs.graph import Graph
     from securefl.learning.graphs.lifted_graph import Lifted
+    from securefl.learning.graphs.parts import OwnModel
     from securefl.learning.steps import GradientFunction
     from securefl.learning.tasks.task import Task
+    from securefl.study.columns import Column
     from securefl.types import FloatArray
 
 _FILE = r"^[A-Za-z][A-Za-z0-9_-]{0,59}\.py$"
@@ -71,15 +74,34 @@ class OwnGraph(Family):
         inputs: int,
         outputs: int,
     ) -> None:
+        # Whoever only asks for the size may know no more than a bound of the features.
+        del inputs, outputs
         self.graph: Graph = read_graph(section.graph)
-        have = (self.graph.features, self.graph.outputs)
+        self._source: str = getattr(section, "source", "")
+        self._made: Lifted | None = None
+
+    @classmethod
+    def of(
+        cls,
+        section: GraphSpec,
+        columns: Sequence[Column],
+        outputs: int,
+    ) -> Self:
+        """The graph, where it was made for these columns and this task.
+
+        Raises:
+            StudyError: it was not.
+        """
+        inputs = sum(len(column_features(column)) for column in columns)
+        made = cls(section, inputs, outputs)
+        have = (made.graph.features, made.graph.outputs)
         if have != (inputs, outputs):
             raise StudyError(
                 f"The model's graph takes {have[0]} features and gives {have[1]} scores; the"
                 f" study's columns make {inputs} features, and its task wants {outputs} scores.",
                 next_step="Make the study again of its template: the graph is exported anew.",
             )
-        self._made: Lifted | None = None
+        return made
 
     @property
     def parameters(self) -> int:
@@ -145,6 +167,13 @@ class OwnGraph(Family):
                 raise ValueError(one.name)
             found[at] = tensors[one.name].reshape(-1)
         return found
+
+    @property
+    def own(self) -> OwnModel:
+        """Every operation, and the text beside it."""
+        from securefl.learning.graphs.parts import own_model
+
+        return own_model(self.graph, self._source)
 
     def words(self, task: Task) -> str:
         """Size of the graph."""

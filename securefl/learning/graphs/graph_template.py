@@ -1,7 +1,7 @@
 """Templates that name a ``model.py``: its graph is put in where the template is read from a file.
 
 A graph that stands in the template already is left there as long as it was exported from the text
-that lies beside; so nothing is exported twice.
+that lies beside, or nothing lies there; so nothing is exported twice.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def read_template(path: Path) -> bytes:
     index = line_index(text.decode())
     # From the end, so that the lines before stay where they are.
     for number, model in reversed(list(_models(raw))):
+        if model.get("graph") and not (path.parent / str(model["file"])).exists():
+            continue
         source = _source(path.parent, model["file"])
         if source == model.get("source") and model.get("graph"):
             continue
