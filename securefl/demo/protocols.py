@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from securefl.demo import chains, fraud, recurrence, visits
+from securefl.demo import chains, digits, fraud, recurrence, visits
 from securefl.errors import UsageError
 from securefl.public_tables import heart_tables, thyroid_tables
 from securefl.study.parse import parse_protocol
@@ -134,6 +134,7 @@ DEMONSTRATIONS: Final[dict[str, Demonstration]] = {
             shown="island",
         ),
         Demonstration("fraud", "payments", fraud.tables, _BANKS, shown="village"),
+        Demonstration("digits-images", "digits", digits.tables, _INVENTED, shown="island"),
         Demonstration(
             "heart",
             "heart",

@@ -78,7 +78,7 @@ class Participant(Party):
 
 
 class Code(Section):
-    """Declarative studies bring no code; a ``model.py`` would be named here with its SHA-256."""
+    """Declarative studies bring no code; a ``model.py`` comes as a graph, in its stage."""
 
     entrypoint: Literal["declarative", "model.py"]
     sha256: Hex32 | None = None
@@ -87,8 +87,9 @@ class Code(Section):
     def _declarative_only(self) -> Self:
         if self.entrypoint != "declarative":
             raise Fault(
-                "a model.py needs the sandbox, which this version does not have; name a declarative"
-                " model",
+                "a program is not run at a hospital, whatever its sandbox; a model.py is exported as"
+                ' a graph: write entrypoint = "declarative" and, in the stage, kind = "graph" and'
+                ' file = "model.py"',
                 "entrypoint",
             )
         if self.sha256 is not None:

@@ -67,3 +67,16 @@ def test_every_strategy_has_a_row():
     made = script()
     for rows in (FOUND["parity"], FOUND["fixed"], FOUND["private"]["1"]):
         assert set(made.STRATEGIES.names()) <= {row["strategy"] for row in rows}
+
+
+def test_the_figures_of_an_own_model_are_those_of_the_run():
+    found = json.loads((FOLDER / "own_model.json").read_text())
+    cells = [f"{value:.3f}".lstrip("0") for value in (*found["accuracy"], found["mean"])]
+    digits = FOLDER.parents[1] / "protocols/studies/digits-images/README.md"
+    page = (FOLDER / "README.md").read_text()
+    for text in (page, digits.read_text()):
+        assert f"| {' | '.join(cells)} |" in text
+    assert found["mean"] == round(statistics.mean(found["accuracy"]), 3) >= 0.85
+    step = found["step"]
+    assert f"takes {step['ratio']:.1f} times the processor time" in page
+    assert f"smallest {step['smallest']:.1f}, largest {step['largest']:.1f}" in page

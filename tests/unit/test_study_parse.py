@@ -233,7 +233,7 @@ BROKEN = [
         'entrypoint = "declarative"',
         'entrypoint = "model.py"',
         "entrypoint",
-        r"code\.entrypoint: .*needs the sandbox",
+        r"code\.entrypoint: .*exported as a graph",
     ),
     (
         'entrypoint = "declarative"',
