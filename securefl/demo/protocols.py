@@ -134,7 +134,14 @@ DEMONSTRATIONS: Final[dict[str, Demonstration]] = {
             shown="island",
         ),
         Demonstration("fraud", "payments", fraud.tables, _BANKS, shown="village"),
-        Demonstration("digits-images", "digits", digits.tables, _INVENTED, shown="island"),
+        Demonstration(
+            "digits-images",
+            "digits",
+            digits.tables,
+            _INVENTED,
+            shown="island",
+            epsilon="8",
+        ),
         Demonstration(
             "heart",
             "heart",

@@ -23,7 +23,7 @@ from securefl.study.training import training_if_any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from securefl.learning.graphs.parts import OwnModel
+    from securefl.learning.graphs.graph_parts import OwnModel
     from securefl.study.schema import Template
 
 #: Lines of a text that are compared, and lines of a difference that are shown.

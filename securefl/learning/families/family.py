@@ -24,7 +24,7 @@ from securefl.learning.encoding import column_features
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from securefl.learning.graphs.parts import OwnModel
+    from securefl.learning.graphs.graph_parts import OwnModel
     from securefl.learning.portable.program import Value
     from securefl.learning.steps import GradientFunction
     from securefl.learning.tasks.task import Task

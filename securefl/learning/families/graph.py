@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from securefl.learning.graphs.graph import Graph
+    from securefl.learning.graphs.graph_parts import OwnModel
     from securefl.learning.graphs.lifted_graph import Lifted
-    from securefl.learning.graphs.parts import OwnModel
     from securefl.learning.steps import GradientFunction
     from securefl.learning.tasks.task import Task
     from securefl.study.columns import Column
@@ -171,7 +171,7 @@ class OwnGraph(Family):
     @property
     def own(self) -> OwnModel:
         """Every operation, and the text beside it."""
-        from securefl.learning.graphs.parts import own_model
+        from securefl.learning.graphs.graph_parts import own_model
 
         return own_model(self.graph, self._source)
 

@@ -136,45 +136,10 @@ def read_graph(text: str) -> Graph:
     fields = {"schema", "features", "outputs", "parameters", "constants", "nodes", "output"}
     if not isinstance(raw, dict) or set(raw) != fields or raw["schema"] != SCHEMA:
         raise GraphFault(f"is no graph of the form {SCHEMA}")
-    features = _whole(
-        raw["features"],
-        1,
-        MOST_NUMBERS,
-        "features",
-    )
-    outputs = _whole(
-        raw["outputs"],
-        1,
-        10_000,
-        "outputs",
-    )
-    parameters = tuple(
-        map(
-            _parameter,
-            _list(
-                raw["parameters"],
-                MOST_TENSORS,
-                "parameters",
-            ),
-        )
-    )
-    constants = tuple(
-        map(
-            _constant,
-            _list(
-                raw["constants"],
-                MOST_TENSORS,
-                "constants",
-            ),
-        )
-    )
-    if sum(len(one.numbers) for one in constants) > MOST_CONSTANTS:
-        raise GraphFault(f"holds more than {MOST_CONSTANTS:,} numbers that are not learnt")
+    features = _whole(raw["features"], 1, MOST_NUMBERS, "features")
+    outputs = _whole(raw["outputs"], 1, 10_000, "outputs")
+    parameters, constants = _tensors(raw)
     learnt = sum(size(one.shape) for one in parameters)
-    if not 1 <= learnt <= MOST_PARAMETERS:
-        raise GraphFault(f"learns {learnt:,} numbers; 1 to {MOST_PARAMETERS:,} can be learnt")
-    if len({one.name for one in parameters}) != len(parameters):
-        raise GraphFault("gives two parameters the same name")
     shapes: list[Shape] = [(1, features)]
     shapes += [one.shape for one in parameters]
     shapes += [one.shape for one in constants]
@@ -205,6 +170,22 @@ def read_graph(text: str) -> Graph:
         sized.numbers,
         sized.products,
     )
+
+
+def _tensors(raw: dict[str, Any]) -> tuple[tuple[Parameter, ...], tuple[Constant, ...]]:
+    """Tensors that are learnt, and those that stay as they are."""
+    given = _list(raw["parameters"], MOST_TENSORS, "parameters")
+    parameters = tuple(map(_parameter, given))
+    given = _list(raw["constants"], MOST_TENSORS, "constants")
+    constants = tuple(map(_constant, given))
+    if sum(len(one.numbers) for one in constants) > MOST_CONSTANTS:
+        raise GraphFault(f"holds more than {MOST_CONSTANTS:,} numbers that are not learnt")
+    learnt = sum(size(one.shape) for one in parameters)
+    if not 1 <= learnt <= MOST_PARAMETERS:
+        raise GraphFault(f"learns {learnt:,} numbers; 1 to {MOST_PARAMETERS:,} can be learnt")
+    if len({one.name for one in parameters}) != len(parameters):
+        raise GraphFault("gives two parameters the same name")
+    return parameters, constants
 
 
 def write_graph(raw: Mapping[str, Any]) -> str:

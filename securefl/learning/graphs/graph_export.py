@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import linecache
 import operator
-import re
 import sys
 import warnings
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from torch import nn
 from securefl.errors import StudyError
 from securefl.learning.graphs.aten_operations import Said, translated
 from securefl.learning.graphs.graph import MOST_CONSTANTS, SCHEMA, read_graph, write_graph
+from securefl.learning.graphs.graph_nodes import NAME, layer_of, line_of, named, place_of, sides
 from securefl.learning.graphs.operation import GraphFault
 from securefl.learning.graphs.refusals import why_refused
 from securefl.learning.public import public_uniforms
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from torch.fx import Node
 
-_NAME: Final = "model.py"
 _NEXT: Final = "Mend model.py and make the study again."
 #: Records that are told from one another, when it is checked that a batch is not mixed.
 _TRIED: Final = 3
@@ -121,18 +120,18 @@ class _Text(InspectLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         """The module's code, whose lines are those of model.py."""
-        return self.source_to_code(self.get_source(fullname), _NAME)
+        return self.source_to_code(self.get_source(fullname), NAME)
 
 
 def _module_of(source: str) -> nn.Module:
     """The module that a text defines: the class ``Model``, or its only one."""
     made = ModuleType("securefl_own_model")
     # Tracing asks for the lines of functions, and for the module of classes.
-    linecache.cache[_NAME] = (
+    linecache.cache[NAME] = (
         len(source),
         None,
         source.splitlines(keepends=True),
-        _NAME,
+        NAME,
     )
     sys.modules[made.__name__] = made
     try:
@@ -293,7 +292,7 @@ class _Writer:
                 self._refuse(node, source)  # type: ignore[arg-type]
             self._numbers[node] = parts[at]  # type: ignore[index]
             return
-        name, arguments = _named(node)
+        name, arguments = named(node)
         if name in (
             "clone",
             "alias",
@@ -342,10 +341,10 @@ class _Writer:
             said = translated(
                 name,
                 arguments,
-                _sides,
+                sides,
             )
         except GraphFault as fault:
-            raise _refused(f"{_place(node)}the operation {name} {fault}.", _NEXT) from fault
+            raise _refused(f"{place_of(node)}the operation {name} {fault}.", _NEXT) from fault
         if said is None:
             self._refuse(node)
         yield said
@@ -356,7 +355,7 @@ class _Writer:
         said: Said,
     ) -> int:
         inputs = [self._number(node, one) for one in said.inputs]
-        line, layer = _line(node), _layer(node)
+        line, layer = line_of(node), layer_of(node)
         self._nodes.append(
             {
                 "op": said.name,
@@ -385,7 +384,7 @@ class _Writer:
         results = node.args[0]
         if not isinstance(results, (list, tuple)) or len(results) != 1:
             raise _refused("model.py gives several tensors.", "Return one, [1, scores].")
-        shape = _sides(results[0])
+        shape = sides(results[0])
         if shape != (1, self._outputs):
             raise _refused(
                 f"model.py gives {'x'.join(map(str, shape))} numbers for a record, and the study's"
@@ -399,16 +398,15 @@ class _Writer:
         node: Node,
         source: Node | None = None,
     ) -> NoReturn:
-        name, _ = _named(source or node)
+        name, _ = named(source or node)
         why, instead = why_refused(name.partition(".")[0])
-        raise _refused(f"{_place(node)}the operation {name} {why}.", instead)
+        raise _refused(f"{place_of(node)}the operation {name} {why}.", instead)
 
 
 def _parted(name: str, a: dict[str, Any]) -> Iterator[Said]:
     """A tensor cut in parts, each an operation of its own."""
-    sides = _sides(a["self"])
     if name == "unbind.int":
-        for index in range(sides[a["dim"]]):
+        for index in range(sides(a["self"])[a["dim"]]):
             yield Said(
                 "select",
                 [a["self"]],
@@ -429,34 +427,6 @@ def _parted(name: str, a: dict[str, Any]) -> Iterator[Said]:
             options,
         )
         start += width
-
-
-def _named(node: Node) -> tuple[str, dict[str, Any]]:
-    """Name of an operation, and its arguments by name, defaults filled in."""
-    target = node.target
-    schema = getattr(
-        target,
-        "_schema",
-        None,
-    )
-    if schema is None:
-        return str(
-            getattr(
-                target,
-                "__name__",
-                target,
-            )
-        ), {}
-    name = str(schema.name).rpartition("::")[2]
-    if schema.overload_name and schema.overload_name != "default":
-        name = f"{name}.{schema.overload_name}"
-    arguments: dict[str, Any] = {}
-    for place, argument in enumerate(schema.arguments):
-        value = argument.default_value if argument.has_default_value() else None
-        if place < len(node.args):
-            value = node.args[place]
-        arguments[argument.name] = node.kwargs.get(argument.name, value)
-    return name, arguments
 
 
 def _parameter(name: str, values: torch.Tensor) -> dict[str, Any]:
@@ -485,42 +455,14 @@ def _plain(options: dict[str, Any]) -> dict[str, Any]:
     return {name: int(v) if isinstance(v, bool) else v for name, v in options.items()}
 
 
-def _sides(value: Any) -> tuple[int, ...]:  # noqa: ANN401 - a node of the program
-    return tuple(int(side) for side in value.meta["val"].shape)
-
-
-def _line(node: Node) -> int:
-    """The innermost line of model.py on the way to an operation; 0 where there is none."""
-    found = re.findall(
-        rf'File "{re.escape(_NAME)}", line (\d+)', node.meta.get("stack_trace") or ""
-    )
-    return int(found[-1]) if found else 0
-
-
-def _layer(node: Node) -> str:
-    stack = list((node.meta.get("nn_module_stack") or {}).values())
-    if not stack:
-        return "model"
-    name, kind = stack[-1]
-    kind = kind if isinstance(kind, str) else kind.__name__
-    return f"{name or 'model'} ({kind.rpartition('.')[2]})"[:160]
-
-
-def _place(node: Node) -> str:
-    line = _line(node)
-    if line:
-        return f"model.py, line {line}, {_layer(node)}: "
-    return f"model.py, {_layer(node)}: "
-
-
 def _line_of(error: BaseException) -> str:
     """The innermost line of model.py in an error's way."""
     trace, line = error.__traceback__, 0
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == _NAME:
+        if trace.tb_frame.f_code.co_filename == NAME:
             line = trace.tb_lineno
         trace = trace.tb_next
-    if isinstance(error, SyntaxError) and error.filename == _NAME:
+    if isinstance(error, SyntaxError) and error.filename == NAME:
         line = error.lineno or 0
     return f", line {line}" if line else ""
 

@@ -368,6 +368,12 @@ def _layer_norm(
 
 def _patches(x: torch.Tensor, options: Options) -> torch.Tensor:
     """Numbers of each patch, [n, channels, patch, patches]."""
+    many, channels, *sides = x.shape
+    high, wide = options["kernel"]
+    if options["stride"] == options["kernel"] and sides[0] % high == sides[1] % wide == 0:
+        # Patches side by side: the same numbers in another order, and no windows are copied.
+        rows = x.reshape(many, channels, sides[0] // high, high, sides[1] // wide, wide)
+        return rows.permute(0, 1, 3, 5, 2, 4).reshape(many, channels, high * wide, -1)
     columns = functional.unfold(
         x,
         options["kernel"],

@@ -1,0 +1,69 @@
+"""Nodes of an exported program as they are read: names, arguments, shapes, and lines of model.py."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from torch.fx import Node
+
+#: Name under which a researcher's text is run.
+NAME: Final = "model.py"
+
+
+def named(node: Node) -> tuple[str, dict[str, Any]]:
+    """Name of an operation, and its arguments by name, defaults filled in."""
+    target = node.target
+    schema = getattr(
+        target,
+        "_schema",
+        None,
+    )
+    if schema is None:
+        return str(
+            getattr(
+                target,
+                "__name__",
+                target,
+            )
+        ), {}
+    name = str(schema.name).rpartition("::")[2]
+    if schema.overload_name and schema.overload_name != "default":
+        name = f"{name}.{schema.overload_name}"
+    arguments: dict[str, Any] = {}
+    for place, argument in enumerate(schema.arguments):
+        value = argument.default_value if argument.has_default_value() else None
+        if place < len(node.args):
+            value = node.args[place]
+        arguments[argument.name] = node.kwargs.get(argument.name, value)
+    return name, arguments
+
+
+def sides(value: Any) -> tuple[int, ...]:  # noqa: ANN401 - a node of the program
+    """Shape of a value."""
+    return tuple(int(side) for side in value.meta["val"].shape)
+
+
+def line_of(node: Node) -> int:
+    """The innermost line of model.py on the way to an operation; 0 where there is none."""
+    found = re.findall(rf'File "{re.escape(NAME)}", line (\d+)', node.meta.get("stack_trace") or "")
+    return int(found[-1]) if found else 0
+
+
+def layer_of(node: Node) -> str:
+    """The module that made an operation: its name, and its class."""
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    if not stack:
+        return "model"
+    name, kind = stack[-1]
+    kind = kind if isinstance(kind, str) else kind.__name__
+    return f"{name or 'model'} ({kind.rpartition('.')[2]})"[:160]
+
+
+def place_of(node: Node) -> str:
+    """Line and layer of an operation, in front of what is wrong with it."""
+    line = line_of(node)
+    if line:
+        return f"model.py, line {line}, {layer_of(node)}: "
+    return f"model.py, {layer_of(node)}: "
