@@ -112,6 +112,27 @@ def _(block: pages.Notice, level: int) -> str:
 
 
 @_drawn.register
+def _(block: pages.Details, level: int) -> str:
+    parts = [f"**{_said(block.summary)}**", *(_drawn(b, level) for b in block.blocks)]
+    return "\n\n".join(parts)
+
+
+@_drawn.register
+def _(block: pages.Table, _level: int) -> str:
+    """A line for each row, as "head: cell": a table's own signs would need other escapes."""
+    rows = [*block.rows, *(row for part in block.groups for row in part.rows)]
+    return "\n".join(f"- {_row(block.heads, row)}" for row in rows)
+
+
+def _row(heads: tuple[str, ...], row: pages.Row) -> str:
+    cells = [_value(cell) for cell in row]
+    if not heads:
+        return "; ".join(cells)
+    pairs = zip(heads, cells, strict=True)
+    return "; ".join(f"{_said(head)}: {cell}" for head, cell in pairs if cell)
+
+
+@_drawn.register
 def _(block: pages.Section, level: int) -> str:
     parts = [f"{'#' * level} {_line(block.heading)}"]
     return "\n\n".join([*parts, *(_drawn(b, level + 1) for b in block.blocks)])

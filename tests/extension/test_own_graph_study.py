@@ -14,7 +14,7 @@ from securefl.learning.table import read_table
 from securefl.report.changes import Earlier, changes_section
 from securefl.report.explain_study import model_words
 from securefl.report.page import page
-from securefl.report.study import study_page
+from securefl.report.study import study_page, study_words
 from securefl.report.terminal import plain_text
 from securefl.study.differences import differences
 from securefl.study.parse import load_raw
@@ -56,6 +56,12 @@ def test_an_owner_sees_every_operation_and_the_text_as_text():
     for part in ("slides small filters over it", "1x2x6", "bends by GELU", "width = 2"):
         assert part in said
     assert "It is no program" in said
+    # the same page goes with the request, in Markdown
+    words = study_words(plan.study)
+    assert (
+        "- what it does: bends by GELU; makes: `1x2x6`; in the researcher's words: model" in words
+    )
+    assert "> width = 2" in words
 
 
 def test_a_difference_names_operations_and_lines():

@@ -134,7 +134,7 @@ def test_initial_weights_follow_from_the_seed_alone(family):
                 f"{HEAD}    def __init__(self):\n        super().__init__()\n"
                 "        self.norm = nn.BatchNorm1d(6)\n"
             ),
-            r"norm \(BatchNorm1d\) takes statistics over a batch",
+            r"line 7: the layer norm \(BatchNorm1d\) takes statistics over a batch",
             "GroupNorm",
         ),
         (

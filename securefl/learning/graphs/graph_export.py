@@ -8,6 +8,7 @@ instead. No module of a hospital imports this one: there, nothing of a ``model.p
 from __future__ import annotations
 
 import linecache
+import logging
 import operator
 import sys
 import warnings
@@ -71,7 +72,7 @@ def export_model(
     """
     text = source.replace("\r\n", "\n")
     module = _module_of(text)
-    refuse_layers(module)
+    refuse_layers(module, text)
     module = module.double().train()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -82,8 +83,12 @@ def export_model(
     return Exported(graph, text)
 
 
-def refuse_layers(module: nn.Module) -> None:
+def refuse_layers(module: nn.Module, source: str = "") -> None:
     """Refuse layers that are known to be no part of a graph, by their names.
+
+    Args:
+        module: of the model.
+        source: its text, whose first line with the layer's name is told.
 
     Raises:
         StudyError: with the layer and what to use.
@@ -103,7 +108,17 @@ def refuse_layers(module: nn.Module) -> None:
             known = "embedding"
         if known:
             why, instead = why_refused(known)
-            raise _refused(f"The layer {name or 'itself'} ({type(layer).__name__}) {why}.", instead)
+            kind = type(layer).__name__
+            at = _line_with(f"{kind}(", source)
+            raise _refused(f"{at}the layer {name or 'itself'} ({kind}) {why}.", instead)
+
+
+def _line_with(words: str, source: str) -> str:
+    """The first line of a text that holds these words, in front of what is wrong with it."""
+    for number, line in enumerate(source.splitlines(), 1):
+        if words in line:
+            return f"model.py, line {number}: "
+    return "model.py: "
 
 
 class _Text(InspectLoader):
@@ -171,6 +186,10 @@ def _traced(module: nn.Module, features: int) -> torch.export.ExportedProgram:
         features,
         dtype=torch.float64,
     )
+    # What fails is told below, once; torch would write its own trace to the screen beside it.
+    log = logging.getLogger("torch")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)
     try:
         program = torch.export.export(
             module,
@@ -191,6 +210,8 @@ def _traced(module: nn.Module, features: int) -> torch.export.ExportedProgram:
             "Its forward takes one tensor, float64[1, features], and gives one, [1, scores]. "
             + _NEXT,
         ) from error
+    finally:
+        log.setLevel(level)
     return found
 
 
