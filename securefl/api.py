@@ -44,6 +44,7 @@ from securefl.researcher.asking import (
     states,
 )
 from securefl.researcher.finished_study import FinishedStudy
+from securefl.researcher.offers import offers_of
 from securefl.researcher.parties import card_fields, party_fields
 from securefl.researcher.public_data import PublicDataset, verified_dataset
 from securefl.researcher.questions import AskedQuestion, asked_questions, send_answer
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from securefl.federation.exchange import Waiting
+    from securefl.federation.offers import Offer
     from securefl.federation.round_record import RoundRecord
     from securefl.learning.artefact import Model
     from securefl.researcher.results import Result
@@ -362,6 +364,14 @@ class Study(FinishedStudy, Shown):
             StoreError: the store cannot be reached.
         """
         return asked_questions(self._lab.folder, self.sealed)
+
+    def offers(self) -> list[Offer]:
+        """Offers of hospitals that refused, each signed by its hospital.
+
+        Raises:
+            StoreError: the store cannot be reached.
+        """
+        return offers_of(self._lab.folder, self.sealed)
 
     def answer(self, site: str, number: int, text: str) -> None:
         """Answer a data owner's question, signed. One answer to a question.

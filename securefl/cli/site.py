@@ -26,6 +26,7 @@ from securefl.cli.site_keys import checkpoint, rotate_key
 from securefl.cli.site_metrics import metrics
 from securefl.cli.site_model import model
 from securefl.cli.site_notices import notices
+from securefl.cli.site_offer import counter_offer
 from securefl.cli.site_patient import patient
 from securefl.cli.site_people import people, word
 from securefl.cli.site_personal import personalize
@@ -123,6 +124,7 @@ for _command in (
     ask,
     approve,
     refuse,
+    counter_offer,
     withdraw,
     model,
     personalize,

@@ -19,6 +19,7 @@ from securefl.cli.study_file import check, plan
 from securefl.cli.study_flower import study_flower
 from securefl.cli.study_folder import folder_hint, open_lab, open_study, researcher_option
 from securefl.cli.study_live import curves, live_facts, live_json, look_on
+from securefl.cli.study_offers import offers
 from securefl.cli.study_questions import answer, questions
 from securefl.cli.study_report import report
 from securefl.cli.study_run import run
@@ -292,6 +293,7 @@ for _command in (
     plan,
     simulate,
     questions,
+    offers,
     answer,
     run,
     attach,

@@ -48,6 +48,16 @@ def question(digest: str, site: str, number: int) -> str:
     return f"{questions(digest)}/{site}-{number:02}"
 
 
+def offers(digest: str) -> str:
+    """The folder of owners' offers."""
+    return f"{study_root(digest)}/offers"
+
+
+def offer(digest: str, site: str) -> str:
+    """Offer of a hospital that refused."""
+    return f"{offers(digest)}/{site}"
+
+
 def reply(digest: str, site: str, number: int) -> str:
     """The coordinator's answer to it."""
     return f"{study_root(digest)}/replies/{site}-{number:02}"

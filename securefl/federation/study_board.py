@@ -76,6 +76,10 @@ class StudyBoard:
         """One signed question of a hospital's owner."""
         return Slot(self.board, paths.question(self.digest, site, number), MAX_QUESTION)
 
+    def offer(self, site: str) -> Slot:
+        """Signed offer of a hospital that refused."""
+        return Slot(self.board, paths.offer(self.digest, site), MAX_SMALL)
+
     def with_questions(self) -> list[str]:
         """Names under which a question lies."""
         return self.board.names(paths.questions(self.digest))

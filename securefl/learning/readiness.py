@@ -139,12 +139,12 @@ def look_at(table: Table, spec: DataSpec) -> TableLook:
 
 def _doubles(table: Table, names: Sequence[str]) -> int:
     columns = [table.columns[name] for name in names if name in table.columns]
-    seen: set[tuple[Cell, ...]] = set()
+    seen: set[int] = set()  # hashes: a million records of a wide table would fill the memory
     doubles = 0
     for row in range(table.rows):
         if row in table.malformed:
             continue
-        record = tuple(cells[row] for cells in columns)
+        record = hash(tuple(cells[row] for cells in columns))
         if record in seen:
             doubles += 1
         seen.add(record)

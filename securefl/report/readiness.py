@@ -116,7 +116,7 @@ def trouble_lines(found: ReadinessFacts) -> Iterator[Words]:
 
 
 def _count_lines(found: ReadinessFacts) -> Iterator[str]:
-    """Why rows cannot be counted, or are not used."""
+    """Reasons why rows cannot be counted, or are not used."""
     if any(not column.there for column in found.look.columns):
         yield "No row can be used: a declared column is not in the table."
     elif found.fault:
@@ -182,7 +182,10 @@ def _spelling(spelling: Spelling) -> str:
 def _drift_lines(found: ReadinessFacts) -> Iterator[Words]:
     since = f"since the table of {found.earlier}"
     if found.earlier and found.look.rows < 0.9 * found.earlier_rows:
-        yield f"The table has {found.look.rows:,} rows and had {found.earlier_rows:,} {since}."
+        yield (
+            f"The table had {found.earlier_rows:,} rows on {found.earlier} and has"
+            f" {found.look.rows:,} now."
+        )
     for drift in found.drift:
         if drift.missing is not None:
             yield (Outside(drift.column), f": {_moved('not recorded', drift.missing)} {since}")

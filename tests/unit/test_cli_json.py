@@ -20,12 +20,19 @@ ME, OTHER = NAMES[:2]
 #: Commands of a hospital that do something and show no page.
 ACTS = {
     "approve",
+    "ask",
     "backup",
     "console",
+    "counter-offer",
     "data add",
+    "data remove",
     "budget set",
     "init",
+    "notices drop",
+    "notices set",
     "pause",
+    "people add",
+    "people remove",
     "policy drop",
     "policy set",
     "refuse",
@@ -33,6 +40,7 @@ ACTS = {
     "start",
     "stop",
     "withdraw",
+    "word",
 }
 
 

@@ -132,7 +132,7 @@ def test_a_table_that_changed_is_told_and_one_like_it_is_not():
     assert any(line.startswith("sex: share of 'F' was 50 % and is 90 %") for line in lines)
     gone = found(rows(TSH=lambda i: "" if i % 3 == 0 else "2"), rows(TSH=lambda _: "2"))
     assert "TSH: not recorded was 0 % and is 34 % since the table of 2026-01-01" in gone
-    assert any("had 100" in line for line in found(rows(50), before))
+    assert any("had 100 rows on" in line for line in found(rows(50), before))
 
 
 def test_chance_in_a_small_table_is_no_drift():
