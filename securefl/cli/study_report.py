@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from securefl.cli.browser_pictures import write_pictures
 from securefl.cli.screen import html_option, json_option, say, show_page, write_json, write_page
 from securefl.cli.study_folder import open_study, researcher_option
 from securefl.errors import UsageError
@@ -34,6 +35,20 @@ _HEADS = ("name", "group", "figure", "value", "low", "high")
     type=click.Path(path_type=Path),
     help="Write the figures of statistics, one a line with its interval.",
 )
+@click.option(
+    "--svg",
+    "svg_folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write each picture of the whole report as SVG into this folder.",
+)
+@click.option(
+    "--png",
+    "png_folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The same as PNG; Chromium draws them and must be installed.",
+)
 @researcher_option
 def report(
     *,
@@ -41,6 +56,8 @@ def report(
     html_file: str | None,
     json_file: str | None,
     csv_file: Path | None,
+    svg_folder: Path | None,
+    png_folder: Path | None,
     folder: str | None,
 ) -> None:
     """Show a completed study again: figures, model, and each hospital's audit extract.
@@ -67,6 +84,8 @@ def report(
         write_json(result, json_file)
     if html_file:
         write_page(found.report_page(), html_file)
+    if svg_folder or png_folder:
+        write_pictures(found.report_page(), svg_folder, png_folder)
     if json_file == "-":
         return
     show_page(page, None)

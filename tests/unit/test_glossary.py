@@ -43,6 +43,7 @@ PLAIN = frozenset(
     told train types undumpable url verifying version1 visits waiting webdav what_if whole_vectors wording words
     writing
     exporting importing kinds checks ciphertexts
+    browser_pictures picture_files
     archiving comparing estimators examples finished_study formats onnx_file onnx_nodes program torch_module
     comparing estimators formats lightgbm_text onnx_file onnx_nodes program torch_module
     """.split()  # noqa: SIM905 - a list of words reads as words
