@@ -86,7 +86,7 @@ def outcome(study, counts=(20, 10, 5, 2, 1, 4, 9, 18)):
 
 def coordinated(monkeypatch, run):
     class Fake:
-        def __init__(self, plan, *_):
+        def __init__(self, plan, *_, **__):
             self.plan = plan
 
         def assemble(self, seconds):
