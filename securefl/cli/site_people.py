@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from securefl.cli.screen import confirm, json_option, say, write_json
 from securefl.cli.site_folder import open_site, site_option
+from securefl.errors import UsageError
 
 if TYPE_CHECKING:
     from securefl.node.owner.people import GivenWord, Word
@@ -48,9 +50,7 @@ def people_add(name: str, two: tuple[str, ...], folder: str | None) -> None:
     here = open_site(folder)
     given = typed_passphrases(two)
     check_two_change(here, given)
-    passphrase = click.prompt(
-        f"New passphrase of {name}", hide_input=True, confirmation_prompt=True, err=True
-    )
+    passphrase = _passphrase(name, new=True)
     person = add_person(here, name, passphrase, utc_now(), given)
     say(f"{person.name} is on the list, with the key {person.signing_public[:16]}…")
 
@@ -128,6 +128,17 @@ def _say_words(short: str, words: tuple[GivenWord, ...]) -> None:
         say(f"Not both said yes. Next: securefl site refuse {short}")
 
 
-def _passphrase(name: str) -> str:
-    typed: str = click.prompt(f"Passphrase of {name}", hide_input=True, err=True)
+def _passphrase(name: str, *, new: bool = False) -> str:
+    """Ask for a passphrase, twice where it is a new one.
+
+    Raises:
+        UsageError: standard input is closed: nobody can type.
+    """
+    if sys.stdin is None:
+        raise UsageError(
+            "Nobody can type a passphrase here: the command has no input.",
+            next_step="Give the same command at a terminal.",
+        )
+    words = f"New passphrase of {name}" if new else f"Passphrase of {name}"
+    typed: str = click.prompt(words, hide_input=True, confirmation_prompt=new, err=True)
     return typed
