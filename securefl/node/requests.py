@@ -13,6 +13,7 @@ from securefl.files import names_in, read_file, replace_file
 from securefl.party.study_names import fit_words, meant
 from securefl.study.sealed import SealedStudy
 from securefl.study.study_id import StudyId
+from securefl.unchanged_file import UnchangedFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,14 +73,11 @@ def kept_requests(site: Site) -> tuple[KeptRequest, ...]:
 def requests_in(folder: Path) -> tuple[KeptRequest, ...]:
     """All requests in a hospital's folder, oldest first."""
     studies = folder / "studies"
-    names = tuple(names_in(studies))
-    with suppress(FileNotFoundError):
-        return _sorted(studies, names)
-    # one has no request yet, or lost it: the others are told of
     found = []
-    for name in names:
+    for name in names_in(studies):
+        # a folder may have none yet, or have lost it: the others are told of
         with suppress(FileNotFoundError):
-            found.append(_read_once(studies, name))
+            found.append(_read_once(studies, name, "request.json"))
     return tuple(sorted(found, key=lambda r: (r.received, r.digest)))
 
 
@@ -150,25 +148,6 @@ def kept_study(site: Site, digest: str) -> SealedStudy:
     return sealed
 
 
-@lru_cache(maxsize=32_768)
-def _read_once(studies: Path, name: str) -> KeptRequest:
-    """As :func:`_read`, once: a console asks at every page, and what was kept is never rewritten."""
-    file = studies / name / "request.json"
-    file.stat()  # a folder without one is looked at again: its error is not remembered
-    return _read(file)
-
-
-@lru_cache(maxsize=4)
-def _sorted(studies: Path, names: tuple[str, ...]) -> tuple[KeptRequest, ...]:
-    """Requests of these folders by age, put in order once: a page asks for them several times.
-
-    Raises:
-        FileNotFoundError: one of the folders has none.
-    """
-    found = (_read_once(studies, name) for name in names)
-    return tuple(sorted(found, key=lambda r: (r.received, r.digest)))
-
-
 @lru_cache(maxsize=64)
 def _parsed(text: bytes) -> SealedStudy:
     """A study's text, parsed once: a page that lists studies reads the same ones each time."""
@@ -182,3 +161,7 @@ def _read(file: Path) -> KeptRequest:
         raise UnreadableError(
             f"{file} cannot be read.", next_step="Remove its folder; the request can be sent again."
         ) from None
+
+
+#: A console asks for all of them at every page.
+_read_once = UnchangedFiles(_read)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from securefl.files import names_in, read_file
 from securefl.study.parse import MAX_BYTES, words_in
 from securefl.study.words import USUAL
+from securefl.unchanged_file import UnchangedFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,10 +23,7 @@ def nouns_of(folder: Path) -> Words:
     A file that cannot be read is passed over: whoever needs it will say so.
     """
     studies = folder / "studies"
-    names = tuple(names_in(studies))
-    with suppress(OSError):
-        return _agreed(_words_once(studies, name) for name in names)
-    return _agreed(_readable(studies, names))
+    return _agreed(_readable(studies, names_in(studies)))
 
 
 def _agreed(found: Iterable[Words]) -> Words:
@@ -39,10 +36,12 @@ def _agreed(found: Iterable[Words]) -> Words:
 def _readable(studies: Path, names: Iterable[str]) -> Iterator[Words]:
     for name in names:
         with suppress(OSError):
-            yield _words_once(studies, name)
+            yield _words_once(studies, name, "study.toml")
 
 
-@lru_cache(maxsize=32_768)
-def _words_once(studies: Path, name: str) -> Words:
-    """Nouns of one study, read once: a console asks at every page, and a study never changes."""
-    return words_in(read_file(studies / name / "study.toml", MAX_BYTES))
+def _read(file: Path) -> Words:
+    return words_in(read_file(file, MAX_BYTES))
+
+
+#: A console asks for those of all studies at every page.
+_words_once = UnchangedFiles(_read)
