@@ -10,6 +10,7 @@ from consortium import NAMES, Consortium
 
 from securefl.api import Study
 from securefl.cli.main import cli
+from securefl.node import requests
 from securefl.node.agent import Agent
 from securefl.node.policy import review
 from securefl.node.requests import find_request
@@ -40,7 +41,13 @@ def parsed(monkeypatch):
         return loads(text)
 
     monkeypatch.setattr(tomllib, "loads", counting)
+    as_a_new_process()
     return texts
+
+
+def as_a_new_process():
+    """What an earlier test, or another command, has read is in the memory of no later one."""
+    requests._parsed.cache_clear()
 
 
 def test_making_a_study_parses_the_protocol_and_the_study(c, parsed):
@@ -78,6 +85,7 @@ def test_agent_and_status_parse_each_approved_study_once(c, studies, parsed):
         c.hand_over(study, ME)
         c.approve(ME, study)
     parsed.clear()
+    as_a_new_process()
     site = c.site(ME)
     agent = Agent(site)
     try:
@@ -89,6 +97,7 @@ def test_agent_and_status_parse_each_approved_study_once(c, studies, parsed):
     finally:
         agent._wind_up()
         site.ledger.close()
+    as_a_new_process()
     shown = CliRunner().invoke(cli, ["site", "status", "--site", str(site.path), "--json", "-"])
     assert shown.exit_code == 0
     assert sorted(parsed) == sorted(s.text.decode() for s in studies)
