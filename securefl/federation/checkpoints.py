@@ -31,6 +31,8 @@ from securefl.statement import Hex32, HexBytes, Statement
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from securefl.boards.board import Board
+
 MAX_CHECKPOINT: Final = 4096
 #: A sealed checkpoint, or an answer that carries one in hex.
 MAX_SEALED: Final = 16 * 1024
@@ -59,6 +61,17 @@ def ask_path(site: str) -> str:
 def asked_mark(site: str, nonce: str) -> str:
     """Name of an empty object in :data:`ASKED`: which hospital asks, and which question it is."""
     return f"{site}.{nonce[:_MARK_DIGITS]}"
+
+
+def mark_asked(board: Board, site: str, nonce: str) -> None:
+    """Let the others' one listing tell them that there is a new question of a hospital; call it
+    when the question itself is on the board. Marks of its earlier questions go.
+    """
+    mark = asked_mark(site, nonce)
+    for other in board.names(ASKED):
+        if other.startswith(f"{site}.") and other != mark:
+            board.erase(f"{ASKED}/{other}")
+    board.post(f"{ASKED}/{mark}", b"")
 
 
 def held_path(site: str, holder: str) -> str:

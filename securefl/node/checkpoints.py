@@ -308,7 +308,7 @@ class Question:
         if not self._asked:
             question = said.Ask(site.name, self.nonce).dump(site.identity.sign)
             PartyBoard(site.board, site.name).checkpoint_question.post(question)
-            self._mark(site)
+            said.mark_asked(site.board, site.name, self.nonce)
             self._asked = True
         if self._answered is None:
             self._answered = Answered(site.path)
@@ -322,14 +322,6 @@ class Question:
         for name, card in hospitals_of(site).items():
             if name not in self._agreed:
                 self._listen(site, card)
-
-    def _mark(self, site: Site) -> None:
-        """Let the others' one look tell them that there is a new question here."""
-        mine = said.asked_mark(site.name, self.nonce)
-        for mark in site.board.names(said.ASKED):
-            if mark.startswith(f"{site.name}.") and mark != mine:
-                site.board.erase(f"{said.ASKED}/{mark}")
-        site.board.post(f"{said.ASKED}/{mine}", b"")
 
     def _asking(self, site: Site, answered: Answered) -> set[str]:
         """Hospitals whose marks are not those of questions that were answered: one listing."""

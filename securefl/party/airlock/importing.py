@@ -9,9 +9,12 @@ import secrets
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import MessageError, UntrustedError
+from securefl.federation.checkpoints import Ask, mark_asked
+from securefl.federation.party_board import PartyBoard
 from securefl.files import private_folder
 from securefl.party.airlock.bundle import (
     CONTEXT,
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from securefl.party.airlock.bundle import CheckedBundle, SignedManifest
     from securefl.party.airlock.kinds import Place
     from securefl.party.folder import PartyFolder
+    from securefl.types import Verify
 
 _PIECE: Final = 1 << 20
 #: A path of an object has at most so many parts.
@@ -76,6 +80,9 @@ def import_bundle(mine: PartyFolder, folder: Path, now: datetime) -> Imported:
         posted = tuple(
             at.path for at in sorted(found.places, key=_order) if _post(mine, staged, at)
         )
+        for at in found.places:
+            if at.kind.word == "checkpoint-question":
+                _mark_asked(mine, at.site, keys[at.site])
     said = manifest.said
     keep_channel(mine.path, "from", said.party, Channel(said.number, manifest.sha256))
     return Imported(found, posted)
@@ -200,3 +207,13 @@ def _post(mine: PartyFolder, staged: Path, at: Place) -> bool:
     with (staged / OBJECTS / at.path).open("rb") as file:
         mine.board.post_file(at.path, file)
     return True
+
+
+def _mark_asked(mine: PartyFolder, site: str, verify: Verify) -> None:
+    """Mark a question that was brought, as its hospital marked it on its own board: marks are empty
+    and signed by nobody, so no bundle carries them.
+    """
+    read = partial(Ask.open, site=site, verify=verify)
+    ask = PartyBoard(mine.board, site).checkpoint_question.read_as(read)
+    if ask is not None:
+        mark_asked(mine.board, site, ask.nonce)
