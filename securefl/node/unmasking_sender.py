@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from securefl.errors import MessageError, NotApprovedError, RoundError
+from securefl.errors import LeftOutError, MessageError, NotApprovedError, RoundError
 from securefl.federation.messages import Complaint
 from securefl.federation.refusal_cache import RefusalCache
 from securefl.federation.round_board import RoundBoard
@@ -144,11 +144,7 @@ class UnmaskingSender:
         folder = private_folder(self._said)
         file = folder / f"{terms.facts.round:05d}-{record.kind}"
         if file.exists() and read_file(file) != record.message:
-            raise RoundError(
-                f"Another {record.kind} was made in round {terms.facts.round} before.",
-                whose="this hospital",
-                next_step="The study ends here; its budget stays charged.",
-            )
+            raise _another(record.kind, terms.facts.round)
         replace_file(file, record.message)
         if record.kind == "answer":
             self.site.ledger.answer(
@@ -183,7 +179,13 @@ class UnmaskingSender:
             slot = at.contribution(site, limit)
             return self._refusals.read(slot, lambda: later.read(site, slot.read_head(limit)))
 
-        return later.agree(proposal, head_of)
+        try:
+            return later.agree(proposal, head_of)
+        except LeftOutError:
+            # who signed a set is in it: this is a second set, and no loss to come back from
+            if (self._said / f"{later.terms.facts.round:05d}-signature").exists():
+                raise _another("signature", later.terms.facts.round) from None
+            raise
 
     def _round(self, later: UnmaskingStage) -> RoundBoard:
         return RoundBoard.of(self.site.board, later.terms.facts)
@@ -223,6 +225,14 @@ class UnmaskingSender:
         """Whether the owner keeps everything in the house."""
         state = self.site.ledger.state
         return state.paused or state.study(self.plan.digest).ended
+
+
+def _another(kind: str, number: int) -> RoundError:
+    return RoundError(
+        f"Another {kind} was made in round {number} before.",
+        whose="this hospital",
+        next_step="The study ends here; its budget stays charged.",
+    )
 
 
 def _agreements(names: tuple[str, ...], at: RoundBoard) -> dict[str, bytes]:
