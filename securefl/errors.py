@@ -150,6 +150,8 @@ class LeftOutError(RoundError):
         round: its number.
     """
 
+    code = "left-out"
+
     def __init__(
         self,
         what: str,
@@ -298,6 +300,7 @@ PUBLIC_CODES = frozenset(
         UntrustedError,
         MessageError,
         RoundError,
+        LeftOutError,
         EndedError,
         TwoCopiesError,
         BrokenRuleError,

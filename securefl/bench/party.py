@@ -37,7 +37,6 @@ from securefl.federation.evidence import present
 from securefl.federation.following import Following
 from securefl.federation.messages import Call, Ready
 from securefl.federation.participant import Participant
-from securefl.federation.paths import approvals
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.store_exchange import StoreExchange
@@ -315,7 +314,7 @@ def _coordinator(
 
 def _arrived(board: Board, plan: RoundPlan) -> bool | None:
     """True where the study's approvals are here; None where some are still on their way."""
-    there = board.names(approvals(plan.digest))
+    there = StudyBoard(board, plan.digest).with_approval()
     return set(plan.study.cohort) <= set(there) or None
 
 

@@ -8,13 +8,31 @@ from typing import IO, TYPE_CHECKING, TypeVar
 from securefl.errors import MessageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from securefl.boards.board import Board
     from securefl.boards.capped import CappedReader
 
 T = TypeVar("T")
+
+
+def objects_below(board: Board, path: str, left_out: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Paths of the objects at and below a path; nobody's word yet.
+
+    A path with nothing below it is given as it is: whether an object lies there, its slot tells.
+
+    Args:
+        board: where they lie.
+        path: an object or a folder.
+        left_out: names of objects and folders below it that are passed over.
+    """
+    names = board.names(path)
+    if not names:
+        yield path
+    for name in names:
+        if name not in left_out:
+            yield from objects_below(board, f"{path}/{name}", left_out)
 
 
 @dataclass(frozen=True)
@@ -73,6 +91,10 @@ class Slot:
     def open(self) -> AbstractContextManager[CappedReader | None]:
         """The object to be read piece by piece, or None where there is none."""
         return self.board.open(self.path, self.most)
+
+    def erase(self) -> None:
+        """Remove the object; one that is not there is no error."""
+        self.board.erase(self.path)
 
     def stamp(self) -> str | None:
         """Something cheap that is another when the object changed; see :meth:`Board.stamp`."""

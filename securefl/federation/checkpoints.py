@@ -63,12 +63,17 @@ def asked_mark(site: str, nonce: str) -> str:
     return f"{site}.{nonce[:_MARK_DIGITS]}"
 
 
+def marks_of_asked(board: Board) -> list[str]:
+    """Marks of questions that lie on the board; nobody's word yet."""
+    return board.names(ASKED)
+
+
 def mark_asked(board: Board, site: str, nonce: str) -> None:
     """Let the others' one listing tell them that there is a new question of a hospital; call it
     when the question itself is on the board. Marks of its earlier questions go.
     """
     mark = asked_mark(site, nonce)
-    for other in board.names(ASKED):
+    for other in marks_of_asked(board):
         if other.startswith(f"{site}.") and other != mark:
             board.erase(f"{ASKED}/{other}")
     board.post(f"{ASKED}/{mark}", b"")

@@ -64,6 +64,10 @@ class StudyBoard:
         """One hospital's approval."""
         return Slot(self.board, paths.approval(self.digest, site), MAX_APPROVAL)
 
+    def with_approval(self) -> list[str]:
+        """Names under which an approval lies."""
+        return self.board.names(paths.approvals(self.digest))
+
     def ready(self, site: str) -> Slot:
         """One hospital's signed answer to the call."""
         return Slot(self.board, paths.ready(self.digest, site), MAX_SMALL)

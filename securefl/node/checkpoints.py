@@ -326,7 +326,7 @@ class Question:
     def _asking(self, site: Site, answered: Answered) -> set[str]:
         """Hospitals whose marks are not those of questions that were answered: one listing."""
         asking = set()
-        for mark in site.board.names(said.ASKED):
+        for mark in said.marks_of_asked(site.board):
             name, _, digits = mark.rpartition(".")
             if mark in self._settled or name == site.name:
                 continue

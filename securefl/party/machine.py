@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from securefl.boards.slot import Slot
 from securefl.errors import SecureFLError
 
 if TYPE_CHECKING:
@@ -130,14 +131,15 @@ def store_seconds(board: Board, name: str) -> float:
     Raises:
         StoreError: the store cannot be used.
     """
+    probe = Slot(board, name, _PROBE_BYTES)
     taken = []
     for _ in range(_PROBES):
         data = os.urandom(_PROBE_BYTES)
         start = time.monotonic()
-        board.post(name, data)
-        back = board.read(name, _PROBE_BYTES)
+        probe.post(data)
+        back = probe.read()
         taken.append(time.monotonic() - start)
-        board.erase(name)
+        probe.erase()
         if back != data:
             raise SecureFLError(
                 "The store gave back something else than was written a moment before.",

@@ -29,6 +29,7 @@ from pydantic import StringConstraints
 from securefl.boards.opening import open_board
 from securefl.errors import RoundError, UnreadableError, UntrustedError
 from securefl.federation.kept_totals import KeptTotals
+from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_plan import RoundPlan, card_of
 from securefl.federation.status_board import end_of
 from securefl.federation.study_board import StudyBoard
@@ -316,9 +317,7 @@ def _approvals(board: Board, plan: RoundPlan) -> dict[str, str]:
 
 
 def _has_contributions(board: Board, plan: RoundPlan) -> bool:
-    from securefl.federation.paths import RoundPaths
-
-    return bool(board.names(RoundPaths(plan.digest, 1).contributions))
+    return bool(RoundBoard.numbered(board, plan.digest, 1).contributors())
 
 
 def _rounds(

@@ -19,6 +19,7 @@ CODE_WORDS: Final = {
     "not-approved": "refused, or its approval does not hold",
     "withdrawn": "withdrew",
     "round": "ended its part: a round could not be completed",
+    "left-out": "ended its part: the others went on without it",
     "data": "ended its part: its table does not fit the study",
     "budget": "ended its part: too little of its budget is left",
     "store": "ended its part: the store could not be reached",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from securefl.boards.opening import open_board
+from securefl.boards.slot import Slot, objects_below
 from securefl.errors import UsageError
 from securefl.federation import paths
 from securefl.files import made_whole, replace_file
@@ -110,12 +111,7 @@ def _copy(
     left_out: frozenset[str],
 ) -> None:
     """Copy the objects below a path, but those in a folder or of a name that is left out."""
-    names = board.names(path)
-    if not names:
-        with board.open(path, archive.MAX_FILE) as file:
+    for found in objects_below(board, path, left_out):
+        with Slot(board, found, archive.MAX_FILE).open() as file:
             if file is not None:
-                there.post_file(path, cast("IO[bytes]", file))
-        return
-    for name in names:
-        if name not in left_out:
-            _copy(board, there, f"{path}/{name}", left_out)
+                Slot(there, found, archive.MAX_FILE).post_file(cast("IO[bytes]", file))

@@ -1,12 +1,12 @@
 """Several classes: label, softmax, histogram of K + 1 numbers a patient, figures and words."""
 
 from decimal import Decimal
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from classes_study import CLASSES_LABEL, LABEL, METRIC, classes_protocol, patients
 from completed_study import finish
+from hospital_that_removed_nobody import hospital_that_removed_nobody
 from in_process_federation import sealed_study
 from small_study import FixedDraws, csv, protocol
 from worker_hospital import room_of
@@ -289,7 +289,7 @@ def test_the_owner_sees_how_many_rows_of_the_own_table_are_of_each_class(tmp_pat
     labels = ["none"] * 4 + ["mild"] * 3 + ["severe", "?"]
     table = tmp_path / "table.csv"
     table.write_bytes(csv(*(f"p{i},40,1,F,t,{label}" for i, label in enumerate(labels))))
-    hospital = SimpleNamespace(split_secret=lambda _population: bytes(32))
+    hospital = hospital_that_removed_nobody()
     count = count_rows(hospital, CsvSource(table), STUDY.data, "patient")
     assert count.outcomes == {"none": 4, "mild": 3, "severe": 1}
     assert "9 rows, 8 can be used (4 none, 3 mild, 1 severe); 1 set aside" in rows_words(count)

@@ -2,12 +2,12 @@
 
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from completed_study import finish
 from count_study import COUNT_LABEL, COUNTED, EDITS, LABEL, MODEL, count_protocol, patients
+from hospital_that_removed_nobody import hospital_that_removed_nobody
 from in_process_federation import sealed_study
 from sklearn.linear_model import PoissonRegressor
 from small_study import csv, protocol
@@ -59,7 +59,7 @@ def test_large_counts_are_cut_where_the_label_says_so_and_negative_ones_never(tm
     assert "more count as 12" in task_of(study.data).words()
     table = tmp_path / "table.csv"
     table.write_bytes(csv("p0,40,1,F,t,40", "p1,40,1,F,t,2", "p2,40,1,F,t,-3"))
-    hospital = SimpleNamespace(split_secret=lambda _population: bytes(32))
+    hospital = hospital_that_removed_nobody()
     count = count_rows(hospital, CsvSource(table), study.data, "patient")
     assert "target: 1 of the rows" in " ".join(count.notes)
     said = "3 rows, 2 can be used (1 below 2.5 visits, 1 of 2.5 visits or more); 1 set aside"

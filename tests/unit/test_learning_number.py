@@ -2,11 +2,11 @@
 
 from decimal import Decimal
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from completed_study import finish
+from hospital_that_removed_nobody import hospital_that_removed_nobody
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from in_process_federation import sealed_study
@@ -82,7 +82,7 @@ def test_a_number_outside_counts_as_the_nearer_end_where_the_label_says_so(tmp_p
     assert "counts as the nearer end" in task_of(study.data).words()
     table = tmp_path / "table.csv"
     table.write_bytes(csv("p0,40,1,F,t,201", "p1,40,1,F,t,100", "p2,40,1,F,t,20"))
-    hospital = SimpleNamespace(split_secret=lambda _population: bytes(32))
+    hospital = hospital_that_removed_nobody()
     notes = " ".join(count_rows(hospital, CsvSource(table), study.data, "patient").notes)
     assert "target: 1 of the rows that can be used lie outside the range" in notes
 
@@ -484,7 +484,7 @@ def test_a_plan_says_the_interval_that_simulations_find():
 
 def test_the_owner_sees_on_which_side_of_the_typical_number_rows_lie(tmp_path):
     table = tmp_path / "table.csv"
-    hospital = SimpleNamespace(split_secret=lambda _population: bytes(32))
+    hospital = hospital_that_removed_nobody()
     table.write_bytes(csv(*(f"p{i},40,1,F,t,{label}" for i, label in enumerate((9, 80, 200, "x")))))
     count = count_rows(hospital, CsvSource(table), STUDY.data, "patient")
     assert count.outcomes == {"below 80 mmHg": 1, "of 80 mmHg or more": 2}

@@ -156,6 +156,15 @@ def test_a_table_that_contradicts_the_study_is_refused(old, new, says):
         )
 
 
+def test_an_unknown_column_is_told_beside_the_whole_studys_epsilon_and_its_windows():
+    """Both are worked out of the stages' releases, which such a stage cannot tell."""
+    unknown = STATISTICS.replace('"age", "TSH"', '"age", "weight"')
+    unit = 'unit = "patient"\nneighbouring = "add-remove"\n'
+    stated = (unit, f'{unit}epsilon = "1"\n')
+    with pytest.raises(StudyError, match="have no column weight"):
+        check_consistency(statistics_protocol((STATISTICS, unknown), stated), PldAccountant())
+
+
 def test_a_list_that_is_too_long_is_refused():
     long = STATISTICS.replace("bins = 10", "bins = 256").replace('by = "sex"\n', "")
     check_consistency(statistics_protocol((STATISTICS, long)), PldAccountant())

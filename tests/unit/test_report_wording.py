@@ -26,6 +26,8 @@ from securefl.study.words import Words
 
 BANKS = Words(participant="bank", subject="customer")
 OURS = re.compile(r"hospital|patient", re.IGNORECASE)
+#: A table's column and a command are called the same whoever takes part.
+NAMES_AS_THEY_ARE = re.compile(r"\bpatient_id\b|\bsecurefl site patient remove\b")
 FRAUD = demonstration("fraud").study
 #: A sealed study of banks; its parties' invented names say nothing of hospitals.
 TEXT = (
@@ -98,7 +100,7 @@ def test_every_page_can_be_said_of_banks(name):
     told = plain_text(after, 5000)
     assert len(told) > 40
     # what is left are names, and another party's words
-    left = [line for line in told.splitlines() if OURS.search(line)]
+    left = [line for line in told.splitlines() if OURS.search(NAMES_AS_THEY_ARE.sub("", line))]
     theirs = ("│", "St Vincent's, inpatients", "Designed study: ")
     assert all(any(mark in line for mark in theirs) for line in left), left
     assert html_page(after).count("<") == html_page(before).count("<")

@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from securefl.boards.slot import Slot, objects_below
 from securefl.errors import MessageError, UsageError
 from securefl.federation.round_plan import RoundPlan
 from securefl.federation.study_board import StudyBoard
@@ -156,15 +157,9 @@ def _plan(board: Board, digest: str) -> RoundPlan | None:
 
 def _paths(board: Board) -> Iterator[str]:
     for top in TOPS:
-        yield from _below(board, top)
-
-
-def _below(board: Board, path: str) -> Iterator[str]:
-    names = board.names(path)
-    if not names and board.stamp(path) is not None:
-        yield path
-    for name in names:
-        yield from _below(board, f"{path}/{name}")
+        for path in objects_below(board, top):
+            if Slot(board, path, MAX_OBJECT).stamp() is not None:
+                yield path
 
 
 def _copy_new(
@@ -192,7 +187,7 @@ def _copy_new(
 def _sha256(board: Board, at: Place) -> str:
     """The hash of an object as it lies there now."""
     hashed = hashlib.sha256()
-    with board.open(at.path, MAX_OBJECT) as source:
+    with Slot(board, at.path, MAX_OBJECT).open() as source:
         while source is not None and (piece := source.read(_PIECE)):
             hashed.update(piece)
     return hashed.hexdigest()
@@ -203,7 +198,7 @@ def _copy(board: Board, building: Path, at: Place) -> Listed:
     target = building / OBJECTS / at.path
     target.parent.mkdir(parents=True, exist_ok=True)
     hashed, size = hashlib.sha256(), 0
-    with board.open(at.path, MAX_OBJECT) as source, target.open("wb") as file:
+    with Slot(board, at.path, MAX_OBJECT).open() as source, target.open("wb") as file:
         if source is None:
             raise MessageError(f"{at.path} went away while it was read.", next_step="Export again.")
         while piece := source.read(_PIECE):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from securefl.boards.slot import Slot
 from securefl.errors import MessageError, UntrustedError
 from securefl.federation.checkpoints import Ask, mark_asked
 from securefl.federation.party_board import PartyBoard
@@ -184,7 +185,7 @@ def _same(mine: PartyFolder, staged: Path, at: Place) -> bool:
     with (staged / OBJECTS / at.path).open("rb") as file:
         came = hashlib.file_digest(file, "sha256").digest()
     hashed = hashlib.sha256()
-    with mine.board.open(at.path, MAX_OBJECT) as own:
+    with Slot(mine.board, at.path, MAX_OBJECT).open() as own:
         if own is None:
             return False
         while piece := own.read(_PIECE):
@@ -205,7 +206,7 @@ def _post(mine: PartyFolder, staged: Path, at: Place) -> bool:
     if _same(mine, staged, at):
         return False
     with (staged / OBJECTS / at.path).open("rb") as file:
-        mine.board.post_file(at.path, file)
+        Slot(mine.board, at.path, MAX_OBJECT).post_file(file)
     return True
 
 
