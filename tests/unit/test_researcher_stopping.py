@@ -13,6 +13,12 @@ from securefl.researcher.stopping import asking_first, somebody_is_there
 COST = "Stopping ends the study for all: 2 of 5 rounds are done, and every hospital's charge stays."
 
 
+@pytest.fixture(autouse=True)
+def no_kernel(monkeypatch):
+    """Another test of this process may have loaded Jupyter's kernel."""
+    monkeypatch.delitem(stopping.sys.modules, "ipykernel", raising=False)
+
+
 @pytest.fixture
 def clock():
     return SimpleNamespace(now=100.0)
