@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 #: Seconds within which the second Ctrl-C must come.
 AGAIN: Final = 5.0
+#: Loaded in a process that serves a notebook. Its package alone is no sign: whoever looks for kernels
+#: imports that.
+_KERNEL: Final = "ipykernel.kernelapp"
 
 
 class StoppedFromOutsideError(KeyboardInterrupt):
@@ -30,7 +33,7 @@ class StoppedFromOutsideError(KeyboardInterrupt):
 
 def somebody_is_there() -> bool:
     """Tell a person at a terminal, a session or a notebook from a job that nobody watches."""
-    if hasattr(sys, "ps1") or "ipykernel" in sys.modules:
+    if hasattr(sys, "ps1") or _KERNEL in sys.modules:
         return True
     return bool(sys.stdin) and sys.stdin.isatty()
 
@@ -63,7 +66,7 @@ def asking_first(
             raise KeyboardInterrupt
         asked = now
         line = f"\n{cost()} Press Ctrl-C again within {AGAIN:.0f} s to stop.\n"
-        if "ipykernel" in sys.modules:
+        if _KERNEL in sys.modules:
             print(line)  # noqa: T201 - a notebook shows no file descriptor
             return
         with suppress(OSError):  # past all buffers: this may interrupt a write

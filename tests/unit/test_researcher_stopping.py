@@ -13,12 +13,6 @@ from securefl.researcher.stopping import asking_first, somebody_is_there
 COST = "Stopping ends the study for all: 2 of 5 rounds are done, and every hospital's charge stays."
 
 
-@pytest.fixture(autouse=True)
-def no_kernel(monkeypatch):
-    """Another test of this process may have loaded Jupyter's kernel."""
-    monkeypatch.delitem(stopping.sys.modules, "ipykernel", raising=False)
-
-
 @pytest.fixture
 def clock():
     return SimpleNamespace(now=100.0)
@@ -108,7 +102,7 @@ def test_a_program_keeps_its_own_handler_and_other_threads_change_nothing(clock)
 
 @pytest.mark.usefixtures("person", "interrupts")
 def test_a_notebook_is_asked_on_its_own_output(clock, monkeypatch, capsys):
-    monkeypatch.setitem(stopping.sys.modules, "ipykernel", SimpleNamespace())
+    monkeypatch.setitem(stopping.sys.modules, "ipykernel.kernelapp", SimpleNamespace())
     with asking(clock):
         signal.raise_signal(signal.SIGINT)
     assert COST in capsys.readouterr().out
@@ -116,6 +110,8 @@ def test_a_notebook_is_asked_on_its_own_output(clock, monkeypatch, capsys):
 
 def test_somebody_is_there_at_a_terminal_in_a_session_and_in_a_notebook(monkeypatch):
     monkeypatch.setattr(stopping.sys, "stdin", None)
+    # the package, without a kernel: whoever looks for kernels has it
+    monkeypatch.setitem(stopping.sys.modules, "ipykernel", SimpleNamespace())
     assert not somebody_is_there()
     main, other = os.openpty()
     with os.fdopen(other, "r") as terminal:
