@@ -8,20 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import NotApprovedError, SecureFLError, UnreadableError
-from securefl.files import read_file, replace_file
+from securefl.node.own_signed import OwnSigned
 from securefl.report.explain_study import worst_epsilon
-from securefl.signed import dump_signed, open_signed
 from securefl.study.owner_policy import MAX_POLICY_BYTES, broken_rules, made_policy
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from securefl.node.site import Site
     from securefl.privacy.planning import Quote
     from securefl.study.owner_policy import OwnerPolicy
     from securefl.study.schema import Study
 
-_TYPE: Final = "securefl-own-policy/1"
+_FILE: Final = OwnSigned("policy.signed", "securefl-own-policy/1", "rules", MAX_POLICY_BYTES)
 _MEND: Final = (
     "Look at what it should say, then sign it again with `securefl site policy set FILE`."
 )
@@ -30,17 +27,14 @@ _MEND: Final = (
 def keep_policy(site: Site, policy: OwnerPolicy) -> None:
     """Sign a policy and keep it; the one before is replaced."""
     rules: dict[str, Any] = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
-    body = {"type": _TYPE, "site": site.name, "rules": rules}
     with site.deciding():
-        replace_file(_file(site), dump_signed(body, site.identity.sign))
+        _FILE.keep(site, rules)
 
 
 def drop_policy(site: Site) -> bool:
     """Take the policy away; False where there was none."""
     with site.deciding():
-        there = _file(site).exists()
-        _file(site).unlink(missing_ok=True)
-    return there
+        return _FILE.drop(site)
 
 
 def kept_policy(site: Site) -> OwnerPolicy | None:
@@ -49,25 +43,12 @@ def kept_policy(site: Site) -> OwnerPolicy | None:
     Raises:
         UnreadableError: the file is not signed by this hospital's key.
     """
-    try:
-        data = read_file(_file(site), MAX_POLICY_BYTES)
-    except FileNotFoundError:
-        return None
-    try:
-        body = open_signed(
-            data,
-            kind=_TYPE,
-            fields=frozenset({"site", "rules"}),
-            verify=site.identity.card.verify_ever,
-            sender=site.name,
-            max_bytes=MAX_POLICY_BYTES,
-        )
-        return made_policy(body["rules"])
-    except SecureFLError:
-        raise UnreadableError(
-            f"{_file(site)} is not a policy that this hospital signed: somebody else changed it.",
-            next_step=_MEND,
-        ) from None
+    return _FILE.read(
+        site,
+        made_policy,
+        broken="is not a policy that this hospital signed: somebody else changed it.",
+        next_step=_MEND,
+    )
 
 
 def policy_faults(
@@ -92,7 +73,3 @@ def policy_faults(
         )
         for sentence in broken
     ]
-
-
-def _file(site: Site) -> Path:
-    return site.path / "policy.signed"

@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from securefl.errors import NotApprovedError, SecureFLError, UnreadableError, UsageError
-from securefl.files import erase_file, private_folder, read_file, replace_file, write_secret
+from securefl.errors import NotApprovedError, UnreadableError, UsageError
+from securefl.files import erase_file, private_folder, read_file, write_secret
 from securefl.identity import verify
+from securefl.node.own_signed import OwnSigned
 from securefl.party.folder import NAME_RULE
-from securefl.signed import dump_signed, open_signed
 from securefl.study.fields import NAME
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 #: Characters of a passphrase, at least.
 LEAST_PASSPHRASE: Final = 12
-_TYPE: Final = "securefl-people/1"
 _MOST: Final = 256 * 1024
+_LIST: Final = OwnSigned("people.signed", "securefl-people/1", "people", _MOST)
 _MOST_PEOPLE: Final = 100
 #: Cost of a guess at a passphrase: 32 MiB of memory and about a tenth of a second.
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 1 << 15, 8, 1
@@ -103,25 +103,13 @@ def people_of(site: Site) -> tuple[Person, ...]:
     Raises:
         UnreadableError: the list is not signed by this hospital's key.
     """
-    try:
-        data = read_file(_list_file(site), _MOST)
-    except FileNotFoundError:
-        return ()
-    try:
-        body = open_signed(
-            data,
-            kind=_TYPE,
-            fields=frozenset({"site", "people"}),
-            verify=site.identity.card.verify_ever,
-            sender=site.name,
-            max_bytes=_MOST,
-        )
-        return tuple(_read_person(entry) for entry in body["people"])
-    except (SecureFLError, TypeError, ValueError):
-        raise UnreadableError(
-            f"{_list_file(site)} is not a list of people that this hospital signed.",
-            next_step="Restore it from your backup.",
-        ) from None
+    found = _LIST.read(
+        site,
+        lambda people: tuple(_read_person(entry) for entry in people),
+        broken="is not a list of people that this hospital signed.",
+        next_step="Restore it from your backup.",
+    )
+    return found or ()
 
 
 def find_person(site: Site, name: str) -> Person:
@@ -228,12 +216,7 @@ def _read_person(entry: dict[str, Any]) -> Person:
 
 
 def _keep(site: Site, people: tuple[Person, ...]) -> None:
-    body = {"type": _TYPE, "site": site.name, "people": [vars(person) for person in people]}
-    replace_file(_list_file(site), dump_signed(body, site.identity.sign))
-
-
-def _list_file(site: Site) -> Path:
-    return site.path / "people.signed"
+    _LIST.keep(site, [vars(person) for person in people])
 
 
 def _key_file(site: Site, name: str) -> Path:

@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from securefl.errors import SecureFLError, StudyError, UnreadableError
-from securefl.files import read_file, replace_file
+from securefl.errors import StudyError
 from securefl.node.notices.notice import KINDS
-from securefl.signed import dump_signed, open_signed
+from securefl.node.own_signed import OwnSigned
 from securefl.study.fields import Section, tuples
 
 if TYPE_CHECKING:
     from securefl.node.site import Site
 
 MAX_SETTINGS: Final = 64 * 1024
-_TYPE: Final = "securefl-notices/1"
+_FILE: Final = OwnSigned("notices.signed", "securefl-notices/1", "rules", MAX_SETTINGS)
 _Text = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _File = Annotated[str, Field(max_length=4096, pattern=r"^(/[^\x00-\x1f\x7f]+)?$")]
 _Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
@@ -124,15 +123,12 @@ def read_notice_settings(text: bytes) -> NoticeSettings:
 def keep_notice_settings(site: Site, settings: NoticeSettings) -> None:
     """Sign settings and keep them; those before are replaced."""
     rules: dict[str, Any] = settings.model_dump(mode="json", by_alias=True, exclude_none=True)
-    body = {"type": _TYPE, "site": site.name, "rules": rules}
-    replace_file(_file(site), dump_signed(body, site.identity.sign))
+    _FILE.keep(site, rules)
 
 
 def drop_notice_settings(site: Site) -> bool:
     """Take the settings away; False where there were none."""
-    there = _file(site).exists()
-    _file(site).unlink(missing_ok=True)
-    return there
+    return _FILE.drop(site)
 
 
 def kept_notice_settings(site: Site) -> NoticeSettings | None:
@@ -141,26 +137,12 @@ def kept_notice_settings(site: Site) -> NoticeSettings | None:
     Raises:
         UnreadableError: the file is not signed by this hospital's key.
     """
-    try:
-        data = read_file(_file(site), MAX_SETTINGS)
-    except FileNotFoundError:
-        return None
-    try:
-        body = open_signed(
-            data,
-            kind=_TYPE,
-            fields=frozenset({"site", "rules"}),
-            verify=site.identity.card.verify_ever,
-            sender=site.name,
-            max_bytes=MAX_SETTINGS,
-        )
-        return _made(body["rules"])
-    except SecureFLError:
-        raise UnreadableError(
-            f"{_file(site)} was not signed by this hospital: somebody else changed it, and no"
-            " notice is sent.",
-            next_step="Sign the settings again with `securefl site notices set FILE`.",
-        ) from None
+    return _FILE.read(
+        site,
+        _made,
+        broken="was not signed by this hospital: somebody else changed it, and no notice is sent.",
+        next_step="Sign the settings again with `securefl site notices set FILE`.",
+    )
 
 
 def _made(raw: dict[str, Any]) -> NoticeSettings:
@@ -178,7 +160,3 @@ def _refused(why: str) -> StudyError:
         whose="this hospital's data owner",
         next_step='docs/data-owner.md, "Notices", has an example.',
     )
-
-
-def _file(site: Site) -> Path:
-    return site.path / "notices.signed"
