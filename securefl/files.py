@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import shutil
@@ -144,6 +145,38 @@ def names_in(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     return sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208 - names, and not paths
+
+
+def files_below(folder: Path, most: int, refused: Callable[[str], SecureFLError]) -> set[str]:
+    """Names, relative to ``folder``, of all files in it and below; hidden ones too.
+
+    For folders that another party made: a link could lead out of it.
+
+    Args:
+        folder: where to look.
+        most: files that may be there.
+        refused: the error for a reason.
+
+    Raises:
+        SecureFLError: what ``refused`` makes, where something is neither file nor folder, or there are
+            too many files.
+    """
+    found: set[str] = set()
+    for above, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = os.path.join(above, name)  # noqa: PTH118 - as os.walk gives it
+            if os.path.islink(path) or not (os.path.isfile(path) or os.path.isdir(path)):  # noqa: PTH112, PTH113, PTH114 - as above
+                raise refused(f"{os.path.relpath(path, folder)!r} is no file")
+        found.update(os.path.relpath(os.path.join(above, name), folder) for name in names)  # noqa: PTH118 - as above
+        if len(found) > most:
+            raise refused("it holds too many files")
+    return found
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file, read piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_secret(path: Path, data: bytes) -> None:

@@ -18,7 +18,6 @@ after the backup was made: the partners' checkpoints say that (:mod:`securefl.no
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import shutil
@@ -34,7 +33,7 @@ from securefl.errors import (
     UnreadableError,
     UsageError,
 )
-from securefl.files import check_regular, private_folder, sync_folder, write_file
+from securefl.files import check_regular, file_sha256, private_folder, sync_folder, write_file
 from securefl.identity import read_card
 from securefl.party.folder import FILE_NAMES
 from securefl.party.pidfile import exclude_role
@@ -120,7 +119,9 @@ def make_backup(site: Site, target: Path, at: str) -> Backup:
         with site.deciding():  # no decision is half in it
             files = {name: _copy(site.path / name, part / name) for name in _kept(site.path)}
             reading = _copy_ledger(site, part)
-        files |= {name: _hash(part / name) for name in (_LEDGER, witness_path(Path(_LEDGER)).name)}
+        files |= {
+            name: file_sha256(part / name) for name in (_LEDGER, witness_path(Path(_LEDGER)).name)
+        }
         body = {
             "site": site.name,
             "made_at": at,
@@ -169,12 +170,7 @@ def _copy(source: Path, target: Path) -> str:
     check_regular(source.stat().st_mode, source)
     with source.open("rb") as file:
         write_file(target, lambda copy: shutil.copyfileobj(file, copy))
-    return _hash(target)
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(target)
 
 
 def _copy_ledger(site: Site, part: Path) -> Reading:
@@ -218,7 +214,9 @@ def read_backup(folder: Path) -> Backup:
         } - {MANIFEST}
         files: dict[str, str] = body["files"]
         wrong = sorted(found ^ set(files)) or [
-            n for n in sorted(files) if (folder / n).is_symlink() or _hash(folder / n) != files[n]
+            n
+            for n in sorted(files)
+            if (folder / n).is_symlink() or file_sha256(folder / n) != files[n]
         ]
     except MessageError as error:
         raise _no_backup(folder, error.what) from None

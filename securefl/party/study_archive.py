@@ -17,7 +17,6 @@ researcher did not have.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -34,7 +33,7 @@ from securefl.federation.round_plan import RoundPlan, card_of
 from securefl.federation.status_board import end_of
 from securefl.federation.study_board import StudyBoard
 from securefl.federation.verifying import checked_transcript, verify_round
-from securefl.files import read_file, read_given
+from securefl.files import file_sha256, files_below, read_file, read_given
 from securefl.identity import IdentityCard, Verifier
 from securefl.learning.artefact import load_model
 from securefl.learning.stages.train import Train
@@ -255,40 +254,31 @@ def _check_files(folder: Path, plan: RoundPlan) -> None:
         verify=Verifier(who.name, who.signing_public),
         study=plan.digest,
     )
-    there = files_below(folder)
+    there = archived_files(folder)
     lost = sorted(manifest.files.keys() - there)
     more = sorted(there - manifest.files.keys())
     for names, what in ((lost, "is missing"), (more, "is not on the researcher's list")):
         if names:
             raise _altered(f"{names[0]} {what}")
     for name, digest in manifest.files.items():
-        if file_sha256(folder / PurePosixPath(name)) != digest:
+        if archived_sha256(folder / PurePosixPath(name)) != digest:
             raise _altered(f"{name} is not the file that the researcher signed")
 
 
-def files_below(folder: Path) -> set[str]:
+def archived_files(folder: Path) -> set[str]:
     """Names of all files of an archive but its list.
 
     Raises:
         UnreadableError: something is no file, or there are too many.
     """
-    found = set()
-    for path in folder.rglob("*"):
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise _altered(f"{path.relative_to(folder)} is no file")
-        if path.is_file():
-            found.add(path.relative_to(folder).as_posix())
-        if len(found) > _MOST_FILES:
-            raise _altered("it holds too many files")
-    return found - {MANIFEST}
+    return files_below(folder, _MOST_FILES, _altered) - {MANIFEST}
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file, read piece by piece."""
+def archived_sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file of an archive. Raises UnreadableError where it is too long."""
     if path.stat().st_size > MAX_FILE:
         raise _altered(f"{path.name} is too long")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def _altered(why: str) -> UnreadableError:

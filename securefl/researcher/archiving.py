@@ -70,8 +70,8 @@ def write_archive(
         )
     with made_whole(target, archive.MANIFEST) as building:
         _fill(lab, folder, plan, building, model, contributions=contributions)
-        names = sorted(archive.files_below(building))
-        files = {name: archive.file_sha256(building / name) for name in names}
+        names = sorted(archive.archived_files(building))
+        files = {name: archive.archived_sha256(building / name) for name in names}
         manifest = archive.ArchiveManifest(plan.digest, files)
         replace_file(building / archive.MANIFEST, manifest.dump(lab.identity.sign), mode=0o644)
     return len(files) + 1

@@ -8,6 +8,7 @@ import secrets
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 from airlocked_study import LAB, AirlockedStudy, export
@@ -17,7 +18,6 @@ from securefl.cli.main import cli
 from securefl.cli.main import main as run_main
 from securefl.errors import MessageError, UnreadableError, UntrustedError, UsageError
 from securefl.node.owner.airlock import charged_only
-from securefl.party.airlock import bundle as bundles
 from securefl.party.airlock.bundle import MANIFEST, OBJECTS, check_bundle, read_manifest
 from securefl.party.airlock.channel import Channel, keep_channel, read_channel
 from securefl.party.airlock.checks import _CHECKS
@@ -72,7 +72,7 @@ def signed_again(world, stick, signer, **changes):
         if file.is_file():
             data = file.read_bytes()
             path = file.relative_to(stick / OBJECTS).as_posix()
-            objects[path] = Listed(len(data), bundles.hashlib.sha256(data).hexdigest())
+            objects[path] = Listed(len(data), sha256(data).hexdigest())
     mine = world.party(signer)
     made = replace(said, party=signer, objects=objects, **changes)
     (stick / MANIFEST).write_bytes(made.dump(mine.identity.sign))

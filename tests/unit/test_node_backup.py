@@ -211,7 +211,9 @@ def test_an_incomplete_or_altered_backup_is_refused(sites, made, spoil):
 
 def test_a_backup_that_fails_leaves_nothing(sites, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        module, "_hash", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+        module,
+        "file_sha256",
+        lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")),
     )
     with pytest.raises(StoreError, match="No space left"):
         make_backup(sites["A"], tmp_path / "backup", AT)

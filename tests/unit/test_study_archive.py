@@ -43,8 +43,8 @@ def fingerprints(whole):
 
 def sign_again(whole, folder):
     """The researcher signs the altered files, as one who lies would."""
-    names = study_archive.files_below(folder)
-    files = {name: study_archive.file_sha256(folder / name) for name in names}
+    names = study_archive.archived_files(folder)
+    files = {name: study_archive.archived_sha256(folder / name) for name in names}
     manifest = ArchiveManifest(whole.study.digest, files)
     sign = whole.consortium.lab.folder.identity.sign
     (folder / study_archive.MANIFEST).write_bytes(manifest.dump(sign))
@@ -68,7 +68,7 @@ def test_an_archive_holds_without_store_and_without_keys(whole, archive, fingerp
 
 
 def test_nothing_in_it_is_secret_or_sealed(whole, archive):
-    names = study_archive.files_below(archive)
+    names = study_archive.archived_files(archive)
     assert not [n for n in names if n.endswith(("/opening", "secret")) or "checkpoints" in n]
     own = whole.consortium.lab.folder.path / "keys"
     secrets = [p.read_bytes() for p in own.rglob("*") if p.is_file() and p.name != "card.json"]
@@ -130,8 +130,8 @@ def test_a_link_out_of_the_archive_is_no_file(archive):
 
 
 def test_a_list_that_somebody_else_signed_is_refused(whole, archive):
-    names = study_archive.files_below(archive)
-    files = {name: study_archive.file_sha256(archive / name) for name in names}
+    names = study_archive.archived_files(archive)
+    files = {name: study_archive.archived_sha256(archive / name) for name in names}
     other = whole.consortium.site("SVI").identity.sign
     manifest = ArchiveManifest(whole.study.digest, files).dump(other)
     (archive / study_archive.MANIFEST).write_bytes(manifest)

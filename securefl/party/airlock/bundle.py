@@ -11,14 +11,12 @@ files; at last each object against its kind. A checker needs the sender's card a
 
 from __future__ import annotations
 
-import hashlib
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from securefl.boards.opening import open_board
 from securefl.errors import MessageError, UnreadableError, UntrustedError
-from securefl.files import read_given
+from securefl.files import file_sha256, files_below, read_given
 from securefl.party.airlock.checks import BundleObjects
 from securefl.party.airlock.ciphertexts import refused
 from securefl.party.airlock.kinds import place_of
@@ -141,7 +139,7 @@ def check_bundle(
 
 def _check_files(folder: Path, said: AirlockManifest) -> None:
     """Exactly the listed files, each of its length and hash."""
-    there = files_below(folder)
+    there = bundle_files(folder)
     wanted = {MANIFEST, *(f"{OBJECTS}/{path}" for path in said.objects)}
     for names, what in ((there - wanted, "is not on the list"), (wanted - there, "is missing")):
         if names:
@@ -150,28 +148,17 @@ def _check_files(folder: Path, said: AirlockManifest) -> None:
         file = folder / OBJECTS / path
         if file.stat().st_size != listed.bytes:
             raise altered(f"{path} has another length than the list says")
-        with file.open("rb") as opened:
-            if hashlib.file_digest(opened, "sha256").hexdigest() != listed.sha256:
-                raise altered(f"{path} is not the object that the sender signed")
+        if file_sha256(file) != listed.sha256:
+            raise altered(f"{path} is not the object that the sender signed")
 
 
-def files_below(folder: Path) -> set[str]:
-    """Names of everything in a folder that is no folder itself.
+def bundle_files(folder: Path) -> set[str]:
+    """Names of everything in a bundle that is no folder itself.
 
     Raises:
         UnreadableError: something is neither file nor folder, or there is too much.
     """
-    found: set[str] = set()
-    for above, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            path = os.path.join(above, name)  # noqa: PTH118 - as os.walk gives it
-            shown = os.path.relpath(path, folder)
-            if os.path.islink(path) or not (os.path.isfile(path) or os.path.isdir(path)):  # noqa: PTH112, PTH113, PTH114 - as above
-                raise altered(f"{shown!r} is no file")
-        found.update(os.path.relpath(os.path.join(above, name), folder) for name in names)  # noqa: PTH118 - as above
-        if len(found) > MOST_OBJECTS + 1:
-            raise altered("it holds too many files")
-    return found
+    return files_below(folder, MOST_OBJECTS + 1, altered)
 
 
 def _check_party(card: IdentityCard, plan: RoundPlan) -> None:

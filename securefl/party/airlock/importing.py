@@ -22,8 +22,8 @@ from securefl.party.airlock.bundle import (
     MANIFEST,
     OBJECTS,
     altered,
+    bundle_files,
     check_bundle,
-    files_below,
     read_manifest,
 )
 from securefl.party.airlock.channel import FOLDER, Channel, keep_channel, read_channel
@@ -121,7 +121,7 @@ def _private_copy(home: Path, folder: Path, manifest: SignedManifest) -> Iterato
     staged = private_folder(private_folder(home / FOLDER) / f"incoming-{secrets.token_hex(8)}")
     try:
         listed = {f"{OBJECTS}/{path}": one.bytes for path, one in manifest.said.objects.items()}
-        for name in sorted(files_below(folder)):
+        for name in sorted(bundle_files(folder)):
             if name != MANIFEST and name not in listed:
                 raise altered(f"{name!r} is not on the list")
             if name.count("/") > _MOST_PARTS:
