@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from securefl.console.drawing import ASSETS, asset, draw
 from securefl.console.guard import COOKIE, OPEN, Guard, no_session, refused
-from securefl.console.view import Asked
+from securefl.console.view import Act, Asked
 from securefl.console.views import ACTS, VIEWS
 from securefl.errors import SecureFLError, StoreError, UsageError
 from securefl.node.owner.requests import waiting_requests
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from securefl.console.desk import Desk
     from securefl.console.session import Session, Sessions
-    from securefl.console.view import Act, View
+    from securefl.console.view import Draft, View
     from securefl.node.owner.folder import Site
     from securefl.report.catalogue import Catalogue
     from securefl.report.page import Page
@@ -81,7 +81,7 @@ def make_application(console: Console, authority: str) -> ASGIApp:
         Route("/leave", _leaving(console), methods=["POST"]),
         Route("/", _to_first),
         *(Route(view.path, _showing(console, view)) for view in VIEWS),
-        *(Route(act.path, _acting(console, act), methods=["POST"]) for act in ACTS),
+        *(Route(act.path, _taking(console, act), methods=["POST"]) for act in ACTS),
     ]
     handlers: dict[Any, Any] = {
         404: _nothing_there,
@@ -170,11 +170,47 @@ def _in_nouns(site: Site, speech: Catalogue, page: Page) -> Page:
     return speech.page(page)
 
 
+def _taking(console: Console, taker: Act | Draft) -> Callable[[Request], Any]:
+    """Answer to a form: of an act, or of the page before one."""
+    if isinstance(taker, Act):
+        return _acting(console, taker)
+    return _drafting(console, taker)
+
+
+def _drafting(console: Console, draft: Draft) -> Callable[[Request], Any]:
+    async def drafting(request: Request) -> Response:
+        asked = _asked(request)
+        speech = _speech(console, request)
+        frame = _frame(request, speech)
+        back = draft.back.format(**request.path_params)
+
+        def read(site: Site) -> str:
+            planned = draft.plan(site, asked)
+            around = _around(site, frame)
+            if speech.language == _ENGLISH:
+                around["t"] = nouns_of(site.path).say
+            shown = _in_nouns(site, speech, planned.page)
+            facts = {"page": shown, "planned": planned, "back": back}
+            return draw("planned.html", **around, here=None, **facts)
+
+        try:
+            text = await console.reading.ask(read)
+        except Exception as error:  # noqa: BLE001 - the last wall: nobody is shown a traceback
+            return await _failed(console, request, error, back=back)
+        return HTMLResponse(text)
+
+    return drafting
+
+
 def _acting(console: Console, act: Act) -> Callable[[Request], Any]:
+    desk = console.deciding
+    if act.counts:
+        desk = console.reading
+
     async def acting(request: Request) -> Response:
         asked = _asked(request)
         try:
-            then = await console.deciding.ask(lambda site: act.act(site, asked))
+            then = await desk.ask(lambda site: act.act(site, asked))
         except Exception as error:  # noqa: BLE001 - the last wall: nobody is shown a traceback
             back = act.back.format(**request.path_params)
             return await _failed(console, request, error, back=back)

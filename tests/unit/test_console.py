@@ -123,7 +123,7 @@ def test_an_approval_needs_the_studys_name_and_is_given_once(client, c):
     for typed in ("", "first", short(study)[:-1], short(study).upper()):
         answer = client.post(f"{place}/approve", typed=typed)
         assert answer.status == 409
-        assert "is not the name of this study" in answer.words
+        assert "What you typed is not" in answer.words
     assert c.status(ME, study) is None
     answer = client.post(f"{place}/approve", typed=f" {short(study)} ")
     assert (answer.status, answer.header("location")) == (303, f"/{client.room}/{place}")

@@ -13,7 +13,9 @@ function tell(words) {
 
 // Somebody who is typing or reading a form keeps the page as it is.
 function typing() {
-  const fields = document.querySelectorAll("main input:not([type=hidden]), main textarea");
+  const fields = document.querySelectorAll(
+    "main input:not([type=hidden], [type=radio]), main textarea",
+  );
   const inside = document.activeElement && document.activeElement.closest("main form");
   return Boolean(inside) || Array.from(fields).some((field) => field.value !== "");
 }

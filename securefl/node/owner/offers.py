@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from securefl.node.requests import KeptRequest
     from securefl.node.site import Site
+    from securefl.study.schema import Study
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class OfferPlan:
     def words(self) -> str:
         """The offer in a sentence, for the owner's ledger and both screens."""
         return offer_words(self.epsilon, self.until)
+
+
+def asked_for(study: Study) -> tuple[Decimal, str]:
+    """Epsilon that a study asks for, and the day on which it closes (ISO 8601)."""
+    return worst_epsilon(study), study.schedule.closes.date().isoformat()
 
 
 def plan_offer(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from securefl.node.requests import KeptRequest
     from securefl.node.site import Site
 
-__all__ = ["GivenWord", "Word"]
+__all__ = ["TWO", "GivenWord", "Word"]
 
 
 def listed_people(site: Site) -> tuple[Person, ...]:
