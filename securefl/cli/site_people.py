@@ -80,9 +80,10 @@ def people_list(json_file: str | None, folder: str | None) -> None:
 @site_option
 def people_remove(name: str, two: tuple[str, ...], yes: bool, folder: str | None) -> None:
     """Take NAME off the list and erase the key; what they signed stays in the audit."""
-    from securefl.node.owner.people import check_two_change, remove_person
+    from securefl.node.owner.people import check_two_change, plan_person_removal, remove_person
 
     here = open_site(folder)
+    plan_person_removal(here, name)
     given = typed_passphrases(two)
     check_two_change(here, given)
     confirm(f"Take {name} off the list?", yes=yes)

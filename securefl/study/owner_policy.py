@@ -18,6 +18,7 @@ Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Duo = Annotated[str, Field(pattern=r"^DUO:[0-9]{7}$")]
 #: A policy is a few lines.
 MAX_POLICY_BYTES = 64 * 1024
+POLICY_SCHEMA = "securefl-policy/1"
 
 
 class OwnerPolicy(Section):

@@ -76,6 +76,13 @@ from securefl.report.readiness import ReadinessFacts, readiness_page
 from securefl.report.removed_patients import TouchedLine, removal_page
 from securefl.report.request import request_page
 from securefl.report.rounds import RoundLine, rounds_page
+from securefl.report.rules import (
+    PersonLine,
+    no_rules_page,
+    people_page,
+    person_removal_page,
+    rules_page,
+)
 from securefl.report.run import ModelOutcome, demo_table, extracts_page, outcome_page
 from securefl.report.selftest import selftest_page
 from securefl.report.settings import settings_page
@@ -484,6 +491,13 @@ def settings():
     )
 
 
+RULES = [("purposes", "DUO:0000042"), ("people who must agree", "2")]
+
+
+def people():
+    return people_page([PersonLine("anna", "2026-05-01T08:00:00Z", sha("anna"))])
+
+
 def audit(*, altered=False, detail=True, whole=True):
     report, card, _ = ledger(altered=altered)
     if not whole:
@@ -753,6 +767,12 @@ _BUILDERS = {
     "readiness-without-trouble": lambda: readiness(well=True),
     "partners": partners,
     "settings": settings,
+    "people": people,
+    "people-nobody": lambda: people_page([]),
+    "person-removal": lambda: person_removal_page("anna"),
+    "rules": lambda: rules_page(RULES, [("models", "linear")]),
+    "rules-none-before": lambda: rules_page([], None),
+    "rules-taken-away": lambda: no_rules_page(RULES),
     "egress": egress,
     "egress-before-an-approval": lambda: egress("researcher", ()),
     "error": lambda: error_page(FAULTS[0]),

@@ -32,6 +32,12 @@ OWNERS = (
     "readiness-without-trouble",
     "partners",
     "settings",
+    "people",
+    "people-nobody",
+    "person-removal",
+    "rules",
+    "rules-none-before",
+    "rules-taken-away",
     "error",
 )
 #: What stands on these pages and is no sentence: names, addresses, errors' own words.
@@ -39,7 +45,7 @@ OWNERS = (
 WAITING = 2
 NAMES = frozenset(
     """
-    Aggregator Researcher Researcher@securefl.invalid STMW SVHC SVHD SVI clinic goitre-def maternity
+    Aggregator Researcher anna linear Researcher@securefl.invalid STMW SVHC SVHD SVI clinic goitre-def maternity
     DUO:0000042 next-456 older other records referrals securefl somebody@else.example then-789 thyroid thyroid-abc tsh-123
     0.1.0
     """.split()  # noqa: SIM905 - a list of words reads as words

@@ -8,6 +8,8 @@ from securefl.console.views import (
     audit,
     inbox,
     partners,
+    people,
+    policy,
     requests,
     settings,
     status,
@@ -15,7 +17,7 @@ from securefl.console.views import (
 )
 
 if TYPE_CHECKING:
-    from securefl.console.view import Act, View
+    from securefl.console.view import Act, Draft, View
 
 VIEWS: tuple[View, ...] = (
     *inbox.VIEWS,
@@ -25,5 +27,13 @@ VIEWS: tuple[View, ...] = (
     *audit.VIEWS,
     *partners.VIEWS,
     *settings.VIEWS,
+    *people.VIEWS,
+    *policy.VIEWS,
 )
-ACTS: tuple[Act, ...] = (*inbox.ACTS, *requests.ACTS, *status.ACTS)
+ACTS: tuple[Act | Draft, ...] = (
+    *inbox.ACTS,
+    *requests.ACTS,
+    *status.ACTS,
+    *people.ACTS,
+    *policy.ACTS,
+)

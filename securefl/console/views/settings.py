@@ -19,4 +19,4 @@ def _read(site: Site, _: Asked) -> Mapping[str, Any]:
     return {"page": settings_page(read_settings(site))}
 
 
-VIEWS = (View("/settings", "page.html", _read, words="Settings"),)
+VIEWS = (View("/settings", "settings.html", _read, words="Settings"),)

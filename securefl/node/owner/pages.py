@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.report import data_sets, partners, readiness, removed_patients, settings
+from securefl.report import (
+    data_sets,
+    partners,
+    readiness,
+    removed_patients,
+    rules,
+    settings,
+)
 from securefl.report.codes import UNSEEN, cannot_run_sentence, others_sentence
 from securefl.report.page import spans
 from securefl.report.quality import quality_words
@@ -24,12 +31,15 @@ if TYPE_CHECKING:
     from securefl.node.owner.data import RegisteredTable
     from securefl.node.owner.partners import Partner
     from securefl.node.owner.patients import PatientRemoval
+    from securefl.node.owner.policy import PolicyPlan
     from securefl.node.owner.readiness import Readiness
     from securefl.node.owner.requests import Elsewhere, OwnView, RequestReview
     from securefl.node.owner.settings import OwnSettings
     from securefl.node.owner.status import BudgetStatus, SiteStatus, StudyStatus
     from securefl.node.owner.stopping import StopCost
+    from securefl.node.people import Person
     from securefl.report.page import Page
+    from securefl.study.owner_policy import OwnerPolicy
 
 
 def review_page(
@@ -229,6 +239,28 @@ def settings_page(found: OwnSettings) -> Page:
         version=found.version,
         rules=found.rules,
     )
+
+
+def people_page(listed: Sequence[Person]) -> Page:
+    """Everybody who decides here."""
+    lines = [rules.PersonLine(p.name, p.since, p.signing_public) for p in listed]
+    return rules.people_page(lines)
+
+
+def rules_page(plan: PolicyPlan) -> Page:
+    """The page before a policy is signed."""
+    return rules.rules_page(plan.policy.rows(), _rows(plan.before))
+
+
+def no_rules_page(before: OwnerPolicy | None) -> Page:
+    """The page before the policy is taken away."""
+    return rules.no_rules_page(_rows(before))
+
+
+def _rows(policy: OwnerPolicy | None) -> list[tuple[str, str]]:
+    if policy is None:
+        return []
+    return policy.rows()
 
 
 def _partner_line(partner: Partner) -> partners.PartnerLine:

@@ -59,8 +59,27 @@ def add_person(
     return people.add_person(site, name, passphrase, now)
 
 
+def plan_person_removal(site: Site, name: str) -> Person:
+    """Find the person who would be taken off the list; nothing is written.
+
+    Raises:
+        UsageError: nobody has that name.
+        NotApprovedError: the policy asks two people, and fewer than two would stay: nobody could
+            approve or change anything any more.
+    """
+    person = people.find_person(site, name)
+    if two_are_asked(site) and len(people.people_of(site)) <= TWO:
+        raise NotApprovedError(
+            "This hospital's policy asks two people, and fewer than two would stay on the list.",
+            whose="the people on this hospital's list",
+            next_step="Add somebody else first, or sign a policy that asks one.",
+        )
+    return person
+
+
 def remove_person(site: Site, name: str, two: Mapping[str, str] | None = None) -> None:
-    """Take a person off the list. Raises as :func:`add_person`."""
+    """Take a person off the list. Raises as :func:`add_person` and :func:`plan_person_removal`."""
+    plan_person_removal(site, name)
     check_two_change(site, two)
     people.remove_person(site, name)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from securefl.errors import NotApprovedError
+from securefl.errors import NotApprovedError, UnreadableError
 from securefl.node import own_policy
 from securefl.node.owner.people import check_two_change, listed_people
 from securefl.node.sealed_words import TWO
-from securefl.study.owner_policy import read_policy
+from securefl.study.owner_policy import POLICY_SCHEMA, made_policy, read_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,9 +37,19 @@ def plan_policy(site: Site, text: bytes) -> PolicyPlan:
     Raises:
         StudyError: it is none.
     """
-    from securefl.errors import UnreadableError
+    return _planned(site, read_policy(text))
 
-    policy = read_policy(text)
+
+def plan_rules(site: Site, rules: Mapping[str, Any]) -> PolicyPlan:
+    """Make a policy of single rules, by their names in its file; nothing is written.
+
+    Raises:
+        StudyError: they are none, with the rule that is wrong.
+    """
+    return _planned(site, made_policy({"schema": POLICY_SCHEMA, **rules}))
+
+
+def _planned(site: Site, policy: OwnerPolicy) -> PolicyPlan:
     try:
         return PolicyPlan(policy, own_policy.kept_policy(site))
     except UnreadableError:  # it is about to be replaced
