@@ -266,14 +266,34 @@ def _check_unsigned(folder: ConsortiumFolder) -> None:
             " of another text.",
             next_step="Begin the next version with `securefl consortium amend`.",
         )
+    if _is_put_aside(folder):
+        raise UsageError(
+            "This version was signed and put aside, and then the command was interrupted: the"
+            " next version is not begun yet.",
+            next_step="Repeat `securefl consortium amend`: it goes on from there.",
+        )
 
 
 def _signature_names(folder: ConsortiumFolder) -> list[str]:
     return sorted(file.stem for file in (folder.path / SIGNATURES).glob("*.signature"))
 
 
+def _is_put_aside(folder: ConsortiumFolder) -> bool:
+    """True while the folder still has the version that lies in ``earlier/`` whole."""
+    try:
+        digest = folder.sealed().digest
+    except StudyError:
+        # A draft that says nothing yet was signed by nobody.
+        return False
+    # The agreement is the last file that is put aside.
+    return (folder.earlier(digest).path / AGREEMENT).exists()
+
+
 def next_version(folder: ConsortiumFolder) -> ConsortiumFolder:
-    """Put the present version with its signatures aside, and begin the next one.
+    """Put the present version with its signatures and notices aside, and begin the next one.
+
+    Killed at any moment, the same call goes on. Signatures leave their place before the text
+    changes: none of them ever lies beside a text that it does not sign.
 
     Returns:
         The folder of the present version.
@@ -283,7 +303,7 @@ def next_version(folder: ConsortiumFolder) -> ConsortiumFolder:
         StudyError: it is no valid agreement.
     """
     sealed = folder.sealed()
-    if not _signature_names(folder):
+    if not _signature_names(folder) and not _is_put_aside(folder):
         raise UsageError(
             "Nobody has signed this version yet, so it can be changed as it is.",
             next_step="Edit the file, then `securefl consortium invite`.",
@@ -300,12 +320,19 @@ def next_version(folder: ConsortiumFolder) -> ConsortiumFolder:
         )
     aside = folder.earlier(sealed.digest)
     replace_file(aside.path / PROSE, folder.prose(), mode=0o644)
-    for name in _signature_names(folder):
-        data = read_given(folder.signature_file(name), MAX_SMALL)
-        replace_file(aside.signature_file(name), data, mode=0o644)
+    for file in _signed_files(folder):
+        data = read_given(file, MAX_SMALL)
+        replace_file(aside.path / file.relative_to(folder.path), data, mode=0o644)
     replace_file(aside.path / AGREEMENT, sealed.text, mode=0o644)
-    replace_file(folder.path / AGREEMENT, changed.encode(), mode=0o644)
     for name in (SIGNATURES, LEAVING):
         shutil.rmtree(folder.path / name, ignore_errors=True)
-    (folder.path / SIGNATURES).mkdir()
+    (folder.path / SIGNATURES).mkdir(exist_ok=True)
+    replace_file(folder.path / AGREEMENT, changed.encode(), mode=0o644)
     return aside
+
+
+def _signed_files(folder: ConsortiumFolder) -> list[Path]:
+    """Signatures under the present version, and notices of leaving it."""
+    signatures = (folder.path / SIGNATURES).glob("*.signature")
+    notices = (folder.path / LEAVING).glob("*.leaving")
+    return sorted([*signatures, *notices])
