@@ -171,6 +171,7 @@ def _page(
             f.absent,
             f.transcript.sum_sha256,
             f.transcript_sha256,
+            f.added_again,
         )
         for f in found
     ]

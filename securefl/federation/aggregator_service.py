@@ -18,6 +18,7 @@ from securefl.backoff import Backoff
 from securefl.errors import MessageError, SecureFLError, StoreError, UntrustedError
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.messages import Invitation, Status
+from securefl.federation.old_rounds import OldRounds
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.round_plan import RoundPlan
@@ -54,13 +55,16 @@ _LONGEST_LATER, _SHARE_LATER = 60.0, 0.2
 @dataclass
 class _Serving:
     aggregator: Aggregator
+    board: Board
     pace: Backoff = field(default_factory=Backoff)
     next_round: int = 1
     announced: AnnouncedRound | None = None
     arrivals: Aggregation | None = None
 
     def __post_init__(self) -> None:
-        self.inbox = RoundInbox(self.aggregator.plan)
+        plan = self.aggregator.plan
+        self.inbox = RoundInbox(plan)
+        self.old = OldRounds(self.board, plan, "aggregator", plan.study.aggregator.name)
 
     def skip_finished(self, board: Board) -> None:
         """Begin with the round that is going on, in a study that was served before.
@@ -179,7 +183,7 @@ class AggregatorService:
                 longest=min(_LONGEST_WAIT, plan.study.schedule.round_deadline / 20),
                 clock=self.clock,
             )
-            serving = _Serving(Aggregator(plan, self.identity), pace)
+            serving = _Serving(Aggregator(plan, self.identity), self.board, pace)
             serving.skip_finished(self.board)
             self._serving[digest] = serving
             self.say(
@@ -267,11 +271,10 @@ class AggregatorService:
 
     def _step(self, digest: str, serving: _Serving) -> bool:
         plan = serving.aggregator.plan
-        if (
-            serving.next_round > plan.last_round
-            or end_of(self.board, plan) is not None
-            or self._is_past(plan)
-        ):
+        end = end_of(self.board, plan)
+        if end is not None and end.outcome == "completed":
+            serving.old.completed()
+        if serving.next_round > plan.last_round or end is not None or self._is_past(plan):
             self.say(f"study {short_digest(digest)} is over")
             self._leave(digest)
             return False
@@ -312,6 +315,8 @@ class AggregatorService:
         """
         if serving.announced is None:
             serving.announced = serving.inbox.announced(self.board, serving.next_round)
+            if serving.announced is not None:
+                serving.old.announced(serving.next_round)
         if serving.arrivals is None and serving.announced is not None:
             context = serving.announced.checked_context()
             serving.arrivals = round_strategy_of(serving.aggregator.plan).aggregation(context)

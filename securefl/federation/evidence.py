@@ -35,11 +35,15 @@ class Recomputed:
     signed_by: tuple[str, ...] = ()
 
 
+class MissingEvidenceError(RoundError):
+    """An object of a round is not there, or not as its author signed it."""
+
+
 def present(found: _T | None, what: str) -> _T:
     """``found``, if it is there.
 
     Raises:
-        RoundError: it is not.
+        MissingEvidenceError: it is not.
     """
     if found is None:
         raise missing_error(what)
@@ -57,9 +61,11 @@ def reading(what: str, whose: str) -> Iterator[None]:
         ) from None
 
 
-def missing_error(what: str, whose: str = "whoever can write into the store") -> RoundError:
+def missing_error(
+    what: str, whose: str = "whoever can write into the store"
+) -> MissingEvidenceError:
     """The error about an object without which a round cannot be verified."""
-    return RoundError(
+    return MissingEvidenceError(
         f"The {what} is not in the store: this cannot be verified.",
         whose=whose,
         next_step="If the round is over, ask who removed it; if it is not, wait for its end.",

@@ -11,6 +11,7 @@ from securefl.errors import RoundError, StoreError
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.exchange import Waiting
 from securefl.federation.hospital_return import returned
+from securefl.federation.old_rounds import OldRounds
 from securefl.federation.readiness import all_ready
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.status_board import departures, ended, ending_departure, first_departure
@@ -71,6 +72,7 @@ class StoreExchange:
         self._told: set[str] = set()
         #: Hospital → the last round that was announced to it and opened without it.
         self._lost: dict[str, int] = {}
+        self._old = OldRounds(board, plan, "researcher", plan.study.coordinator.name)
 
     def assemble(
         self,
@@ -131,6 +133,7 @@ class StoreExchange:
             (at.announcement, given.announcement),
         ):
             self._persist(partial(slot.post, data))
+        self._old.announced(facts.round)
 
     def _announced(self, at: RoundBoard) -> bytes | None:
         """The round's announcement by this coordinator; None where there is none.
@@ -283,6 +286,10 @@ class StoreExchange:
         """See :class:`Exchange`."""
         slot = RoundBoard.numbered(self._board, self._plan.digest, number).opening()
         self._persist(partial(slot.post, opening))
+
+    def completed(self) -> None:
+        """Remove what is left of old rounds, after the signed end of a completed study."""
+        self._old.completed()
 
     def catch_up(self, seconds: float = 0.0) -> None:
         """Leave the transcripts that the store did not take before.

@@ -1,7 +1,8 @@
 """Verification of a finished round against its transcript.
 
 The sum is computed again from what the hospitals signed. It needs no key. Whoever has the study can
-do this, as long as the round's objects lie in the store.
+do this, as long as the round's objects lie in the store. Where the study's rule removed them
+(:mod:`securefl.federation.old_rounds`), the transcript is held to its announcement and its chain.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import RoundError, UsageError
 from securefl.federation.checked_round import AnnouncedRound
-from securefl.federation.evidence import missing_error, present, reading
+from securefl.federation.evidence import MissingEvidenceError, missing_error, present, reading
 from securefl.federation.hospital_return import returned
+from securefl.federation.old_rounds import may_be_removed
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import departures
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VerifiedRound:
-    """A round whose sum was computed again and is the one that the aggregator signed.
+    """A round whose sum was computed again and is the one that the aggregator signed; or, of an old
+    round whose bytes the study's rule removed, one whose transcript holds.
 
     Args:
         transcript: the coordinator's, which every check agreed with.
@@ -39,6 +42,7 @@ class VerifiedRound:
         signed_by: survivors who signed the survivor set; empty in a study where all must
             contribute, as there is no such set.
         transcript_sha256: what the next round's transcript must name.
+        added_again: False where the contributions were removed by the study's rule.
     """
 
     transcript: Transcript
@@ -46,6 +50,7 @@ class VerifiedRound:
     absent: tuple[str, ...]
     signed_by: tuple[str, ...]
     transcript_sha256: str
+    added_again: bool = True
 
 
 def read_transcript(board: Board, plan: RoundPlan, number: int) -> tuple[Transcript, bytes]:
@@ -90,7 +95,12 @@ def verify_round(board: Board, plan: RoundPlan, number: int) -> VerifiedRound:
     """
     strategy = round_strategy_of(plan)
     transcript, facts, data = checked_transcript(board, plan, number)
-    found = strategy.recompute(board, facts)
+    try:
+        found = strategy.recompute(board, facts)
+    except MissingEvidenceError:
+        if not may_be_removed(board, plan, number):
+            raise
+        return _by_transcript(plan, transcript, data)
     differ = sorted(
         s
         for s in {*transcript.contributions, *found.parts}
@@ -116,6 +126,23 @@ def verify_round(board: Board, plan: RoundPlan, number: int) -> VerifiedRound:
         absent,
         found.signed_by,
         transcript_sha256(data),
+    )
+
+
+def _by_transcript(plan: RoundPlan, transcript: Transcript, data: bytes) -> VerifiedRound:
+    """A round of which only signed words are left, and they hold."""
+    frames: Mapping[str, str] = {}
+    if plan.study.schedule.on_dropout == "fail":
+        # in a study that survives losses a transcript names a part of the frame
+        frames = transcript.contributions
+    absent = tuple(s for s in plan.study.cohort if s not in transcript.contributions)
+    return VerifiedRound(
+        transcript,
+        frames,
+        absent,
+        (),
+        transcript_sha256(data),
+        added_again=False,
     )
 
 

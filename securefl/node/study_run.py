@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from securefl.errors import LeftOutError
 from securefl.federation.hospital_return import Return, returned
+from securefl.federation.old_rounds import OldRounds
 from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import departures
@@ -108,6 +109,7 @@ class StudyRun:
         self.running: Running | None = None
         self.sent = 0
         self._inbox = RoundInbox(own.plan)
+        self._old = OldRounds(own.site.board, own.plan, "hospital", own.site.name)
 
     def _now(self) -> datetime:
         return self.own.now()
@@ -246,6 +248,7 @@ class StudyRun:
         if completed is not None:
             if completed:
                 self._check_last(running)
+                self._old.completed()
                 return "completed"
             return None
         watch.check_open()
@@ -304,6 +307,8 @@ class StudyRun:
         self.entering.rounds.accept(checked)
         running.watch.heard = seen
         running.reply.begin(accepted, model, seen)
+        # at a time that follows from the announcement alone, while the worker is at work
+        self._old.announced(number)
 
     def _first(self) -> CheckedRound | None:
         """What was announced as the first round, while nothing is charged yet."""

@@ -93,6 +93,7 @@ def round_json(found: VerifiedRound) -> dict[str, Any]:
         "round": said.round,
         "kind": said.kind,
         "verified": True,
+        "added_again": found.added_again,
         "cohort": list(said.cohort),
         "contributions": dict(said.contributions),
         "absent": list(found.absent),

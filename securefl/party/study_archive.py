@@ -176,8 +176,8 @@ def check_archive(folder: Path, fingerprints: Mapping[str, str]) -> CheckedArchi
             whose="the coordinator",
             next_step="Ask the researcher for the archive of a completed study.",
         )
-    added_again = _has_contributions(board, plan)
-    rounds, frames = _rounds(board, plan, added_again=added_again)
+    with_contributions = _has_contributions(board, plan)
+    rounds, frames, added_again = _rounds(board, plan, with_contributions=with_contributions)
     extracts = _extracts(folder, plan, frames)
     digest, figures = "", {}
     if makes_model(plan.study):
@@ -314,23 +314,28 @@ def _rounds(
     board: Board,
     plan: RoundPlan,
     *,
-    added_again: bool,
-) -> tuple[tuple[int, ...], dict[int, Mapping[str, str]]]:
-    """Hospitals in each round's sum; and round to hospital to the hash of its frame, where known."""
+    with_contributions: bool,
+) -> tuple[tuple[int, ...], dict[int, Mapping[str, str]], bool]:
+    """Hospitals in each round's sum; round to hospital to the hash of its frame, where known; and
+    True where all sums were added again.
+    """
     counts = []
+    added_again = with_contributions
     frames: dict[int, Mapping[str, str]] = {}
     for number in range(1, plan.last_round + 1):
-        if added_again:
+        if with_contributions:
             found = verify_round(board, plan, number)
             transcript = found.transcript
             frames[number] = found.frames
+            # a study may remove the contributions of its old rounds
+            added_again = added_again and found.added_again
         else:
             transcript, _, _ = checked_transcript(board, plan, number)
             if plan.study.schedule.on_dropout == "fail":
                 # in a study that survives losses a transcript names a part of the frame
                 frames[number] = transcript.contributions
         counts.append(len(transcript.contributions))
-    return tuple(counts), frames
+    return tuple(counts), frames, added_again
 
 
 def _extracts(

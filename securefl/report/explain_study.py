@@ -483,7 +483,7 @@ def _loss_sentences(study: Template) -> list[str]:
             " before it can be opened."
         ),
         (
-            f"{lost}: the others go on without, and nobody comes back. With"
+            f"{lost}: the others go on without, and who is back in time takes part again. With"
             f" {'one more missing' if named else f'fewer than {least}'} the study ends, and nothing"
             " more is opened."
         ),

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 class RoundLine(NamedTuple):
-    """Round that holds: its number and kind, who is in its sum, who is not, two SHA-256."""
+    """Round that holds: its number and kind, who is in its sum, who is not, two SHA-256; and
+    whether it was added again, or checked by its transcript alone.
+    """
 
     number: int
     kind: str
@@ -24,6 +26,14 @@ class RoundLine(NamedTuple):
     absent: Sequence[str]
     sum_sha256: str
     transcript_sha256: str
+    added_again: bool = True
+
+
+#: Of rounds whose contributions the study's own rule removed.
+REMOVED = (
+    "The contributions of the rounds that are marked were removed by the study's rule, once every"
+    " hospital had verified their sum. Their signed transcripts hold; they were not added again."
+)
 
 
 def rounds_page(
@@ -56,6 +66,7 @@ def rounds_page(
             if site
             else []
         ),
+        *([] if all(line.added_again for line in found) else [REMOVED]),
         "No key was needed, and nothing was opened.",
     ]
     verdict = Span("all hold", Tone.GOOD)
@@ -104,6 +115,8 @@ def _row(first: RoundLine, last: RoundLine) -> tuple[Words, ...]:
     if first is not last:
         numbers = f"{first.number} to {last.number}"
     kind = first.kind and f", {first.kind}"
+    if not first.added_again:
+        numbers += " (transcript alone)"
     absent = Span(", ".join(first.absent) or "nobody", _ABSENT[bool(first.absent)])
     return (numbers + kind, ", ".join(first.contributed), absent)
 
@@ -117,6 +130,7 @@ def _alike(lines: Sequence[RoundLine]) -> Iterator[tuple[RoundLine, RoundLine]]:
             at[1].kind,
             tuple(at[1].contributed),
             tuple(at[1].absent),
+            at[1].added_again,
         ),
     )
     for _, run in runs:

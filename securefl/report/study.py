@@ -24,6 +24,7 @@ from securefl.report.page import (
     section,
     when,
 )
+from securefl.report.terms import OLD_ROUNDS
 from securefl.report.wording import in_words, words_rows
 from securefl.report.words import bytes_words, plural
 from securefl.study.cadence import cadence_sentences
@@ -133,6 +134,7 @@ def _schedule(study: Template) -> list[Value]:
         f"May run from {schedule.opens:%Y-%m-%d} to {schedule.closes:%Y-%m-%d}.",
         *_hours(schedule),
         f"A round waits at most {waits}.",
+        *([OLD_ROUNDS] if schedule.old_rounds == "remove" else []),
         facts([("how a hospital leaves", Quoted(study.exit.notice))]),
         "The study then ends for all; what it spent stays spent.",
     ]

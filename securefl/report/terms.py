@@ -67,6 +67,14 @@ def dropout_sentence(*, goes_on: bool, hospitals: int, least: int) -> str:
     )
 
 
+#: Term of a study whose old rounds' bytes are removed (:mod:`securefl.federation.old_rounds`).
+OLD_ROUNDS: Final = (
+    "Once every hospital has verified a round, its encrypted contributions are removed from the"
+    " store, but for the last two rounds; the signed transcripts stay. An old round can then be"
+    " checked by its transcript, and not added again."
+)
+
+
 def nothing_sentences(closes: datetime) -> list[str]:
     """Consequence of deciding nothing."""
     return [
@@ -207,6 +215,7 @@ def when_sentences(study: Study) -> list[str]:
             hospitals=len(study.participants),
             least=study.secagg.min_contributors,
         ),
+        *([OLD_ROUNDS] if s.old_rounds == "remove" else []),
     ]
 
 

@@ -150,6 +150,7 @@ def run_once(
     else:
         events.ended("completed")
         _tell_completed(lab, plan, outcome)
+        exchange.completed()
         return finish(outcome)
     finally:
         events.close()

@@ -25,8 +25,24 @@ _FIELDS: Final = frozenset(
 )
 #: Bytes of a manifest beside its chunks' hashes.
 _BASE: Final = 4096
+#: The longest head that is looked for where the round's facts are not at hand.
+MOST_HEAD: Final = 16 << 20
 #: Bytes of one hash with its quotes and comma.
 _HASH: Final = 67
+
+
+def head_bytes(start: bytes) -> int:
+    """Bytes of a frame before its chunks; 0 where it is no frame.
+
+    Args:
+        start: the frame's first ``PREFIX_BYTES`` bytes.
+
+    >>> head_bytes(MAGIC + (5).to_bytes(4, "big"))
+    17
+    """
+    if len(start) < PREFIX_BYTES or start[: len(MAGIC)] != MAGIC:
+        return 0
+    return PREFIX_BYTES + int.from_bytes(start[len(MAGIC) : PREFIX_BYTES], "big")
 
 
 def manifest_limit(facts: RoundContext) -> int:

@@ -148,6 +148,8 @@ class Schedule(Section):
 
     Replies leave ``reply_after`` seconds after a round opens. ``cadence``: hours in which rounds
     begin, and how many (:mod:`securefl.study.cadence`); left out, they begin at any time.
+    ``old_rounds``: what comes of the contributions of rounds that every hospital has verified
+    (:mod:`securefl.federation.old_rounds`); left out, they stay in the store.
     """
 
     opens: datetime
@@ -156,6 +158,7 @@ class Schedule(Section):
     reply_after: DecimalText
     on_dropout: Literal["fail", "continue"]
     cadence: Cadence | None = None
+    old_rounds: Literal["keep", "remove"] = "keep"
 
     @model_validator(mode="after")
     def _order(self) -> Self:

@@ -554,7 +554,7 @@ def extracts():
 def rounds(*, failed=True):
     lines = [
         RoundLine(1, "update", ("SVI", "SVHC"), (), "a" * 64, "b" * 64),
-        RoundLine(2, "update", ("SVI",), ("SVHC",), "c" * 64, "d" * 64),
+        RoundLine(2, "update", ("SVI",), ("SVHC",), "c" * 64, "d" * 64, added_again=False),
     ]
     if not failed:
         return rounds_page("small", lines[:1], {}, rounds=4, site="SVI")

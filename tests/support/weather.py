@@ -118,6 +118,7 @@ class Weather:
         struck: the faults that did.
         written: path → every text that a party meant to write there.
         by_role: role → paths that it wrote.
+        erased: role → paths that it removed.
         wall: role → seconds by which its wall clock is off.
     """
 
@@ -125,6 +126,7 @@ class Weather:
         self.role, self.turns, self.home = COORDINATOR, 0, ""
         self.counts, self.dead, self.struck = Counter(), set(), []
         self.written, self.wall, self.by_role = {}, Counter(), {}
+        self.erased = {}
         self._plan = {}
         for fault in faults:
             place = int(fault.at * counts[fault.role, fault.act])
@@ -279,8 +281,14 @@ class FaultyCarrier(Carrier):
         return found
 
     def erase(self, path):
-        self._weather.strike("erase")
+        weather = self._weather
+        what = weather.strike("erase")
+        if what == "error":
+            raise _unreachable()
+        weather.erased.setdefault(weather.role, set()).add(path)
         self._inner.erase(path)
+        if what == "kill after":
+            weather.kill()
 
     def shut(self, wanted):
         return self._inner.shut(wanted)

@@ -395,7 +395,7 @@ def test_survivors_sign_answer_and_the_aggregator_adds_through_the_store(store):
     exchange, here = StoreExchange(store, GOING_ON), at(room)
     exchange.broadcast(facts_of(room, keys), given)
     serving = AggregatorService(store, room.operator, None, lambda _: None)
-    serving._serving[GOING_ON.digest] = _Serving(Aggregator(GOING_ON, room.operator))
+    serving._serving[GOING_ON.digest] = _Serving(Aggregator(GOING_ON, room.operator), store)
     assert not serving.step()
     room_frames = {s: people[s].answer(given).read() for s in FIVE[1:]}
     place(room, store, room_frames)
@@ -440,7 +440,7 @@ def test_an_aggregator_waits_where_a_signed_frame_was_exchanged_and_adds_when_it
     people = {p.name: p for p in room.participants()}
     frames = {site: p.answer(given).read() for site, p in people.items()}
     serving = AggregatorService(store, room.operator, None, lambda _: None)
-    serving._serving[GOING_ON.digest] = _Serving(Aggregator(GOING_ON, room.operator))
+    serving._serving[GOING_ON.digest] = _Serving(Aggregator(GOING_ON, room.operator), store)
     store.post(at(room).announcement, b"x" * (MAX_ANNOUNCEMENT + 1))
     assert not serving.step()
     store.post(at(room).announcement, b"junk")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from securefl.boards.slot import Slot, objects_below
 from securefl.errors import MessageError, UsageError
+from securefl.federation.old_rounds import is_cut
 from securefl.federation.round_plan import RoundPlan
 from securefl.federation.study_board import StudyBoard
 from securefl.files import made_whole, private_folder, replace_file
@@ -130,6 +131,8 @@ def outgoing(mine: PartyFolder, to: str) -> tuple[Place, ...]:
                 continue
             if partner.role == "hospital" and reader not in {"", to}:
                 continue
+        if at.kind.word == "contribution" and is_cut(Slot(mine.board, path, MAX_OBJECT)):
+            continue  # it went before it was cut
         found.append(at)
     return tuple(found)
 
