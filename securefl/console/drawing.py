@@ -9,6 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
+from markupsafe import escape
+
 from securefl.report.html import environment, html_blocks, html_words, stylesheet, window_title
 from securefl.report.page import Moment
 
@@ -46,6 +48,8 @@ def _templates() -> Environment:
         blocks=html_blocks,
         words=html_words,
         moment=Moment,
+        # what a form carries on unseen is sent back as it came: no character is spelled out
+        exactly=escape,
         window_title=window_title,
     )
     return made

@@ -82,14 +82,19 @@ def plan_trust(book: AddressBook, card: IdentityCard) -> TrustPlan:
     return TrustPlan(card, book.replaced(card))
 
 
+def fits_fingerprint(card: IdentityCard, given: str) -> bool:
+    """True where groups that somebody read out are those of a card; blanks do not count."""
+    plain = "".join(given.split()).lower()
+    return len(plain) >= _DIGITS and plain[:_DIGITS] == card.spoken.replace(" ", "")
+
+
 def check_fingerprint(card: IdentityCard, given: str) -> None:
     """Refuse a card whose fingerprint is not the one that was read out by telephone.
 
     Raises:
         UsageError: it differs.
     """
-    plain = "".join(given.split()).lower()
-    if len(plain) < _DIGITS or plain[:_DIGITS] != card.spoken.replace(" ", ""):
+    if not fits_fingerprint(card, given):
         raise UsageError(
             f"The fingerprint given is not that of this card ({card.spoken}).",
             whose=card.name,

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from securefl.report.page import Outside, Page, Paragraph, Span, Tone, facts, page, section, when
+from securefl.report.page import (
+    Outside,
+    Page,
+    Paragraph,
+    Span,
+    Tone,
+    bullets,
+    facts,
+    page,
+    section,
+    when,
+)
 from securefl.report.status import budget_rows
 
 if TYPE_CHECKING:
@@ -43,6 +54,15 @@ def data_sets_page(tables: Sequence[TableLine], budgets: Sequence[BudgetLine]) -
     )
 
 
+def budgets_page(budgets: Sequence[BudgetLine]) -> Page:
+    """The budgets as a page of their own."""
+    return page(
+        "Budgets",
+        facts(budget_rows(budgets)),
+        when(not budgets, Paragraph("No budget was granted yet.", Tone.QUIET)),
+    )
+
+
 def _table(table: TableLine) -> Section:
     there: Value = Span("it is there", Tone.GOOD)
     if not table.there:
@@ -57,4 +77,27 @@ def _table(table: TableLine) -> Section:
                 ("read as", table.read_as),
             ]
         ),
+    )
+
+
+def data_removal_page(name: str, population: str, file: str, *, copied: bool) -> Page:
+    """The page before a data set is taken away.
+
+    Args:
+        name: of the data set.
+        population: whose patients.
+        file: that its owner named; it stays as it is.
+        copied: true where a text was taken out of it into the hospital's folder.
+    """
+    lines = [
+        "No study can use it any more, and others see it no longer.",
+        "The file itself stays as it is.",
+        "What was spent on its patients stays spent.",
+    ]
+    if copied:
+        lines.insert(2, "The text that was taken out of it into your folder is deleted.")
+    return page(
+        f"Data set {name} to be taken away",
+        facts([("patients of", population), ("file", Outside(file))]),
+        bullets(lines),
     )

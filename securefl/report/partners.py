@@ -81,3 +81,45 @@ def _held(line: PartnerLine) -> Span:
     if line.events is None:
         return Span("no checkpoint is held here yet", Tone.QUIET)
     return Span(f"a checkpoint of {plural(line.events, 'event')}, ending in {line.head[:12]}")
+
+
+def trust_page(card: IdentityCard, replaced: str, replaced_until: str) -> Page:
+    """The page before a card is trusted whose groups were typed as they were heard.
+
+    Args:
+        card: that would be trusted.
+        replaced: groups of the trusted card that it follows; empty where the name is new.
+        replaced_until: day until which that one's key signed.
+    """
+    rows: list[tuple[str, Value | None]] = [
+        ("role", card.role),
+        *_card(card),
+        ("fingerprint", Code(card.spoken)),
+    ]
+    if replaced:
+        rows += [("replaces", Code(replaced)), ("from", replaced_until)]
+    return page(
+        f"The card of {card.name}",
+        Paragraph("The groups that you typed are those of this card.", Tone.GOOD),
+        facts(rows),
+        when(
+            replaced,
+            Paragraph(
+                "The old key itself signed that this one comes next. Studies that name the old key"
+                " can no longer begin.",
+                Tone.WARN,
+            ),
+        ),
+    )
+
+
+def distrust_page(card: IdentityCard) -> Page:
+    """The page before a partner is taken off the list."""
+    return page(
+        f"{card.name} off the list",
+        facts([("role", card.role), *_card(card)]),
+        Paragraph(
+            "No study in which it takes part can be approved or begin here, until its card is added"
+            " again."
+        ),
+    )

@@ -51,9 +51,10 @@ from securefl.report.agreement import AgreementFacts, PartyLine, agreement_page
 from securefl.report.airlock import egress_page
 from securefl.report.audit import audit_overview, extract_page
 from securefl.report.audit_page import PageFacts, audit_page
+from securefl.report.budget import GrantFacts, grant_page, revocation_page
 from securefl.report.changes import Earlier
 from securefl.report.compared_models import comparison_page
-from securefl.report.data_sets import data_sets_page
+from securefl.report.data_sets import budgets_page, data_removal_page, data_sets_page
 from securefl.report.design import design_page
 from securefl.report.design_what_if import what_if_page
 from securefl.report.dossier_agreement import data_use_agreement
@@ -67,7 +68,7 @@ from securefl.report.isolation import Isolation
 from securefl.report.live import LiveFacts, live_page
 from securefl.report.own_model import own_model_page
 from securefl.report.own_rounds import OwnRound, own_rounds_page
-from securefl.report.partners import partners_page
+from securefl.report.partners import distrust_page, partners_page, trust_page
 from securefl.report.personal_model import PersonalAbout, personal_page
 from securefl.report.plan import plan_page, plan_study
 from securefl.report.quality import quality_words
@@ -498,6 +499,22 @@ def people():
     return people_page([PersonLine("anna", "2026-05-01T08:00:00Z", sha("anna"))])
 
 
+def granted(**changed):
+    facts = GrantFacts(
+        population="clinic",
+        amount=Decimal(2),
+        before=None,
+        after=Decimal(2),
+        delta=Decimal("1e-5"),
+        typical="thyroid",
+        studies=2,
+        reopened=False,
+        unknown=False,
+        reason=CHOICE.reason,
+    )
+    return grant_page(facts._replace(**changed))
+
+
 def audit(*, altered=False, detail=True, whole=True):
     report, card, _ = ledger(altered=altered)
     if not whole:
@@ -767,6 +784,18 @@ _BUILDERS = {
     "readiness-without-trouble": lambda: readiness(well=True),
     "partners": partners,
     "settings": settings,
+    "grant": granted,
+    "grant-to-a-budget": lambda: granted(
+        before=Decimal(1), after=Decimal(3), reopened=True, unknown=True
+    ),
+    "revocation": lambda: revocation_page("clinic", Decimal("0.4"), ["small-0123456789ab"]),
+    "revocation-of-all": lambda: revocation_page("clinic", Decimal(0), []),
+    "budgets": lambda: budgets_page([BudgetLine("clinic", Decimal("0.42"), 2, revoked=False)]),
+    "budgets-none": lambda: budgets_page([]),
+    "data-removal": lambda: data_removal_page("referrals", "clinic", "/srv/t.csv", copied=True),
+    "trust": lambda: trust_page(ledger(altered=False)[1], "", ""),
+    "trust-a-successor": lambda: trust_page(ledger(altered=False)[1], "0a1b 2c3d", "2026-05-01"),
+    "distrust": lambda: distrust_page(ledger(altered=False)[1]),
     "people": people,
     "people-nobody": lambda: people_page([]),
     "person-removal": lambda: person_removal_page("anna"),

@@ -32,6 +32,18 @@ OWNERS = (
     "readiness-without-trouble",
     "partners",
     "settings",
+    "removal",
+    "removal-of-unknown-patients",
+    "grant",
+    "grant-to-a-budget",
+    "revocation",
+    "revocation-of-all",
+    "budgets",
+    "budgets-none",
+    "data-removal",
+    "trust",
+    "trust-a-successor",
+    "distrust",
     "people",
     "people-nobody",
     "person-removal",
@@ -47,7 +59,7 @@ NAMES = frozenset(
     """
     Aggregator Researcher anna linear Researcher@securefl.invalid STMW SVHC SVHD SVI clinic goitre-def maternity
     DUO:0000042 next-456 older other records referrals securefl somebody@else.example then-789 thyroid thyroid-abc tsh-123
-    0.1.0
+    0.1.0 2026-05-01
     """.split()  # noqa: SIM905 - a list of words reads as words
 ) | {"", "Rename it.", "Telephone SVHC.", "2026-05-01 08:00 UTC"}
 PLACE = re.compile(r"\{([a-z]+)(?::(number|say))?\}")

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from securefl.console.views import (
     audit,
+    budgets,
     inbox,
+    leaving,
     partners,
     people,
     policy,
@@ -24,6 +26,8 @@ VIEWS: tuple[View, ...] = (
     *requests.VIEWS,
     *status.VIEWS,
     *tables.VIEWS,
+    *budgets.VIEWS,
+    *leaving.VIEWS,
     *audit.VIEWS,
     *partners.VIEWS,
     *settings.VIEWS,
@@ -34,6 +38,9 @@ ACTS: tuple[Act | Draft, ...] = (
     *inbox.ACTS,
     *requests.ACTS,
     *status.ACTS,
+    *budgets.ACTS,
+    *leaving.ACTS,
+    *partners.ACTS,
     *people.ACTS,
     *policy.ACTS,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.report import (
+    budget,
     data_sets,
     partners,
     readiness,
@@ -22,13 +23,16 @@ from securefl.report.quality import quality_words
 from securefl.report.request import request_page
 from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.stopping import leaving_sentences, pausing_sentence
+from securefl.study.study_id import StudyId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from securefl.identity import IdentityCard
     from securefl.node.owner.audit import Audit
+    from securefl.node.owner.budgets import GrantPlan, Revocation
     from securefl.node.owner.data import RegisteredTable
+    from securefl.node.owner.data_removal import DataRemoval
     from securefl.node.owner.partners import Partner
     from securefl.node.owner.patients import PatientRemoval
     from securefl.node.owner.policy import PolicyPlan
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from securefl.node.owner.status import BudgetStatus, SiteStatus, StudyStatus
     from securefl.node.owner.stopping import StopCost
     from securefl.node.people import Person
+    from securefl.party.trust import TrustPlan
     from securefl.report.page import Page
     from securefl.study.owner_policy import OwnerPolicy
 
@@ -195,6 +200,11 @@ def data_page(tables: Sequence[RegisteredTable], budgets: Sequence[BudgetStatus]
     return data_sets.data_sets_page(lines, [_budget_line(budget) for budget in budgets])
 
 
+def budgets_page(budgets: Sequence[BudgetStatus]) -> Page:
+    """The budgets alone."""
+    return data_sets.budgets_page([_budget_line(one) for one in budgets])
+
+
 def readiness_page(found: Readiness, *, whole: bool = True) -> Page:
     """A table beside the columns of a study; without ``whole`` one line where all is well."""
     return readiness.readiness_page(_readiness_facts(found), whole=whole)
@@ -261,6 +271,46 @@ def _rows(policy: OwnerPolicy | None) -> list[tuple[str, str]]:
     if policy is None:
         return []
     return policy.rows()
+
+
+def grant_page(plan: GrantPlan) -> Page:
+    """The page before a budget is granted."""
+    from securefl.node.owner.budgets import GrantKind
+
+    return budget.grant_page(
+        budget.GrantFacts(
+            population=plan.population,
+            amount=plan.amount,
+            before=plan.before,
+            after=plan.after,
+            delta=plan.delta,
+            typical=plan.typical.study.id,
+            studies=plan.choice.studies,
+            reopened=plan.kind is GrantKind.REOPENED,
+            unknown=plan.unknown_population,
+            reason=plan.choice.reason,
+        )
+    )
+
+
+def revocation_page(plan: Revocation) -> Page:
+    """The page before the rest of a budget is taken back."""
+    names = [StudyId(study.approval.id, study.digest).name for study in plan.going_on]
+    return budget.revocation_page(plan.population, plan.used, names)
+
+
+def data_removal_page(plan: DataRemoval) -> Page:
+    """The page before a data set is taken away."""
+    copied = plan.copy is not None
+    return data_sets.data_removal_page(plan.name, plan.population, str(plan.table), copied=copied)
+
+
+def trust_page(plan: TrustPlan) -> Page:
+    """The page before a card is trusted."""
+    replaced = ""
+    if plan.replaced is not None:
+        replaced = plan.replaced.spoken
+    return partners.trust_page(plan.card, replaced, plan.replaced_until[:10])
 
 
 def _partner_line(partner: Partner) -> partners.PartnerLine:

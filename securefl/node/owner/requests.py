@@ -190,6 +190,21 @@ def inbox_part(site: Site, first: int, count: int) -> InboxPart:
     return InboxPart(rows, first, len(known), len(waiting))
 
 
+def newest_requests(site: Site, count: int) -> tuple[str, ...]:
+    """Names of the newest requests, at most so many."""
+    return tuple(request.short for request in reversed(kept_requests(site)[-count:]))
+
+
+def request_text(site: Site, name: str) -> bytes:
+    """Text of the study that a request asks for.
+
+    Raises:
+        UsageError: no request, or several, have that name.
+        StudyError, UnreadableError: it cannot be read.
+    """
+    return find_request(site, name)[1].text
+
+
 def request_names(folder: Path) -> tuple[str, ...]:
     """Names of the requests in a hospital's folder, the newest first; no key is opened."""
     return tuple(request.short for request in reversed(requests_in(folder)))
