@@ -241,6 +241,7 @@ class Study(FinishedStudy, Shown):
         weights: dict[str, str] | None = None,
         weight_source: str | None = None,
         agreement: str | Path | None = None,
+        continues: str | None = None,
     ) -> Self:
         """Add parties, keys, software and initial weights to a protocol and seal it.
 
@@ -254,6 +255,8 @@ class Study(FinishedStudy, Shown):
                 together; equal by default.
             weight_source: the published figures that the weights follow; needed with them.
             agreement: the consortium's ``agreement.toml``, which the study then names.
+            continues: name or digest of a completed study of this folder, from whose model this one
+                starts; the protocol may name its digest instead.
 
         Raises:
             StudyError: the protocol or the study is invalid, its time is over, or it goes beyond
@@ -262,6 +265,7 @@ class Study(FinishedStudy, Shown):
                 exactly 1, or exactly this study was made before: a study runs once.
         """
         unsealed = UnsealedStudy.read(read_template(Path(protocol)))
+        unsealed = _started(lab, unsealed, continues)
         plain = unsealed.study
         check_not_over(plain, datetime.now(UTC), unsealed.text.decode())
         weighed = shares(hospitals, weights, weight_source)
@@ -544,3 +548,30 @@ class Study(FinishedStudy, Shown):
     def plan(self) -> RoundPlan:
         """The study with what follows from it for its rounds."""
         return RoundPlan(self.sealed)
+
+
+def _started(lab: Lab, protocol: UnsealedStudy, continues: str | None) -> UnsealedStudy:
+    """A protocol with the model of the study that it continues, where it continues one.
+
+    Raises:
+        UsageError: that study is not in the folder, or released no model.
+        StudyError: its model does not fit.
+    """
+    from securefl.researcher.earlier_study import continued
+
+    named = protocol.study.continues
+    if continues is None and named is None:
+        return protocol
+    earlier = lab.study(continues or named or "")
+    if named is not None and named != earlier.digest:
+        raise UsageError(
+            f"The protocol continues {named[:12]}, and {earlier.name} was named.",
+            next_step="Name the same study in both places, or in one.",
+        )
+    folder = earlier.report().get("model")
+    if folder is None:
+        raise UsageError(
+            f"{earlier.name} released no model.",
+            next_step="A study can go on from a released model only.",
+        )
+    return continued(protocol, earlier.sealed, load_model(folder))

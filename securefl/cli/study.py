@@ -176,6 +176,11 @@ def datasets(json_file: str | None, folder: str | None) -> None:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="The consortium's agreement.toml: the study is made under it, and checked against it.",
 )
+@click.option(
+    "--continues",
+    metavar="STUDY",
+    help="A completed study of this folder: the new one starts from its released model.",
+)
 @researcher_option
 def new(
     *,
@@ -186,6 +191,7 @@ def new(
     weights: tuple[str, ...],
     weight_source: str | None,
     agreement: Path | None,
+    continues: str | None,
     folder: str | None,
 ) -> None:
     """Make a study from a protocol: participants, keys, initial weights and software are added, and
@@ -209,6 +215,7 @@ def new(
         weights=read_weights(weights),
         weight_source=weight_source,
         agreement=agreement,
+        continues=continues,
     )
     say(f"Made {made.name}. Any edit makes it another study.")
     say(f"  digest  {made.digest}")

@@ -77,6 +77,7 @@ def report(
         study.study.title,
         [*found.tables(units(study)), *_model_tables(result)],
         asks=study.quality is not None and task_of(study.data).asks(study.quality),
+        continues=study.continues,
     )
     if csv_file:
         _write_csv(found.figure_rows(), csv_file)

@@ -16,7 +16,7 @@ import numpy as np
 from securefl.errors import StudyError
 from securefl.learning.families.linear import closed_gradients
 from securefl.learning.features import Prepared, prepare
-from securefl.learning.models import family_of, predict
+from securefl.learning.models import family_of, first_weights, predict
 from securefl.learning.split import split_rows
 from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule
 from securefl.learning.table import read_table
@@ -161,8 +161,8 @@ def train_alone_private(study: Template, train: Prepared, published_rows: int) -
         RandomDraws(SystemRandomness()),
     )
     training = training_of(study)
-    family, unit = family_of(training.model, study.data), GRID / rule.wire_step * float(share)
-    state = rule.strategy.start(family.initial_weights(training.model.initial_seed))
+    unit = GRID / rule.wire_step * float(share)
+    state = rule.strategy.start(first_weights(training, study.data))
     for _ in range(training.rounds):
         update = steps.update(rule.strategy.broadcast(state))
         state = rule.strategy.absorb(state, update, unit)

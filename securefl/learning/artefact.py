@@ -66,6 +66,7 @@ class ModelFacts(BaseModel):
         calibration: what it shows, a sentence and a line for each band of the score; released
             figures only.
         words: what the study calls parties and subjects.
+        continues: digest of the study whose model this one started from; empty where there is none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -82,6 +83,7 @@ class ModelFacts(BaseModel):
     probability: bool = False
     calibration: tuple[str, ...] = ()
     words: Words = USUAL
+    continues: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -306,6 +308,7 @@ def model_card(
         "",
         f"- Model: {kind}",
         f"- Study digest: `{facts.study_digest}`",
+        *([f"- Continues the study: `{facts.continues}`"] if facts.continues else []),
         f"{say('- Hospitals:')} {', '.join(facts.participants)}",
         *(
             [

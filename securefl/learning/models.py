@@ -16,12 +16,13 @@ import numpy.typing as npt
 from securefl.errors import MessageError
 from securefl.learning.families import FAMILIES
 from securefl.learning.tasks import task_of
+from securefl.study.warm_start import weights_raw
 
 if TYPE_CHECKING:
     from securefl.learning.families.family import Family
     from securefl.learning.tasks.task import Task
     from securefl.study.columns import DataSpec
-    from securefl.study.training import ModelSpec
+    from securefl.study.training import ModelSpec, TrainSection
     from securefl.types import FloatArray
 
 #: Rows scored at a time, always as many: where fewer are left, zeros stand beside them. Whole
@@ -33,6 +34,23 @@ def family_of(model: ModelSpec, data: DataSpec) -> Family:
     """The model that a study describes, with the shapes that its data give it."""
     outputs = task_of(data).outputs
     return FAMILIES[model.family].of(model, data.columns, outputs)
+
+
+def first_weights(train: TrainSection, data: DataSpec) -> FloatArray:
+    """The first global model float64[p]: that of the study that is continued, else the one that the
+    family draws from the study's public seed.
+
+    Raises:
+        MessageError: the earlier model has another number of weights, or one that is no number.
+    """
+    family = family_of(train.model, data)
+    if train.start_weights is None:
+        return family.initial_weights(train.model.initial_seed)
+    try:
+        raw = weights_raw(train.start_weights)
+    except ValueError:
+        raw = b""
+    return weights_from_bytes(raw, family.parameters)
 
 
 def predict(

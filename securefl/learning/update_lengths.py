@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from securefl.learning.models import family_of
+from securefl.learning.models import first_weights
 from securefl.learning.strategies import strategy_of
 from securefl.study.noise_shares import noise_shares
 from securefl.study.training import training_of
@@ -97,8 +97,7 @@ def trained_weights(study: Template, totals: Sequence[tuple[IntArray, int]]) -> 
     """The model float64[p] that the study's strategy makes of the opened sums."""
     train = training_of(study)
     strategy = strategy_of(train)
-    family = family_of(train.model, study.data)
-    state = strategy.start(family.initial_weights(train.model.initial_seed))
+    state = strategy.start(first_weights(train, study.data))
     for total, _ in totals:
         state = strategy.absorb(state, total, sum_unit(study))
     return state.theta

@@ -31,6 +31,7 @@ from securefl.files import entries, private_folder, replace_file
 from securefl.identity import verify
 from securefl.learning.artefact import load_model
 from securefl.learning.stages.roles import judged
+from securefl.node.earlier_study import keep_trained
 from securefl.node.quality import verdict_of
 from securefl.node.requests import kept_study
 from securefl.party.model_check import OwnResult, check_model
@@ -85,12 +86,15 @@ def remember_model(
     facts: RoundContext,
 ) -> None:
     """Keep the hash of the trained model, where ``facts`` are those of its evaluation and this
-    hospital is one of its recipients.
+    hospital is one of its recipients; and for a study that continues this one, wherever it is.
 
     The round was accepted: it starts from what this hospital itself made of the verified totals
     (:meth:`securefl.federation.following.Following.check_start`). A full disk costs the model and not
     the round.
     """
+    judging = plan.step(facts.round).stage is judged(plan.programme)
+    if judging and site.name in plan.study.cohort:
+        keep_trained(site, plan.digest, facts.model_sha256)
     _remember(
         site,
         plan,

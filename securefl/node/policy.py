@@ -15,6 +15,7 @@ from securefl.errors import BudgetError, DataError, SecureFLError, StudyError, U
 from securefl.learning.stages.programme import charges_of
 from securefl.learning.table import near_name
 from securefl.node.agreements import agreement_faults
+from securefl.node.earlier_study import continuation_faults
 from securefl.node.own_policy import policy_faults
 from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.planning import over_budget
@@ -128,6 +129,7 @@ def _review(
     dataset = next((d for d in site.settings.datasets if d.name == study.data.dataset), None)
     check(lambda: _check_dataset(study, dataset, site.path))
     faults.extend(agreement_faults(site, sealed, now))
+    faults.extend(continuation_faults(site, study))
     quote: Quote | None = None
     try:
         quote = site.ledger.quote(

@@ -61,4 +61,5 @@ def model_facts(
         probability=told.probability,
         calibration=(*told.sentences, *told.lines),
         words=study.words,
+        continues=study.continues or "",
     )

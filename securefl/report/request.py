@@ -14,6 +14,7 @@ from securefl.privacy.explain import explain_share, percent
 from securefl.privacy.planning import share
 from securefl.report import explain_study, terms
 from securefl.report.changes import changes_section
+from securefl.report.earlier_study import continued_section
 from securefl.report.errors import error_facts
 from securefl.report.isolation import Isolation, isolation_sentence
 from securefl.report.own_graph import own_graph_section
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from securefl.identity import IdentityCard
     from securefl.privacy.planning import Quote
     from securefl.report.changes import Earlier
+    from securefl.report.earlier_study import Continued
     from securefl.report.page import Value
     from securefl.report.questions import Exchange
     from securefl.report.rows import RowCount
@@ -95,6 +97,7 @@ def request_page(
     commands: bool = True,
     earlier: Earlier | None = None,
     thread: Sequence[Exchange] = (),
+    continued: Continued | None = None,
 ) -> Page:
     """The request as a page.
 
@@ -119,6 +122,7 @@ def request_page(
         commands: end with the commands of a decision; False where the screen has forms for it.
         earlier: the study that was approved last, to be compared; None where there is none.
         thread: what the owner asked, and what the researcher answered.
+        continued: the earlier study whose model is trained on; None where there is none.
 
     All else follows from ``study``, and so from ``digest`` (decision 22).
     """
@@ -132,6 +136,7 @@ def request_page(
         None if earlier is None else changes_section(earlier),
         who_asks(study, sender, known, cards or {}),
         _for_what(study),
+        None if continued is None else continued_section(continued),
         who_takes_part(study, site, known, cards or {}),
         _columns(study, rows, registered),
         own_graph_section(study),

@@ -105,6 +105,7 @@ def _outputs(study: Template) -> list[Value]:
             [
                 ("Artefacts", Quoted(", ".join(out.artefacts))),
                 ("Intended use", Quoted(out.intended_use)),
+                when(study.continues, ("Continues the study", Code(study.continues or ""))),
                 when(
                     makes_model(study),
                     ("Sent at the end, sealed to each, to", _recipients(out.recipients)),

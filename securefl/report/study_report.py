@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from securefl.report.audit import extract_page
-from securefl.report.page import Page, Quoted, Section, Span, Tone, facts, page, section
+from securefl.report.page import Code, Page, Quoted, Section, Span, Tone, facts, page, section
 from securefl.report.run import lost_words
 from securefl.report.told import told_quality, told_section
 
@@ -22,6 +22,7 @@ def report_page(
     tables: Sequence[Told] = (),
     *,
     asks: bool = True,
+    continues: str | None = None,
 ) -> Page:
     """The page of ``securefl study report``.
 
@@ -30,6 +31,7 @@ def report_page(
         title: the study's title.
         tables: what stages found that make no model.
         asks: whether the study's quality rule asks for anything.
+        continues: digest of the study whose model this one started from.
     """
     rows: list[tuple[str, Value]] = []
     if figure := result.get("figure"):
@@ -41,6 +43,8 @@ def report_page(
     rows += [(label, text) for label, text in result.get("found", ())]
     if result.get("lost"):
         rows.append(("lost", lost_words(result["lost"])))
+    if continues is not None:
+        rows.append(("continues", Code(continues)))
     if model := result.get("model"):
         rows.append(("model", model))
     return page(

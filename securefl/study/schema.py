@@ -35,6 +35,7 @@ from securefl.study.limits import LEAST_DELTA
 from securefl.study.recipients import strangers
 from securefl.study.roster import check_distinct
 from securefl.study.stages import AnyStageSection, check_order, makes_model, unsealed
+from securefl.study.warm_start import check_continues, check_sealed_start
 from securefl.study.words import USUAL, Words
 
 #: Each stage is read by people, and its releases are charged: a longer list is no study.
@@ -243,10 +244,12 @@ class Exit(Section):
 class Template(Section):
     """Template of a study: question, columns, privacy, stages.
 
-    No parties, no digest, cannot be requested.
+    No parties, no digest, cannot be requested. ``continues`` is the digest of an earlier study,
+    whose released model the training starts from (:mod:`securefl.study.warm_start`).
     """
 
     schema_: Literal["securefl-protocol/2"] = Field(alias="schema")
+    continues: Hex32 | None = None
     study: About
     words: Words = USUAL
     code: Code
@@ -262,6 +265,7 @@ class Template(Section):
     @model_validator(mode="after")
     def _stages_in_order(self) -> Self:
         check_order(self.stages)
+        check_continues(self)
         return self
 
     @model_validator(mode="after")
@@ -319,6 +323,7 @@ class Study(Template):
 
     @model_validator(mode="after")
     def _parties(self) -> Self:
+        check_sealed_start(self)
         if len(self.participants) < 2:
             raise Fault("a study has at least two participants", "participants")
         check_distinct(

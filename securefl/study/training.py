@@ -8,7 +8,13 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, SerializeAsAny, model_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    SerializeAsAny,
+    StringConstraints,
+    model_validator,
+)
 
 from securefl.study.counts import Positive, check_epsilon, check_noise
 from securefl.study.fields import DecimalText, Fault, Hex32, Line, RatioText, Section, tuples
@@ -28,6 +34,12 @@ _FAMILY_OF_KIND: Final = {
     "regression": "linear",
     "mlp": "perceptron",
 }
+
+#: Base64 of little-endian float64; :data:`securefl.study.warm_start.MOST_WEIGHTS` of them at most.
+Weights = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=220_000),
+]
 
 
 class ModelSpec(Section):
@@ -77,6 +89,8 @@ class TrainSection(StageSection):
     over all hospitals together; ``steps`` = rounds x local steps. ``bits`` are those of a field of
     an update; ``bound`` is the largest sum of a step before noise that a field shows, in clip norms
     (patients who pull one way): left out, it is :func:`securefl.study.wire.usual_bound`.
+    ``start_weights`` is the model of the study that this one continues
+    (:mod:`securefl.study.warm_start`); it takes the place of the model's ``initial_seed``.
     """
 
     makes_model = True
@@ -93,6 +107,7 @@ class TrainSection(StageSection):
     normaliser_source: Line
     bits: Annotated[int, Field(ge=6, le=24)]
     bound: Positive | None = None
+    start_weights: Weights | None = None
     model: SerializeAsAny[ModelSpec]
 
     @model_validator(mode="wrap")

@@ -63,6 +63,7 @@ from securefl.report.dossier_impact import impact_assessment
 from securefl.report.dossier_parts import DossierFacts
 from securefl.report.dossier_patients import patient_information
 from securefl.report.dossier_record import processing_record
+from securefl.report.earlier_study import Continued
 from securefl.report.errors import error_page
 from securefl.report.isolation import Isolation
 from securefl.report.live import LiveFacts, live_page
@@ -163,6 +164,19 @@ def agreed(**changed):
         "breaches": ("Article 3, epsilon a study: the study may cost 3, at most 2 is agreed.",),
     }
     return agreement_page(AgreementFacts(sealed.agreement, sealed.digest, **(given | changed)))
+
+
+CONTINUED = Continued(
+    "a" * 64,
+    ("then-789", "older"),
+    name="then-789",
+    title="A <first> study",
+    state="withdrawn",
+    spent=Decimal("0.07"),
+    joined=("STMW",),
+    left=("other",),
+    checked=True,
+)
 
 
 def request(**changed):
@@ -735,6 +749,10 @@ _BUILDERS = {
     "request-after-an-approval": lambda: request(earlier=EARLIER),
     "request-of-the-same-again": lambda: request(
         earlier=EARLIER._replace(same_id=True, differences=EARLIER.differences[:1])
+    ),
+    "request-that-continues": lambda: request(continued=CONTINUED),
+    "request-that-continues-an-unknown-one": lambda: request(
+        continued=Continued("a" * 64, ("aaaaaaaaaaaa",))
     ),
     "request-with-own-figures": request_with_own_figures,
     "request-with-own-model": request_with_own_model,

@@ -23,6 +23,8 @@ OWNERS = (
     "request-refused",
     "request-after-an-approval",
     "request-of-the-same-again",
+    "request-that-continues",
+    "request-that-continues-an-unknown-one",
     "request-with-own-figures",
     "request-with-own-model",
     "status",

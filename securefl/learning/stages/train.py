@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from securefl.errors import MessageError
-from securefl.learning.models import family_of, weights_sha256
+from securefl.learning.models import family_of, first_weights, weights_sha256
 from securefl.learning.stages.release import Release, Words
 from securefl.learning.stages.stage import Result, Rows, Stage
 from securefl.learning.strategies import strategy_of
@@ -110,10 +110,25 @@ class Train(Stage):
             delta,
         )
         yield from learning_faults(self.study)
+        yield from self._start_faults()
         data = self.study.data
         of_row = self._family.longest_gradient(task_of(data).steepest)
         yield from clip_faults(self.study, of_row * data.max_rows_per_patient)
         yield from self._shared_faults()
+
+    def _start_faults(self) -> Iterator[Finding]:
+        """Weights of an earlier study that are none of this model."""
+        try:
+            first_weights(self.section, self.study.data)
+        except MessageError:
+            yield (
+                ("start_weights",),
+                (
+                    f"are not the {self.parameters} finite numbers of this model; the earlier study"
+                    " had another family or other columns. Make the study again with `securefl"
+                    " study new`"
+                ),
+            )
 
     def _shared_faults(self) -> Iterator[Finding]:
         """What does not go with noise that hospitals share."""
@@ -150,7 +165,7 @@ class Train(Stage):
 
     def sealed(self) -> Mapping[str, Any]:
         """The hash of the initial weights."""
-        theta = self._family.initial_weights(self.section.model.initial_seed)
+        theta = first_weights(self.section, self.study.data)
         return {"model": {"initial_sha256": weights_sha256(theta)}}
 
     @property
@@ -196,7 +211,7 @@ class Train(Stage):
         return TrainResult(state.server.theta)
 
     def _initial(self) -> FloatArray:
-        theta = self._family.initial_weights(self.section.model.initial_seed)
+        theta = first_weights(self.section, self.study.data)
         if weights_sha256(theta) != self.section.model.initial_sha256:
             raise MessageError(
                 "The initial weights are not those of the study.",

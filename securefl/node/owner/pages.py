@@ -80,6 +80,7 @@ def review_page(
         commands=commands,
         earlier=own.earlier,
         thread=own.thread,
+        continued=own.continued,
     )
 
 

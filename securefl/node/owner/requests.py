@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from securefl.errors import DataError, NotApprovedError, StoreError, StudyError, UnreadableError
 from securefl.node import decisions, policy
 from securefl.node.agent import agent_state
+from securefl.node.earlier_study import continuation
 from securefl.node.isolation import isolation
 from securefl.node.other_studies import look_around
 from securefl.node.public_side import registered
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from securefl.node.requests import KeptRequest
     from securefl.node.site import Site
     from securefl.privacy.ledger_state import LedgerState
+    from securefl.report.earlier_study import Continued
     from securefl.report.isolation import Isolation
     from securefl.report.questions import Exchange
     from securefl.report.rows import RowCount
@@ -144,6 +146,7 @@ class OwnView:
         earlier: the study that was approved last, with what differs; None where there is none, and
             once this one was decided.
         thread: what the owner asked, and what the researcher answered.
+        continued: the earlier study whose model is trained on; None where there is none.
     """
 
     rows: RowCount | None
@@ -151,6 +154,7 @@ class OwnView:
     isolation: Isolation
     earlier: Earlier | None = None
     thread: tuple[Exchange, ...] = ()
+    continued: Continued | None = None
 
 
 def take_in_requests(site: Site, say: Callable[[str], None]) -> Site:
@@ -274,6 +278,7 @@ def own_view(site: Site, reviewed: RequestReview) -> OwnView:
         isolation(),
         last_approved(site, reviewed) if reviewed.state is RequestState.WAITING else None,
         thread(site, reviewed.found.study, reviewed.found.digest),
+        continuation(site, reviewed.found.sealed),
     )
 
 
