@@ -59,7 +59,12 @@ def budgets_page(budgets: Sequence[BudgetLine]) -> Page:
     return page(
         "Budgets",
         facts(budget_rows(budgets)),
-        when(not budgets, Paragraph("No budget was granted yet.", Tone.QUIET)),
+        when(
+            not budgets,
+            Paragraph(
+                "No budget was granted yet: without one no study can be approved.", Tone.QUIET
+            ),
+        ),
     )
 
 
