@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="A hospital's folder: MODEL is a study, and the model that is kept there scores.",
 )
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Score with a model that expired or that its owners recalled; the notices are shown.",
+)
 @json_option
 def predict(
     model: str,
@@ -45,6 +51,7 @@ def predict(
     encoding: str,
     decimal: str,
     site: str | None,
+    anyway: bool,
     json_file: str | None,
 ) -> None:
     """Score ROWS (a CSV or Parquet file with the model's columns) with MODEL, a model's folder.
@@ -56,6 +63,9 @@ def predict(
     Scores stand in the order of the rows. A row that the model was not made for keeps its place
     without a score (null), and the reason is said: a value outside the declared ranges or levels,
     missing or not a number, or a line with too few or too many values.
+
+    A model that expired, or that more than half of its hospitals recalled, does not score: their
+    signed notices lie in the folder `notices` beside its files. A recall by fewer is a warning.
     """
     from securefl.party.scoring import score_table
     from securefl.sources.source import GivenReading
@@ -69,9 +79,11 @@ def predict(
             rows,
             given,
             json_file,
+            anyway=anyway,
         )
         return
-    print_scores(score_table(_folder(model), rows, given), json_file)
+    now = datetime.now(UTC)
+    print_scores(score_table(_folder(model), rows, given, now=now, anyway=anyway), json_file)
 
 
 def _folder(model: str) -> Path:
@@ -89,11 +101,20 @@ def _predict_at_home(
     rows: Path,
     given: GivenReading,
     json_file: str | None,
+    *,
+    anyway: bool,
 ) -> None:
     from securefl.cli.site_folder import open_site
     from securefl.node.owner.personal import score_at_home
 
-    found = score_at_home(open_site(site), study, rows, given)
+    found = score_at_home(
+        open_site(site),
+        study,
+        rows,
+        given,
+        now=datetime.now(UTC),
+        anyway=anyway,
+    )
     print_scores(found.scored, json_file, model="personal" if found.personal else "global")
     if json_file == "-":
         return
@@ -108,6 +129,14 @@ def _predict_at_home(
         )
 
 
+def _say_notices(notices: tuple[str, ...]) -> None:
+    """Notices go to the other stream, so that they are seen where scores go into a file."""
+    from securefl.report.characters import shown
+
+    for notice in notices:
+        click.echo(f"ATTENTION: {shown(notice)}", err=True)
+
+
 def print_scores(found: ScoredTable, json_file: str | None, *, model: str = "") -> None:
     """Print a table's scores, or write them as JSON.
 
@@ -118,6 +147,7 @@ def print_scores(found: ScoredTable, json_file: str | None, *, model: str = "") 
     """
     from securefl.report.rows import found_lines
 
+    _say_notices(found.notices)
     if json_file:
         write_json(_json(found) | ({"model": model} if model else {}), json_file)
         if json_file == "-":
@@ -154,6 +184,8 @@ def _json(found: ScoredTable) -> dict[str, Any]:
     ]
     without = [{"row": row, "reason": reason} for row, reason in found.without.items()]
     said: dict[str, Any] = {"scores": scores, "without_score": without, "meaning": found.meaning}
+    if found.notices:
+        said["notices"] = list(found.notices)
     if found.names:
         said["names"] = list(found.names)
     return said

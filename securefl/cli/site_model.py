@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,11 +135,18 @@ def rounds(
 @model.command()
 @click.argument("name")
 @click.argument("rows", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Score with a model that expired or was recalled; the notices are shown.",
+)
 @json_option
 @site_option
 def predict(
+    *,
     name: str,
     rows: Path,
+    anyway: bool,
     json_file: str | None,
     folder: str | None,
 ) -> None:
@@ -148,7 +156,36 @@ def predict(
     from securefl.node.owner.models import score_rows
     from securefl.sources.source import GivenReading
 
-    print_scores(score_rows(open_site(folder), name, rows, GivenReading()), json_file)
+    now = datetime.now(UTC)
+    found = score_rows(open_site(folder), name, rows, GivenReading(), now=now, anyway=anyway)
+    print_scores(found, json_file)
+
+
+@model.command()
+@click.argument("name")
+@click.option(
+    "--reason",
+    required=True,
+    help="One line, which all who have the model read: name no patient and no figure of yours.",
+)
+@site_option
+def recall(
+    *,
+    name: str,
+    reason: str,
+    folder: str | None,
+) -> None:
+    """Recall a model, signed with this hospital's key: `securefl predict` heeds it.
+
+    Here the model scores no more. The others are warned once the file lies in the folder `notices`
+    of their copy, and refused when more than half of the model's hospitals recall it.
+    """
+    from securefl.node.owner import models
+    from securefl.party.clock import utc_now
+
+    file = models.recall(open_site(folder), name, reason, utc_now())
+    say(f"Recalled, signed: {file}")
+    say("Hand that file to all who have the model: it belongs into the folder `notices` beside it.")
 
 
 def _json(found: OwnModel, why_not: str) -> dict[str, Any]:

@@ -67,6 +67,8 @@ class ModelFacts(BaseModel):
             figures only.
         words: what the study calls parties and subjects.
         continues: digest of the study whose model this one started from; empty where there is none.
+        expires: time after which it is not to be used, UTC in ISO 8601; empty where there is none.
+        owners: hospital to the Ed25519 key (hex) with which it can recall the model.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -84,6 +86,8 @@ class ModelFacts(BaseModel):
     calibration: tuple[str, ...] = ()
     words: Words = USUAL
     continues: str = ""
+    expires: str = ""
+    owners: dict[str, str] = {}
 
 
 @dataclass(frozen=True, repr=False)
@@ -320,6 +324,7 @@ def model_card(
             if facts.lost
             else []
         ),
+        *([f"- Not to be used after: {facts.expires[:10]}"] if facts.expires else []),
         f"- Owner: {facts.owner}",
         f"- Licence: {facts.licence}",
         "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from securefl.learning.artefact import load_model
@@ -12,10 +12,12 @@ from securefl.learning.table import Table, read_in_order
 from securefl.learning.tasks import task_of
 from securefl.origins.cell_text import cell_text
 from securefl.origins.origin import origin_of
+from securefl.party.model_notices import check_usable, standing
 from securefl.sources.source import find_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from securefl.learning.artefact import Model
@@ -38,6 +40,7 @@ class ScoredTable:
         names: of the figures of a score, where they need any.
         noun: what a score is called, "score" or "prediction".
         meaning: of a score, in a sentence: whether it may be read as a probability.
+        notices: on the model: recalls that do not forbid its use, or that were overruled.
     """
 
     scores: FloatArray
@@ -49,6 +52,7 @@ class ScoredTable:
     names: tuple[str, ...] = ()
     noun: str = "score"
     meaning: str = ""
+    notices: tuple[str, ...] = ()
 
     @property
     def causes(self) -> tuple[Cause, ...]:
@@ -78,7 +82,15 @@ class Cause:
     first_line: int
 
 
-def score_table(folder: Path, rows: Path, given: GivenReading) -> ScoredTable:
+def score_table(
+    folder: Path,
+    rows: Path,
+    given: GivenReading,
+    *,
+    now: datetime,
+    own: str = "",
+    anyway: bool = False,
+) -> ScoredTable:
     """Score a table with the model in ``folder``.
 
     A row that the model was not made for keeps its place without a score: a value outside the
@@ -88,12 +100,20 @@ def score_table(folder: Path, rows: Path, given: GivenReading) -> ScoredTable:
         folder: of the model.
         rows: the table, with the model's columns.
         given: how the table is read.
+        now: the time: a model may have expired.
+        own: the hospital that scores; its own recall forbids the use.
+        anyway: score with a model that expired or was recalled; the notices are told all the same.
 
     Raises:
         UnreadableError: the model's folder was changed.
+        NotApprovedError: the model expired, or its owners recalled it.
         DataError: the table cannot be read, or lacks a column.
     """
-    return score_with(load_model(folder), rows, given)
+    model = load_model(folder)
+    found = standing(folder, model, now, own)
+    if not anyway:
+        check_usable(found)
+    return replace(score_with(model, rows, given), notices=found.sentences)
 
 
 def score_with(model: Model, rows: Path, given: GivenReading) -> ScoredTable:

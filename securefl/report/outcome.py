@@ -4,6 +4,7 @@ that checks them.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from securefl.learning.artefact import ModelFacts
@@ -62,4 +63,13 @@ def model_facts(
         calibration=(*told.sentences, *told.lines),
         words=study.words,
         continues=study.continues or "",
+        expires=_moment(study.outputs.expires),
+        owners={p.name: p.signing_public for p in study.participants},
     )
+
+
+def _moment(time: datetime | None) -> str:
+    """A time in UTC; empty where there is none."""
+    if time is None:
+        return ""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -117,6 +117,10 @@ def _outputs(study: Template) -> list[Value]:
             [
                 ("owner", Quoted(out.owner)),
                 ("licence", Quoted(out.licence)),
+                when(
+                    out.expires,
+                    ("not to be used after", f"{out.expires:%Y-%m-%d}" if out.expires else ""),
+                ),
                 *(("further", Quoted(note)) for note in out.notes),
             ]
         ),

@@ -257,6 +257,7 @@ def promises(study: Study) -> list[tuple[str, str]]:
     rows = [
         ("results belong to", out.owner),
         ("licence", out.licence),
+        ("not to be used after", "" if out.expires is None else f"{out.expires:%Y-%m-%d}"),
         ("intended use", out.intended_use),
         ("what comes out", ", ".join(out.artefacts)),
         ("further", "; ".join(out.notes)),

@@ -207,7 +207,7 @@ class Outputs(Section):
 
     ``recipients`` are sent the model at the end, sealed to each: parties of the study by name, or
     ``participants``, ``coordinator``, ``aggregator``. ``notes`` are promises between people, which
-    no program keeps.
+    no program keeps. ``expires``: after it `securefl predict` does not score with the model.
     """
 
     artefacts: tuple[Line, ...]
@@ -216,6 +216,16 @@ class Outputs(Section):
     recipients: tuple[Line, ...]
     intended_use: Text
     notes: tuple[Line, ...] = ()
+    expires: datetime | None = None
+
+    @model_validator(mode="after")
+    def _expiry(self) -> Self:
+        time = self.expires
+        if time is None:
+            return self
+        if time.tzinfo is None or time.microsecond or not 2000 <= time.year <= 2999:
+            raise Fault("write whole seconds with the zone, like 2027-01-31T00:00:00Z", "expires")
+        return self
 
     @model_validator(mode="after")
     def _names(self) -> Self:

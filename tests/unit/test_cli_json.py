@@ -28,6 +28,7 @@ ACTS = {
     "data remove",
     "budget set",
     "init",
+    "model recall",
     "notices drop",
     "notices set",
     "pause",

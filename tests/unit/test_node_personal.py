@@ -5,6 +5,7 @@
 import hashlib
 import json
 import stat
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -185,7 +186,7 @@ def kept_name(digest):
 
 def scored(site, name="small"):
     rows = site.path.parent / "records.csv"
-    return score_at_home(site, name, rows, GivenReading())
+    return score_at_home(site, name, rows, GivenReading(), now=datetime.now(UTC))
 
 
 def test_the_personal_model_scores_where_it_is_kept(site):

@@ -10,10 +10,12 @@ from securefl.learning.tasks import task_of
 from securefl.node.model_figures import own_figures
 from securefl.node.models import find_model, list_models
 from securefl.node.requests import kept_study
+from securefl.party.model_notices import recall_model
 from securefl.party.scoring import score_table
 from securefl.report.explain_study import units
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from securefl.learning.artefact import Model
@@ -86,6 +88,9 @@ def score_rows(
     name: str,
     rows: Path,
     given: GivenReading,
+    *,
+    now: datetime,
+    anyway: bool = False,
 ) -> ScoredTable:
     """Score a table with a model that came home.
 
@@ -94,10 +99,43 @@ def score_rows(
         name: of the model.
         rows: a table with the model's columns.
         given: how it is read.
+        now: the time: a model may have expired.
+        anyway: score with a model that expired or was recalled.
 
     Raises:
         UsageError: none or several have that name, or it is not here.
+        NotApprovedError: the model expired, or was recalled.
         UnreadableError: its folder was changed.
         DataError: the table cannot be read, or lacks a column.
     """
-    return score_table(model_folder(site, name), rows, given)
+    folder = model_folder(site, name)
+    return score_table(
+        folder,
+        rows,
+        given,
+        now=now,
+        own=site.name,
+        anyway=anyway,
+    )
+
+
+def recall(
+    site: Site,
+    name: str,
+    reason: str,
+    at: str,
+) -> Path:
+    """Sign a recall of a model that came home; the file, to be handed to all who have the model.
+
+    Args:
+        site: the hospital.
+        name: of the model.
+        reason: for all who have it.
+        at: the time, UTC in ISO 8601.
+
+    Raises:
+        UsageError: none or several have that name, or it is not here.
+        UntrustedError: this hospital's key is not one that counts for this model.
+    """
+    row, model = find_model(site, name)
+    return recall_model(cast("Path", row.folder), model, site.identity, reason, at)

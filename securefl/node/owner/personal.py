@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from securefl.node.models import find_model
 from securefl.node.personal import check_same_table, make_personal, read_personal
+from securefl.party.model_notices import check_usable, standing
 from securefl.party.scoring import score_with
 from securefl.report.explain_study import units
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from securefl.learning.personal.facts import PersonalFacts
@@ -84,6 +87,9 @@ def score_at_home(
     name: str,
     rows: Path,
     given: GivenReading,
+    *,
+    now: datetime,
+    anyway: bool = False,
 ) -> SiteScores:
     """Score a table with the model that this hospital keeps of a study.
 
@@ -92,8 +98,11 @@ def score_at_home(
         name: of the study.
         rows: a table with the model's columns.
         given: how it is read.
+        now: the time: the study's model may have expired.
+        anyway: score though it expired or was recalled.
 
     Raises:
+        NotApprovedError: the study's model, of which it was made, expired or was recalled.
         UsageError: no personal model was made, or for another study or table.
         UnreadableError: its files were changed.
         DataError: a table cannot be read, or lacks a column.
@@ -101,4 +110,21 @@ def score_at_home(
     personal = read_personal(site, name)
     check_same_table(site, personal)
     scored = score_with(personal.kept, rows, given)
+    notices = _notices(site, personal.name, now, anyway=anyway)
+    scored = replace(scored, notices=notices)
     return SiteScores(scored, personal.name, personal.record.facts.kept == "personal")
+
+
+def _notices(site: Site, name: str, now: datetime, *, anyway: bool) -> tuple[str, ...]:
+    """Notices on the study's model, of which the personal one was made.
+
+    Raises:
+        NotApprovedError: it expired or was recalled, and is not asked for all the same.
+    """
+    row, model = find_model(site, name)
+    if row.folder is None:
+        return ()
+    found = standing(row.folder, model, now, site.name)
+    if not anyway:
+        check_usable(found)
+    return found.sentences

@@ -1,0 +1,188 @@
+"""Notices on a finished model, in the folder ``notices`` beside its files: recalls by its owners,
+each signed, and its expiry.
+
+The model's own description says whose signature counts, and until when it is used, so a copy of its
+folder is judged without a store. Who takes a notice out of a copy can use that copy: a notice
+protects those who want to be told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+
+from pydantic import StringConstraints
+
+from securefl.errors import MessageError, NotApprovedError, UntrustedError
+from securefl.files import names_in, read_file, replace_file
+from securefl.identity import Verifier
+from securefl.statement import MAX_SMALL, Hex32, Statement
+from securefl.study.fields import LINE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from securefl.identity import Identity
+    from securefl.learning.artefact import Model
+
+#: In a model's folder; a notice is ``NAME.json``, NAME being the hospital's.
+NOTICES: Final = "notices"
+_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=LINE)]
+
+
+@dataclass(frozen=True)
+class Recall(Statement):
+    """Hospital's word that a model is to be used no more.
+
+    Args:
+        study: the digest of the study that made the model.
+        model: SHA-256 (hex) of its ``model.json``.
+        site: whose word it is.
+        reason: in its own words; everybody who has the notice reads it.
+        at: when, UTC in ISO 8601.
+    """
+
+    TYPE: ClassVar[str] = "securefl-model-recall/1"
+    WHAT: ClassVar[str] = "A recall"
+
+    study: Hex32
+    model: Hex32
+    site: str
+    reason: Reason
+    at: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+
+
+@dataclass(frozen=True)
+class ModelStanding:
+    """Standing of a model: whether it may be used, and what was said of it.
+
+    Attributes:
+        expired: day until which it was to be used, where that is over; else empty.
+        recalls: valid ones, by hospital.
+        unknown: files among the notices that are no valid notice on this model.
+        refused: it is not to be used.
+    """
+
+    expired: str
+    recalls: tuple[Recall, ...]
+    unknown: tuple[str, ...]
+    refused: bool
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What a person is told, a line each."""
+        lines = [f"Recalled by {r.site} on {r.at[:10]}: {r.reason}" for r in self.recalls]
+        if self.expired:
+            lines.append(f"It was to be used until {self.expired}, and that is over.")
+        lines += [
+            f"{name} is no valid notice on this model; it is not heeded." for name in self.unknown
+        ]
+        return tuple(lines)
+
+
+def recall_model(
+    folder: Path,
+    model: Model,
+    identity: Identity,
+    reason: str,
+    at: str,
+) -> Path:
+    """Sign a recall and put it beside the model; the file, to be handed to all who have the model.
+
+    Raises:
+        UntrustedError: this hospital's key is not one that counts for this model.
+    """
+    name = identity.card.name
+    if model.facts.owners.get(name) != identity.card.signing_public:
+        raise UntrustedError(
+            f"The model does not name the key of {name} among those of its owners.",
+            whose="the data owner",
+            next_step="Ask a hospital whose key it names; the keys stand in its model.json.",
+        )
+    said = Recall(model.facts.study_digest, model.digest, name, reason, at)
+    signed = said.dump(identity.sign)
+    # what others would refuse is not handed out
+    _open(signed, name, model)
+    file = folder / NOTICES / f"{name}.json"
+    file.parent.mkdir(exist_ok=True)
+    replace_file(file, signed)
+    return file
+
+
+def standing(
+    folder: Path,
+    model: Model,
+    now: datetime,
+    own: str = "",
+) -> ModelStanding:
+    """Judge a model by its description and the notices beside it.
+
+    More than half of its hospitals, or the hospital itself that asks, can forbid its use; a recall
+    by fewer is a warning, so that no single one takes it from all.
+
+    Args:
+        folder: of the model.
+        model: as it was read from there.
+        now: the time, with its zone.
+        own: the hospital that asks; empty elsewhere.
+    """
+    recalls = []
+    unknown = []
+    for file_name in sorted(names_in(folder / NOTICES)):
+        site = file_name.removesuffix(".json")
+        try:
+            recalls.append(_open(read_file(folder / NOTICES / file_name, MAX_SMALL), site, model))
+        except (OSError, MessageError):
+            unknown.append(ascii(file_name)[:80])
+    expired = model.facts.expires
+    if not expired or now <= _moment(expired):
+        expired = ""
+    most = 2 * len(recalls) > len(model.facts.participants)
+    of_own = any(recall.site == own for recall in recalls)
+    return ModelStanding(
+        expired[:10],
+        tuple(recalls),
+        tuple(unknown),
+        refused=bool(expired) or most or of_own,
+    )
+
+
+def _moment(text: str) -> datetime:
+    """A time of a model's description; one that is none is long over."""
+    try:
+        return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def check_usable(found: ModelStanding) -> None:
+    """Refuse a model that expired or was recalled.
+
+    Raises:
+        NotApprovedError: with what its owners said.
+    """
+    if found.refused:
+        raise NotApprovedError(
+            "The model is not to be used any more.\n" + "\n".join(found.sentences),
+            whose="the model's owners",
+            next_step=(
+                "Ask them for a later version. To score all the same, for a study of the past:"
+                " `--anyway`."
+            ),
+        )
+
+
+def _open(data: bytes, site: str, model: Model) -> Recall:
+    """Read a notice of that hospital on this model.
+
+    Raises:
+        MessageError: it is none.
+    """
+    key = model.facts.owners.get(site)
+    if key is None:
+        raise MessageError(f"A notice of {ascii(site)[:60]} is refused: it is no owner.", whose="")
+    read = partial(Recall.open, study=model.facts.study_digest, model=model.digest)
+    return read(data, verify=Verifier(site, key), site=site)
