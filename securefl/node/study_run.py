@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from securefl.errors import LeftOutError
+from securefl.errors import LeftOutError, StoreError
 from securefl.federation.hospital_return import Return, returned
 from securefl.federation.old_rounds import OldRounds
 from securefl.federation.round_inbox import RoundInbox
@@ -109,6 +109,8 @@ class StudyRun:
         self.running: Running | None = None
         self.sent = 0
         self._inbox = RoundInbox(own.plan)
+        #: Since when the store is away, by the monotonic clock; None while it is there.
+        self._away: float | None = None
         self._old = OldRounds(own.site.board, own.plan, "hospital", own.site.name)
 
     def _now(self) -> datetime:
@@ -217,6 +219,10 @@ class StudyRun:
     def _go_on(self, running: Running) -> str | None:
         try:
             return self._follow(running)
+        except StoreError:
+            if self._away is None:
+                self._away = self.own.clock()
+            raise
         except LeftOutError as error:
             if error.round == self.plan.last_round:
                 raise
@@ -251,6 +257,7 @@ class StudyRun:
                 self._old.completed()
                 return "completed"
             return None
+        self._count_out_absence(watch)
         watch.check_open()
         watch.check_others(participant.cohort)
         if reply.pending is not None:
@@ -268,6 +275,14 @@ class StudyRun:
         else:
             watch.check_heard(running.totals.missing)
         return None
+
+    def _count_out_absence(self, watch: StudyWatch) -> None:
+        """Take the time in which the store was away for no silence of the coordinator's: what it
+        said meanwhile could not be heard here.
+        """
+        if self._away is not None:
+            watch.heard += self.own.clock() - self._away
+            self._away = None
 
     def _check_last(self, running: Running) -> None:
         """Verify the last total of a study that was completed. Nothing is answered after it, so one

@@ -842,6 +842,30 @@ def test_a_coordinator_that_falls_silent_is_waited_for_two_deadlines(scene):
         scene.run.step()
 
 
+def test_while_the_store_is_away_the_coordinator_is_not_silent(scene, monkeypatch):
+    scene.begin()
+    scene.make()
+    scene.run.step()
+    deadline = scene.study.file.schedule.round_deadline
+    scene.clock.now += deadline
+    with monkeypatch.context() as away:
+        away.setattr(type(scene.board), "read", no_store)
+        for _ in range(5):
+            with pytest.raises(StoreError):
+                scene.run.step()
+            scene.clock.now += deadline
+    scene.run.step()  # it was silent for one deadline, and could not be heard for five
+    scene.clock.now += deadline
+    scene.run.step()
+    scene.clock.now += 1
+    with pytest.raises(RoundError, match="two round deadlines"):
+        scene.run.step()
+
+
+def no_store(*_):
+    raise StoreError("The store is away.")
+
+
 def test_a_round_whose_last_total_is_not_shown_is_not_answered_and_ends_after_two_deadlines(scene):
     scene.begin()
     scene.make()
