@@ -43,11 +43,12 @@ from securefl.researcher.asking import (
     shown_states,
     states,
 )
-from securefl.researcher.finished_study import FinishedStudy
 from securefl.researcher.offers import offers_of
 from securefl.researcher.parties import card_fields, party_fields
 from securefl.researcher.public_data import PublicDataset, verified_dataset
 from securefl.researcher.questions import AskedQuestion, asked_questions, send_answer
+from securefl.researcher.study_beginning import check_not_cancelled
+from securefl.researcher.study_life import StudyLife
 from securefl.shown import Shown
 from securefl.study.consistency import check_consistency
 from securefl.study.dates import check_not_over
@@ -205,7 +206,7 @@ class Lab(Shown):
         return there[fits[0]]
 
 
-class Study(FinishedStudy, Shown):
+class Study(StudyLife, Shown):
     """A sealed study in the researcher's folder.
 
     Args:
@@ -349,7 +350,9 @@ class Study(FinishedStudy, Shown):
                 one has not accepted this researcher as a peer, and nothing was sent to it. What was
                 sent stays sent: asking again sends the rest.
             StudyError: its time is over.
+            UsageError: it was cancelled.
         """
+        check_not_cancelled(self.folder)
         check_not_over(self.file, datetime.now(UTC), self.text.decode())
         return send_request(self._lab.folder, self.plan, self.name)
 

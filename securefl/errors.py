@@ -308,4 +308,4 @@ PUBLIC_CODES = frozenset(
         DataError,
         ScreenError,
     )
-) | {"withdrawn"}
+) | {"withdrawn", "cancelled"}

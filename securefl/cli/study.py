@@ -18,6 +18,7 @@ from securefl.cli.study_dossier import dossier
 from securefl.cli.study_file import check, plan
 from securefl.cli.study_flower import study_flower
 from securefl.cli.study_folder import folder_hint, open_lab, open_study, researcher_option
+from securefl.cli.study_life import cancel, clone, compare, list_studies
 from securefl.cli.study_live import curves, live_facts, live_json, look_on
 from securefl.cli.study_offers import offers
 from securefl.cli.study_questions import answer, questions
@@ -295,6 +296,10 @@ def status(*, name: str, live: bool, json_file: str | None, folder: str | None) 
 
 for _command in (
     check,
+    list_studies,
+    compare,
+    clone,
+    cancel,
     study_design,
     dossier,
     plan,

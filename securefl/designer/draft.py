@@ -14,13 +14,13 @@ from securefl.designer.rules import (
     ROUNDS,
     Figure,
     TrainingFigures,
-    claim,
     count_noise,
     figure_entry,
     training_figures,
 )
 from securefl.designer.study_tables import TO_WRITE, around, study_id
 from securefl.privacy.accounting import PldAccountant
+from securefl.study.claims import claim
 from securefl.study.consistency import check_consistency
 from securefl.study.counts import CountSection, EvaluateSection
 from securefl.study.sealed import UnsealedStudy

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -17,6 +17,7 @@ from securefl.designer.own_table import two_digits
 from securefl.errors import UsageError
 from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.planning import noise_for_epsilon
+from securefl.study.claims import claim
 from securefl.study.plausible import LEAST_PATIENTS
 
 if TYPE_CHECKING:
@@ -160,15 +161,6 @@ def count_noise(epsilon: Decimal, delta: Decimal) -> tuple[Decimal, str]:
     while (real := accountant.evaluation_epsilon(noise, delta)) > epsilon:
         noise += _HUNDREDTH
     return noise, claim(real)
-
-
-def claim(epsilon: Decimal) -> str:
-    """An epsilon as a study claims it: three digits, never below the figure.
-
-    >>> claim(Decimal("0.99812"))
-    '0.999'
-    """
-    return format(epsilon.normalize(Context(prec=3, rounding=ROUND_CEILING)), "f")
 
 
 def _check_patients(trained: Fraction) -> None:

@@ -18,6 +18,7 @@ CODE_WORDS: Final = {
     "new-keys": "has new keys since the study was made, and cannot approve it",
     "not-approved": "refused, or its approval does not hold",
     "withdrawn": "withdrew",
+    "cancelled": "cancelled the study before it began",
     "round": "ended its part: a round could not be completed",
     "left-out": "ended its part: the others went on without it",
     "data": "ended its part: its table does not fit the study",

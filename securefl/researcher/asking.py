@@ -16,6 +16,7 @@ from securefl.identity import verify
 from securefl.party.pysyft_keys import signed_fingerprint
 from securefl.report.study import study_words
 from securefl.researcher.run_study import goes_on, is_running, refuse_second, was_run
+from securefl.researcher.study_beginning import is_cancelled
 from securefl.study.approval import open_approval
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ def run_words(lab: PartyFolder, folder: Path, plan: RoundPlan) -> str:
         return "The study is running."
     if goes_on(lab, folder, plan):
         return "The run was interrupted; `securefl study run` again goes on with it."
+    if is_cancelled(folder):
+        return "The study was cancelled before it began; nothing was charged."
     said = end_of(lab.board, plan)
     if said is not None and said.outcome != "completed":
         first = first_to_end(lab.board, plan, said)

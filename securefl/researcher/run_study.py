@@ -30,6 +30,7 @@ from securefl.researcher.durable_run import DurableRun
 from securefl.researcher.round_pace import RoundPace
 from securefl.researcher.run_events import RunEvents
 from securefl.researcher.stopping import StoppedFromOutsideError, asking_first
+from securefl.researcher.study_beginning import at_the_door, check_not_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,10 +175,12 @@ def _begin(
         RoundError, StoreError: nothing has begun.
     """
     try:
-        if not memory.announced:
-            pace()
-            coordinator.assemble(2.0 * plan.study.schedule.round_deadline)
-        return _once(folder)
+        with at_the_door(folder):
+            check_not_cancelled(folder)
+            if not memory.announced:
+                pace()
+                coordinator.assemble(2.0 * plan.study.schedule.round_deadline)
+            return _once(folder)
     except KeyboardInterrupt as error:
         log.close()
         raise RoundError(
@@ -334,8 +337,9 @@ def refuse_second(lab: PartyFolder, folder: Path, plan: RoundPlan) -> None:
     """Refuse a study whose run from here is over, or going on in another process.
 
     Raises:
-        UsageError: it is.
+        UsageError: it is, or it was cancelled before it began.
     """
+    check_not_cancelled(folder)
     if not was_run(folder) or goes_on(lab, folder, plan):
         return
     if is_running(folder):

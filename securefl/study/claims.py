@@ -23,6 +23,15 @@ CLAIM_SLACK = Decimal("0.02")
 MAX_BITS = 24
 
 
+def claim(epsilon: Decimal) -> str:
+    """An epsilon as a study claims it: three digits, never below the figure.
+
+    >>> claim(Decimal("0.99812"))
+    '0.999'
+    """
+    return format(epsilon.normalize(Context(prec=3, rounding=ROUND_CEILING)), "f")
+
+
 def claim_faults(
     claimed: Decimal, compute: Callable[[], Decimal], delta: Decimal
 ) -> Iterator[Finding]:

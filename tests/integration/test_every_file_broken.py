@@ -91,6 +91,8 @@ RESEARCHER = {
     "study offers": "study offers nothing --researcher {here}",
     "study questions": "study questions nothing --researcher {here}",
     "study service": "study service nothing {beside}/units --researcher {here}",
+    "study list": "study list --researcher {here}",
+    "study cancel": "study cancel nothing --yes --researcher {here}",
     "study attach": "study attach nothing --researcher {here}",
     "study run": "study run nothing --researcher {here}",
     "study request": "study request nothing --researcher {here}",
@@ -112,6 +114,8 @@ AGGREGATOR = {
 GIVEN = {
     "study check": "study check {file}",
     "study plan": "study plan {file}",
+    "study compare": "study compare {file} {beside}/protocol.toml",
+    "study clone": "study clone {file} --out {beside}/cloned.toml",
     "study simulate": "study simulate {file} --mock",
     "study design": "study design {file} --label target --out {beside}/made.toml",
     "predict": "predict {beside}/model {file}",

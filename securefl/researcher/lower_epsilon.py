@@ -1,0 +1,94 @@
+"""A protocol with as much more noise as a lower epsilon needs: what a hospital's offer asks for.
+
+One factor, in hundredths of each noise multiplier, for all stages: what the stages tell beside each
+other stays as it was planned. The claims of the file follow from the accountant.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from securefl.errors import UsageError
+from securefl.privacy.accounting import PldAccountant
+from securefl.study.claims import claim
+from securefl.study.seal import dump_toml
+from securefl.study.sealed import UnsealedStudy
+from securefl.study.stages import checks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from securefl.study.schema import Template
+    from securefl.study.stages import Priced
+
+_HUNDREDTH: Final = Decimal("0.01")
+#: The factor is found to this part of itself.
+_CLOSE: Final = Decimal("0.005")
+_MOST_FACTOR: Final = Decimal(1000)
+
+
+def lower_epsilon(raw: dict[str, Any], most: Decimal) -> None:
+    """Raise the noise of a protocol until it costs one patient at most so much, in place.
+
+    Args:
+        raw: values of a valid protocol.
+        most: epsilon of the whole study, at its delta.
+
+    Raises:
+        UsageError: no noise that a study may have is enough.
+    """
+    stages = [stage for stage in raw["stages"] if "noise_multiplier" in stage]
+    first = [Decimal(str(stage["noise_multiplier"])) for stage in stages]
+    low, high = Decimal(1), Decimal(1)
+    while _cost(raw, stages, first, high) > most:
+        low, high = high, high * 2
+        if high > _MOST_FACTOR:
+            raise UsageError(
+                f"No noise makes this study cost {most} or less.",
+                next_step="Make it shorter: fewer rounds, steps or stages.",
+            )
+    while high - low > _CLOSE * low:
+        middle = (low + high) / 2
+        if _cost(raw, stages, first, middle) > most:
+            low = middle
+        else:
+            high = middle
+    whole = _cost(raw, stages, first, high)
+    study = _read(raw)
+    accountant = PldAccountant()
+    for stage, checks in zip(raw["stages"], checks_of(study), strict=True):
+        if "noise_multiplier" in stage:
+            releases = [one.charge.mechanism for one in checks.releases()]
+            stage["epsilon"] = claim(accountant.composed_epsilon(releases, study.privacy.delta))
+    if "epsilon" in raw["privacy"]:
+        raw["privacy"]["epsilon"] = claim(whole)
+
+
+def _cost(
+    raw: dict[str, Any],
+    stages: Sequence[dict[str, Any]],
+    first: Sequence[Decimal],
+    factor: Decimal,
+) -> Decimal:
+    """Write the noise times a factor, and work out what the whole costs one patient."""
+    for stage, noise in zip(stages, first, strict=True):
+        raised = (noise * factor).quantize(_HUNDREDTH, rounding=ROUND_CEILING)
+        stage["noise_multiplier"] = f"{raised:f}"
+    return _whole(_read(raw))
+
+
+def _read(raw: dict[str, Any]) -> Template:
+    return UnsealedStudy.read(dump_toml(raw)).study
+
+
+def _whole(study: Template) -> Decimal:
+    """Epsilon of one patient: of those who train or those kept aside, the larger."""
+    releases: list[Priced] = [one for stage in checks_of(study) for one in stage.releases()]
+    groups = [[one for one in releases if one.aside is aside] for aside in (False, True)]
+    accountant = PldAccountant()
+    return max(
+        accountant.composed_epsilon([one.charge.mechanism for one in group], study.privacy.delta)
+        for group in groups
+        if group
+    )
