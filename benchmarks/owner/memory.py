@@ -1,6 +1,6 @@
 """Bytes that a console keeps of a ledger that it checked, by Python's own count of allocations.
 
-    python benchmarks/owner/memory.py [--studies 1000]
+python benchmarks/owner/memory.py [--studies 1000]
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def main() -> None:
             del reading
             gc.collect()
             kept, most = tracemalloc.get_traced_memory()
-            print(f"{turn}: {events:,} events, {kept / 1e6:.1f} MB kept, {most / 1e6:.1f} MB at most")
+            print(
+                f"{turn}: {events:,} events, {kept / 1e6:.1f} MB kept, {most / 1e6:.1f} MB at most"
+            )
             if fault is not None:
                 raise SystemExit(f"the ledger has a fault: {fault}")
             tracemalloc.reset_peak()
