@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.consortium_party import option_of, own_folder, party_options, required_folder
+from securefl.cli.consortium_ready import ready
 from securefl.cli.screen import (
     confirm,
     html_option,
@@ -298,6 +299,9 @@ def enforce(directory: Path, yes: bool, site: str | None) -> None:
         confirm("Shall this machine hold to it?", yes=yes, read="the line above")
     put_in_force(here, plan)
     say("It is in force here. A study that goes beyond an article cannot be approved.")
+
+
+consortium.add_command(ready)
 
 
 @consortium.command()

@@ -5,16 +5,21 @@ from __future__ import annotations
 import secrets
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from securefl.cli.screen import json_option, say, write_json
-from securefl.errors import ExitCode, SecureFLError, StoreError
+from securefl.cli.doctor_study import make_report, open_party, read_study, study_checks
+from securefl.cli.screen import confirm, json_option, say, write_json
+from securefl.errors import ExitCode, SecureFLError, StoreError, UsageError
+from securefl.party.clock import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
+
+    from securefl.party.folder import PartyFolder
+    from securefl.party.machine_report import MachineReport
 
 
 @click.command()
@@ -25,13 +30,45 @@ if TYPE_CHECKING:
         "A party's folder whose keys and store are checked too; else the current one, if it is one."
     ),
 )
+@click.option(
+    "--study",
+    "study_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A sealed study: can this machine take part in it? Its rounds are tried on invented rows.",
+)
+@click.option(
+    "--seconds",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="No further round is tried after that.",
+)
+@click.option(
+    "--to",
+    "consortium",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Sign the result for the others, into the consortium's folder. You are asked first.",
+)
+@click.option("--yes", is_flag=True, help="You have read what the others will see.")
 @json_option
-def doctor(folder: str | None, json_file: str | None) -> None:
+def doctor(
+    *,
+    folder: str | None,
+    study_file: Path | None,
+    seconds: float,
+    consortium: Path | None,
+    yes: bool,
+    json_file: str | None,
+) -> None:
     """Check this machine: pinned versions, encryption, isolation, clock, its size; in a party's
-    folder its keys and its store's pace too. Nothing is sent.
+    folder its keys and its store's pace too; with a study whether it can take part in it.
+
+    Nothing is sent, and no table of yours is opened.
     """
     from securefl.party.folder import find_folder
 
+    _check_options(study_file, consortium, json_file)
     checks: list[dict[str, str]] = []
 
     def check(name: str, step: Callable[[], str]) -> None:
@@ -40,22 +77,70 @@ def doctor(folder: str | None, json_file: str | None) -> None:
         except SecureFLError as error:
             checks.append({"check": name, "result": "FAILED", "detail": str(error)})
 
-    check("versions", _versions)
-    check("encryption", _encryption)
-    check("isolation", _isolation)
-    check("clock", _clock)
     here = find_folder(folder, "SECUREFL_SITE").resolve()
     figures: dict[str, float | None] = {}
-    check("machine", lambda: _machine(here, figures))
-    for name, step in _party_checks(here, figures).items():
+    for name, step in {**_machine_checks(here, figures), **_party_checks(here, figures)}.items():
         check(name, step)
+    report: MachineReport | None = None
+    if study_file is not None:
+        mine, sealed = open_party(here), read_study(study_file)
+        for name, step in study_checks(mine, sealed, seconds, figures).items():
+            check(name, step)
+        report = make_report(mine, sealed, checks, figures, utc_now())
     if json_file:
         write_json({"checks": checks, "figures": figures}, json_file)
     if json_file != "-":
-        for row in checks:
-            say(f"{row['result']:<7} {row['check']:<11} {row['detail']}")
+        _say_checks(checks)
+    if consortium is not None and report is not None:
+        _hand_on(mine, report, consortium, yes=yes)
     if any(row["result"] != "ok" for row in checks):
         sys.exit(int(ExitCode.CRASH))
+
+
+def _say_checks(checks: Sequence[Mapping[str, str]]) -> None:
+    for row in checks:
+        say(f"{row['result']:<7} {row['check']:<11} {row['detail']}")
+
+
+def _machine_checks(here: Path, figures: dict[str, float | None]) -> dict[str, Callable[[], str]]:
+    """Checks that need no party's folder."""
+    return {
+        "versions": _versions,
+        "encryption": _encryption,
+        "isolation": _isolation,
+        "clock": _clock,
+        "machine": lambda: _machine(here, figures),
+    }
+
+
+def _check_options(study: Path | None, consortium: Path | None, json_file: str | None) -> None:
+    if consortium is None:
+        return
+    if study is None:
+        raise UsageError(
+            "A result for the others is about one study.", next_step="Add --study FILE."
+        )
+    if json_file == "-":
+        raise UsageError(
+            "The result for the others is shown before it is signed, where the JSON would stand.",
+            next_step="Write the JSON to a file: --json FILE.",
+        )
+
+
+def _hand_on(mine: PartyFolder, report: MachineReport, place: Path, *, yes: bool) -> None:
+    """Sign the report for the others, once its owner has seen what it says."""
+    from securefl.party.consortium import open_folder, own_entry
+    from securefl.party.machine_report import write_report
+
+    folder = open_folder(place)
+    own_entry(folder.sealed().agreement, mine.name)
+    say("The others will see:")
+    for name, value in vars(report).items():
+        shown = ", ".join(value) or "none" if isinstance(value, tuple) else value
+        say(f"  {name}: {shown}")
+    confirm("Shall they?", yes=yes, read="the lines above")
+    file = write_report(folder, mine, report)
+    say(f"Signed: {file}. Give it to every party; it goes into their folder's machines/.")
 
 
 def _versions() -> str:

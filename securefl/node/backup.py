@@ -117,7 +117,7 @@ def make_backup(site: Site, target: Path, at: str) -> Backup:
     try:
         private_folder(part)
         with site.deciding():  # no decision is half in it
-            files = {name: _copy(site.path / name, part / name) for name in _kept(site.path)}
+            files = {name: _copy(site.path / name, part / name) for name in kept_files(site.path)}
             reading = _copy_ledger(site, part)
         files |= {
             name: file_sha256(part / name) for name in (_LEDGER, witness_path(Path(_LEDGER)).name)
@@ -146,7 +146,7 @@ def make_backup(site: Site, target: Path, at: str) -> Backup:
     return Backup(target, site.identity.card, at, reading, files)
 
 
-def _kept(folder: Path) -> Iterator[str]:
+def kept_files(folder: Path) -> Iterator[str]:
     """The files that belong into a backup, but for the ledger's: paths below the folder."""
     for root, folders, names in os.walk(folder):
         below = Path(root).relative_to(folder)

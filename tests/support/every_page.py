@@ -67,6 +67,7 @@ from securefl.report.earlier_study import Continued
 from securefl.report.errors import error_page
 from securefl.report.isolation import Isolation
 from securefl.report.live import LiveFacts, live_page
+from securefl.report.machines import MachineLine, MachinesFacts, machines_page
 from securefl.report.own_model import own_model_page
 from securefl.report.own_rounds import OwnRound, own_rounds_page
 from securefl.report.partners import distrust_page, partners_page, trust_page
@@ -177,6 +178,30 @@ CONTINUED = Continued(
     left=("other",),
     checked=True,
 )
+
+
+def machines(*, ready=False):
+    """A hospital that can, one that cannot, an altered report, and one that says nothing."""
+    well = {
+        "at": "2026-12-01T12:00:00Z",
+        "failed": (),
+        "securefl": "0.1.0",
+        "lock": "0" * 64,
+        "cores": 8,
+        "memory_mb": 16_000,
+        "disk_mb": 200_000,
+        "open_files": 20_000,
+        "landlock": 4,
+        "store_ms": 40,
+        "round_ms": 1_500,
+        "worker_mb": 600,
+    }
+    found = {"SVI": MachineLine(well)}
+    if not ready:
+        found["SVHC"] = MachineLine({**well, "failed": ("machine", "pace"), "store_ms": 0})
+        found["STMW"] = MachineLine(fault=FAULTS[1].what)
+        found["Aggregator"] = MachineLine()
+    return machines_page(MachinesFacts("small-0123456789ab", DIGEST, "SVI", found))
 
 
 def request(**changed):
@@ -831,6 +856,8 @@ _BUILDERS = {
     "live": live,
     "live-of-a-run-that-waits": lambda: live(waits=True),
     "agreement": agreed,
+    "machines": machines,
+    "machines-all-ready": lambda: machines(ready=True),
     "agreement-in-force": lambda: agreed(bound=("clinic",), missing=()),
     "statistics": statistics,
     "split-figures": split_figures,

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from securefl.errors import SecureFLError, UnreadableError
+from securefl.errors import SecureFLError, UnreadableError, file_error
+from securefl.files import file_sha256
+from securefl.node.backup import kept_files
 from securefl.node.isolation import isolation_words, network_can_be_blocked, userns_advice
+from securefl.node.launcher import Worker
+from securefl.node.mock_rounds import mock_pace
 from securefl.node.site import Site
+from securefl.privacy.ledger_reading import read_chain
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from securefl.node.mock_rounds import MockPace
+    from securefl.sources.source import Source
+    from securefl.study.sealed import SealedStudy
 
 
 def check_isolation() -> str:
@@ -46,3 +56,42 @@ def check_keys(folder: Path) -> Site:
             ),
         )
     return site
+
+
+def rounds_on_mock_data(sealed: SealedStudy, site: str, folder: Path, seconds: float) -> MockPace:
+    """Run rounds of a study on invented rows, by a worker behind its walls.
+
+    Args:
+        sealed: the study.
+        site: a hospital of it.
+        folder: an empty one.
+        seconds: after which no further round begins.
+
+    Raises:
+        DataError, RoundError: the worker failed.
+    """
+
+    def start(source: Source, longest: int, log: Path) -> Worker:
+        return Worker(source, max_bytes=longest, log=log)
+
+    return mock_pace(sealed, site, folder, seconds, start)
+
+
+def seconds_to_check_folder(folder: Path) -> tuple[float, int]:
+    """Seconds in which all that a backup holds is read and verified, and how many files it is.
+
+    Nothing is copied: no second copy of the keys lies anywhere.
+
+    Raises:
+        UnreadableError, LedgerAlteredError: a file cannot be read, or the ledger does not hold.
+    """
+    site = Site.at(folder)
+    began = time.monotonic()
+    names = list(kept_files(folder))
+    try:
+        for name in names:
+            file_sha256(folder / name)
+    except OSError as error:
+        raise file_error(error, folder) from None
+    read_chain(site.ledger_path, site.identity.card.verify_ever).require()
+    return time.monotonic() - began, len(names)
