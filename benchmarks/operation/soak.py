@@ -6,13 +6,14 @@
 Three hospitals, an aggregator and a researcher on this machine, over a folder; workers are the
 tests' light ones. In each study one agent or the aggregator gets SIGKILL in the middle of a round
 and is started at once. What is told: whether every study was completed; how long after its start a
-hospital's contribution was in the store, as a ratio to how long its process takes to its first turn; memory and open files of each process that was never killed, first and last.
+hospital's contribution was in the store, as a ratio to how long its process takes to its first turn, and the processor time of its agent and worker until then; memory and open files of each process that was never killed, first and last.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import signal
 import statistics
@@ -45,6 +46,12 @@ def held(pid: int) -> dict[str, int]:
     return {"kB": memory, "files": len(list(Path(f"/proc/{pid}/fd").iterdir()))}
 
 
+def spent(pid: int) -> float:
+    """Processor seconds of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
 def killed(c: Consortium, study: Study, victim: str, number: int) -> dict[str, float]:
     """Kill a party when a round is announced; seconds of its start and until it has contributed."""
     c.until((c.in_round(study, number) / "announcement").exists, f"round {number}")
@@ -58,7 +65,10 @@ def killed(c: Consortium, study: Study, victim: str, number: int) -> dict[str, f
     c.until(lambda: read_json(word).get("turned"), "the first turn of its agent")
     started = time.perf_counter() - began
     c.until((c.in_round(study, number) / "contributions" / victim).exists, "its contribution")
-    return {"started": started, "resumed": time.perf_counter() - began}
+    took = time.perf_counter() - began
+    pid = c._processes[victim].pid  # noqa: SLF001 - the tests' own
+    processor = sum(spent(one) for one in (pid, *c.workers(victim)))
+    return {"started": started, "resumed": took, "processor": processor}
 
 
 def soak(minutes: float, seed: int) -> dict[str, Any]:
@@ -108,6 +118,8 @@ def main() -> None:
         seconds = statistics.median(one["resumed"] for one in back)
         ratio = statistics.median(one["resumed"] / one["started"] for one in back)
         print(f"resumed after {seconds:.1f} s, {ratio:.1f} times its start to a first turn")
+        processor = statistics.median(one["processor"] for one in back)
+        print(f"processor time of agent and worker until then: {processor:.1f} s")
     first, last = studies[0], studies[-1]
     print(f"memory of {FOLLOWED}: {first['kB']} to {last['kB']} kB", end="; ")
     print(f"open files: {first['files']} to {last['files']}")
