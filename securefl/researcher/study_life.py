@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from securefl.researcher.finished_study import FinishedStudy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from securefl.federation.offers import Offer
+    from securefl.federation.round_record import RoundRecord
     from securefl.study.differences import Difference
 
 
@@ -52,6 +53,46 @@ class StudyLife(FinishedStudy):
         from securefl.researcher.study_cancelling import cancel_study
 
         cancel_study(self._home, self.folder, self.plan)
+
+    def start(self, model_folder: Path | None = None) -> None:
+        """Run it in a process of its own: the session goes on, and may end, while it runs.
+
+        Raises:
+            UsageError: it was run before, is running, was cancelled, or the model's folder exists.
+        """
+        from securefl.researcher.detached_run import start_detached
+
+        self.place(model_folder)
+        start_detached(self._home, self.folder, model_folder)
+
+    def attach(
+        self,
+        watch: Callable[[RoundRecord], None] | None = None,
+        seconds: float = 60.0,
+    ) -> dict[str, Any]:
+        """Look on at its run, whichever process does it, until it is over; then its report.
+
+        An interrupt ends the look and not the run.
+
+        Args:
+            watch: called after each opened sum with its record; prints a line by default.
+            seconds: how long a beginning is waited for.
+
+        Raises:
+            UsageError: no run has begun.
+            RoundError: it stopped without a result.
+        """
+        from securefl.researcher.detached_run import look_on
+        from securefl.researcher.progress import round_lines
+
+        line = round_lines(self.plan)
+        shown = watch or (lambda record: print(line(record)))  # noqa: T201 - a session's own output
+        look_on(self.folder, shown, seconds)
+        return self.report()
+
+    @abstractmethod
+    def place(self, model_folder: Path | None = None) -> Path:
+        """The folder where a run would put its model."""
 
     def compare(self, other: StudyLife) -> tuple[Difference, ...]:
         """Every field in which another study differs from this one."""

@@ -12,11 +12,19 @@ from running_study import AGREED
 
 from securefl.api import Study
 from securefl.cli.main import cli
-from securefl.errors import EndedError, NotApprovedError, StoreError, StudyError, UsageError
+from securefl.errors import (
+    EndedError,
+    NotApprovedError,
+    RoundError,
+    StoreError,
+    StudyError,
+    UsageError,
+)
 from securefl.federation.messages import End
 from securefl.federation.offers import Offer
 from securefl.federation.paths import RoundPaths
 from securefl.federation.round_plan import RoundPlan
+from securefl.federation.round_record import RoundRecord
 from securefl.federation.status_board import end_of
 from securefl.locks import Lock
 from securefl.node.other_studies import look_around
@@ -238,3 +246,43 @@ def test_approving_a_cancelled_study_is_refused(c, study):
     site.ledger.close()
     with pytest.raises(NotApprovedError, match="cannot run any more"):
         others.check_open()
+
+
+# --- in a process of its own
+
+
+def test_a_detached_run_has_its_own_session_and_leaves_its_words(c, study, monkeypatch):
+    started = []
+    monkeypatch.setattr("subprocess.Popen", lambda words, **how: started.append((words, how)))
+    study.start(c.root / "out")
+    ((words, how),) = started
+    assert words[1:5] == ["-m", "securefl", "study", "run"]
+    assert words[5:] == [
+        study.name,
+        "--researcher",
+        str(c.root / "researcher"),
+        "--out",
+        str(c.root / "out"),
+    ]
+    assert how["start_new_session"]
+    output = study.folder / "run.out"
+    assert output.stat().st_mode & 0o777 == 0o600
+    output.write_text("Not all have approved.")
+    with pytest.raises(UsageError, match=r"has begun\. Not all have approved"):
+        study.attach(seconds=0)
+    study.cancel()
+    with pytest.raises(UsageError, match="cancelled"):
+        study.start()
+    assert len(started) == 1
+
+
+def test_whoever_attaches_is_told_each_round_and_how_it_ended(study):
+    (study.folder / "run.lock").touch()
+    record = {"round": 1, "kind": "update", "round_digest": "1" * 64, "model_sha256": "2" * 64}
+    record |= {"contributions": {ME: "3" * 64}, "sum_sha256": "4" * 64, "upload_bytes": 60000}
+    told = RoundRecord(*record.values())
+    (study.folder / "rounds.jsonl").write_text(json.dumps(told.__dict__) + "\n")
+    seen = []
+    with pytest.raises(RoundError, match="stopped without a result"):
+        study.attach(seen.append)
+    assert seen == [told]
