@@ -8,6 +8,8 @@ import statistics
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from securefl.study.parse import parse_protocol
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "differ"
@@ -43,6 +45,24 @@ def test_the_table_of_fewer_bytes_is_that_of_its_figures():
     rows = json.loads((FOLDER / "fewer_bytes.json").read_text())["rows"]
     assert made.table(rows) in (FOLDER / "README.md").read_text()
     assert [row["bytes"] for row in rows] == [made.sent(setting) for setting in made.SETTINGS]
+
+
+def test_the_table_of_correlated_noise_is_that_of_its_figures():
+    made = script("correlated_noise")
+    rows = json.loads((FOLDER / "correlated_noise.json").read_text())["rows"]
+    assert made.table(rows) in (FOLDER / "README.md").read_text()
+    assert [row["epsilon"] for row in rows] == [e for e in made.EPSILONS for _ in (*made.BANDS, 0)]
+
+
+def test_correlated_noise_is_drawn_by_columns_of_length_one_and_b_bands():
+    made = script("correlated_noise")
+    mixed = made.banded(np.array([0.5, 0.2]))
+    assert np.allclose(np.linalg.norm(mixed, axis=0), 1)
+    assert not np.triu(mixed, 1).any()
+    assert not np.tril(mixed, -3).any()
+    independent = np.square(made.workload()).sum()
+    chosen = np.square(made.workload() @ made.mixing_of(2)).sum()
+    assert chosen < independent  # at one multiplier; at one epsilon the multiplier is larger
 
 
 def test_the_table_of_poisoning_is_that_of_its_figures():
