@@ -38,12 +38,14 @@ class Run:
         exact: figures of the model on all rows kept aside.
         train: features and targets of all that train.
         aside: of all that are kept aside.
+        said: predictions for those that are kept aside.
     """
 
     released: Any
     exact: Any
     train: tuple[Any, Any]
     aside: tuple[Any, Any]
+    said: Any = None
 
 
 def one_run(
@@ -94,6 +96,7 @@ def one_run(
         task.own_figures(said, aside[1], evaluation),
         train,
         aside,
+        said,
     )
 
 
