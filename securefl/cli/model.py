@@ -1,4 +1,4 @@
-"""``securefl model``: a trained model for other programs, and beside another model."""
+"""``securefl model``: a trained model shown, edited, for other programs, beside another model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from securefl.cli.model_edit import edit, show
 from securefl.cli.screen import html_option, json_option, say, show_page, write_json
 from securefl.errors import RoundError
 
@@ -20,10 +21,14 @@ _AGREES = 1e-6
 
 @click.group()
 def model() -> None:
-    """A trained model: write it for other programs, compare it with another.
+    """A trained model: show it, edit its curves, write it for other programs, compare it.
 
     `securefl predict` scores a table with it.
     """
+
+
+model.add_command(edit)
+model.add_command(show)
 
 
 @model.command()

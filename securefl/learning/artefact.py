@@ -33,6 +33,9 @@ from securefl.study.training import ModelSpec
 from securefl.study.words import USUAL, Words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from securefl.learning.curve_edits import CurveEdit
     from securefl.learning.portable.torch_module import TorchModel
     from securefl.learning.tasks.task import Task
     from securefl.learning.tasks.told import Told
@@ -43,6 +46,8 @@ _SCHEMA = "securefl-model/1"
 #: The file that a hospital's personal model has in the place of ``model.json``: its folder is never
 #: taken for a released model.
 PERSONAL = "personal.json"
+#: The file that a folder with edited curves has in the place of ``model.json``.
+EDITED = "edited.json"
 _MAX_BYTES = {WEIGHTS: 1 << 30, CARD: 1 << 20, FACTS: 1 << 20}
 
 
@@ -90,6 +95,32 @@ class ModelFacts(BaseModel):
     owners: dict[str, str] = {}
 
 
+@dataclass(frozen=True)
+class EditedBy:
+    """Edits by hand that a model carries (:mod:`securefl.learning.edited_model`).
+
+    Attributes:
+        edits: in their order, each checked.
+        unedited: the released model.
+    """
+
+    edits: tuple[CurveEdit, ...]
+    unedited: Model
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns whose curves were edited, in the order of their first edit."""
+        return tuple(dict.fromkeys(edit.column for edit in self.edits))
+
+    @property
+    def sentence(self) -> str:
+        """The edits in a sentence."""
+        return (
+            f"Curves of this model were edited by hand: {', '.join(self.columns)}. Its released"
+            " figures are those before the edits."
+        )
+
+
 @dataclass(frozen=True, repr=False)
 class Model(Shown):
     """A model that was loaded: weights, the columns it needs, and what it is for.
@@ -99,7 +130,9 @@ class Model(Shown):
         spec: the declarative model.
         data: the columns that a table to be scored must have.
         facts: see :class:`ModelFacts`.
-        digest: SHA-256 (hex) of ``model.json``, which fixes the weights and the card.
+        digest: SHA-256 (hex) of ``model.json``, which fixes the weights and the card; of
+            ``edited.json`` where curves were edited.
+        edited: edits by hand and the model before them; None of a released model.
     """
 
     theta: FloatArray
@@ -107,6 +140,7 @@ class Model(Shown):
     data: DataSpec
     facts: ModelFacts
     digest: str
+    edited: EditedBy | None = None
 
     def _shown(self) -> list[tuple[str, str]]:
         return [
@@ -119,6 +153,10 @@ class Model(Shown):
     @property
     def contributions(self) -> Told | None:
         """What each column adds to a score, where the model can be read so."""
+        if self.edited is not None:
+            from securefl.learning.edited_model import edited_contributions
+
+            return edited_contributions(self)
         return _contributions(self.theta, self.spec, self.data)
 
     @property
@@ -140,9 +178,14 @@ class Model(Shown):
 
     @property
     def score_words(self) -> str:
-        """Meaning of a prediction, in a sentence: whether it may be read as a probability."""
+        """Meaning of a prediction, in a sentence: whether it may be read as a probability, and
+        which curves were edited by hand.
+        """
         task = task_of(self.data)
-        return self.facts.words.say(task.score_words(probability=self.facts.probability))
+        said = self.facts.words.say(task.score_words(probability=self.facts.probability))
+        if self.edited is None:
+            return said
+        return f"{said} {self.edited.sentence}"
 
     def as_sklearn(self, **settings: Any) -> Any:  # noqa: ANN401 - scikit-learn ships no types
         """A scikit-learn estimator of this model (:mod:`securefl.learning.portable.estimators`).
@@ -236,7 +279,7 @@ def save_model(
 
 
 def load_model(folder: Path | str) -> Model:
-    """Read a model folder.
+    """Read a model folder, also one whose curves were edited by hand: ``edited`` then says so.
 
     Raises:
         UnreadableError: a file is missing, too large, altered, or not what it should be.
@@ -245,6 +288,10 @@ def load_model(folder: Path | str) -> Model:
     from safetensors.numpy import load
 
     folder = Path(folder)
+    if (folder / EDITED).exists():
+        from securefl.learning.edited_model import load_edited
+
+        return load_edited(folder)
     if (folder / PERSONAL).exists():
         raise UnreadableError(
             f"{folder} is a hospital's personal model: it holds what its patients' rows taught it,"
@@ -296,6 +343,7 @@ def model_card(
     data: DataSpec,
     facts: ModelFacts,
     contributions: Told | None = None,
+    edits: Sequence[str] = (),
 ) -> str:
     """The card as Markdown (headings after Mitchell et al. 2019, arXiv:1810.03993).
 
@@ -304,6 +352,7 @@ def model_card(
         data: the study's columns.
         facts: of the model.
         contributions: of its columns, where it can be read.
+        edits: lines on edits by hand; none of a released model.
     """
     task = task_of(data)
     kind, say = family_of(spec, data).words(task), facts.words.say
@@ -328,6 +377,7 @@ def model_card(
         f"- Owner: {facts.owner}",
         f"- Licence: {facts.licence}",
         "",
+        *edits,
         "## Intended use",
         "",
         facts.intended_use,

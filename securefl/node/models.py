@@ -350,6 +350,7 @@ def find_model(site: Site, name: str) -> tuple[ModelRow, Model]:
     """
     rows = list_models(site)
     exact = [row for row in rows if name in {row.name, row.name.rpartition("-")[0]}]
+    exact = [row for row in exact if row.name == name] or exact
     fits = exact or [row for row in rows if row.name.startswith(name)]
     if len(fits) != 1:
         listed = ", ".join(row.name for row in fits or rows) or "none"

@@ -23,7 +23,7 @@ LANGUAGES: Final = ("de",)
 #: A place in a sentence: its name, and how what stands there is said.
 _PLACE: Final = re.compile(r"\{([a-z]+)(?::(number|say))?\}")
 #: A figure that stands alone, also a share.
-_FIGURE: Final = re.compile(r"-?\d{1,3}(?:,?\d{3})*(?:\.\d+)?(?: %)?")
+_FIGURE: Final = re.compile(r"[-+]?\d{1,3}(?:,?\d{3})*(?:\.\d+)?(?: %)?")
 _SWAPPED: Final = str.maketrans(",.", ".,")
 #: Texts that are remembered; a page has a few hundred.
 _REMEMBERED: Final = 20_000

@@ -27,13 +27,15 @@ from securefl.report.page import (
     when,
 )
 from securefl.report.run import extracts_page, lost_words
+from securefl.report.shown_model import changed_curves, edits_section
 from securefl.report.told import told_quality, told_section, told_table
 from securefl.report.whole_report_pictures import effects_picture, interval_picture, lengths_picture
 from securefl.report.words import bytes_words, decimal_words, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from securefl.learning.artefact import Model
     from securefl.learning.effects import Effect
     from securefl.learning.tasks.told import Told
     from securefl.learning.update_lengths import UpdateLength
@@ -75,6 +77,7 @@ class WholeReport:
         judged: None where no model was made.
         tables: what stages found that make no model.
         contributions: of the model's columns, where it can be read.
+        edited: models that were made of it by hand, beside it.
     """
 
     study: Study
@@ -86,6 +89,7 @@ class WholeReport:
     judged: ModelCheck | None = None
     tables: Sequence[Told] = ()
     contributions: Told | None = None
+    edited: Sequence[Model] = ()
 
 
 def whole_report_page(found: WholeReport) -> Page:
@@ -99,6 +103,7 @@ def whole_report_page(found: WholeReport) -> Page:
         _learning(found),
         _effects(found),
         _contributions(found),
+        *_edited(found),
         _privacy(found),
         _left(found),
         _hashes(found),
@@ -110,6 +115,13 @@ def _contributions(found: WholeReport) -> Section | None:
     if found.contributions is None:
         return None
     return told_section(found.contributions)
+
+
+def _edited(found: WholeReport) -> Iterator[Section | None]:
+    """Each model that was edited by hand: its edits, and old and new curves."""
+    for model in found.edited:
+        yield edits_section(model)
+        yield section("Curves before and after", *changed_curves(model))
 
 
 def _asked(found: WholeReport) -> Section:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from securefl.federation.round_plan import RoundPlan
+    from securefl.learning.artefact import Model
     from securefl.learning.effects import Effect
     from securefl.learning.tasks.told import Told
     from securefl.learning.update_lengths import UpdateLength
@@ -66,7 +67,21 @@ def whole_report(
         judged=_judged(plan.study, result, rounds),
         tables=tables,
         contributions=contributions,
+        edited=edited_models(result),
     )
+
+
+def edited_models(result: Mapping[str, Any]) -> list[Model]:
+    """Models that were edited by hand of a study's own, where they lie beside it."""
+    from securefl.learning.artefact import load_model
+    from securefl.learning.edited_model import edited_beside
+
+    folder = Path(result.get("model") or "")
+    if not (folder / "model.json").is_file():
+        return []
+    digest = load_model(folder).digest
+    found = [load_model(one) for one in edited_beside(folder)]
+    return [one for one in found if one.edited and one.edited.unedited.digest == digest]
 
 
 def model_contributions(result: Mapping[str, Any]) -> Told | None:

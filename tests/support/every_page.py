@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from agreements import agreement
-from conftest import SITES, make_study, protocol_text
+from conftest import SITES, fixed_identity, make_study, protocol_text
 from graph_models import model_table
+from kinds_of_models import some_model
 from ledger_after_a_year import sha, year
 from simulated_tables import tables_of
 from small_study import row_count
@@ -25,8 +26,9 @@ from securefl.designer.question import Question, Sizes
 from securefl.designer.what_if import Choice, WhatIf
 from securefl.errors import DataError, StudyError, UntrustedError
 from securefl.identity import EarlierKey
-from securefl.learning.artefact import Model, ModelFacts
+from securefl.learning.artefact import EditedBy, Model, ModelFacts
 from securefl.learning.comparing import Comparison, Figure
+from securefl.learning.curve_edits import Wish, applied, make_statement, plan_edit
 from securefl.learning.drift import Drift
 from securefl.learning.effects import Effect
 from securefl.learning.features import Found
@@ -41,6 +43,7 @@ from securefl.learning.tasks.binary.own_figures import figures_of
 from securefl.learning.tasks.binary.words import told, told_own
 from securefl.learning.update_lengths import UpdateLength
 from securefl.party.airlock.facts import BundleFacts, CarriedObject, CarriedStudy
+from securefl.party.model_signers import NOT_LOOKED_UP
 from securefl.party.study_archive import CheckedArchive, NamedParty
 from securefl.privacy.audit import extract
 from securefl.privacy.forecast import budget_shares
@@ -89,6 +92,7 @@ from securefl.report.rules import (
 from securefl.report.run import ModelOutcome, demo_table, extracts_page, outcome_page
 from securefl.report.selftest import selftest_page
 from securefl.report.settings import settings_page
+from securefl.report.shown_model import shown_model_page
 from securefl.report.simulation import simulation_page
 from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.study import study_page
@@ -363,6 +367,30 @@ def own_model(*, known=True):
     words = told_own(figures, "patients") if known else None
     why_not = "" if known else "The table is not registered here any more."
     return own_model_page(model, "models/small", words, why_not=why_not)
+
+
+def edited_model():
+    """A model with two curves edited, its signer known and unknown."""
+    model = some_model("binary", "additive")
+    card = fixed_identity("Nord", "hospital").card
+    theta, edits = model.theta, []
+    for wish in (Wish("TSH", 0.03, 90, "rising"), Wish("age", 0, 20, "flat", height=0.2)):
+        given = (theta, model.spec, model.data, model.theta)
+        planned = plan_edit(*given, wish)
+        edit = make_statement(
+            planned,
+            wish,
+            card,
+            model=DIGEST,
+            before="",
+            who="Dr. A, endocrinologist",
+            why="The risk does not fall there.",
+            at="2026-05-01T08:00:00Z",
+        )
+        theta = applied(*given, edit)
+        edits.append(edit)
+    edited = replace(model, theta=theta, edited=EditedBy(tuple(edits), model))
+    return shown_model_page(edited, "models/small-edited", ["your own key", NOT_LOOKED_UP])
 
 
 def personal_facts(*, change=(-0.05, -0.09, -0.01), method="near", rare=30):
@@ -815,6 +843,7 @@ _BUILDERS = {
     "audit-overview-of-an-altered-ledger": lambda: audit(altered=True, whole=False),
     "audit-extract": audit_extract,
     "own-model": own_model,
+    "edited-model": edited_model,
     "own-rounds": own_rounds,
     "own-rounds-without-models": lambda: own_rounds_page("small-0123456789ab", "AUC", (), 0.0),
     "own-model-without-figures": lambda: own_model(known=False),

@@ -27,6 +27,7 @@ OWNERS = (
     "request-that-continues-an-unknown-one",
     "request-with-own-figures",
     "request-with-own-model",
+    "edited-model",
     "status",
     "status-of-a-new-hospital",
     "data-sets",
@@ -61,9 +62,11 @@ NAMES = frozenset(
     """
     Aggregator Researcher anna linear Researcher@securefl.invalid STMW SVHC SVHD SVI clinic goitre-def maternity
     DUO:0000042 next-456 older other records referrals securefl somebody@else.example then-789 thyroid thyroid-abc tsh-123
-    0.1.0 2026-05-01
+    0.1.0 2026-05-01 AUC sick
     """.split()  # noqa: SIM905 - a list of words reads as words
 ) | {"", "Rename it.", "Telephone SVHC.", "2026-05-01 08:00 UTC"}
+# columns and released figures of a model
+NAMES |= {"TSH: not recorded", "sex = M", "sex: not recorded", "0.98 (95 % interval 0.95 to 1)"}
 PLACE = re.compile(r"\{([a-z]+)(?::(number|say))?\}")
 #: Where a sentence of the catalogue may come from: literals over several lines put together.
 SOURCES = "\n".join(

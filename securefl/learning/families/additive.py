@@ -177,6 +177,21 @@ class Additive(Family):
         heights = [self._heights(part) for place, part in self._parts(theta) if place.number]
         return [height - _mean(height) for height in heights]
 
+    def curve(self, theta: FloatArray, column: int) -> FloatArray | None:
+        """See :class:`Family`: every number has one."""
+        place, part = list(self._parts(theta))[column]
+        if not place.number:
+            return None
+        return self._heights(part)
+
+    def with_curve(self, theta: FloatArray, column: int, heights: FloatArray) -> FloatArray:
+        """See :class:`Family`: with smoothing, the weights that smooth to these heights."""
+        tensors = {name: value.copy() for name, value in self._layer.tensors(theta).items()}
+        first = sum(self._width(place) for place in self._places[:column])
+        weights = np.linalg.solve(self._mixing, heights.T).T
+        tensors["layers.0.weight"][:, first : first + self._knots] = weights
+        return self._layer.from_tensors(tensors)
+
     def contributions(
         self,
         theta: FloatArray,

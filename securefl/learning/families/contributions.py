@@ -52,8 +52,10 @@ def told_contributions(
         header=("", *names),
         cells=tuple(cells),
         right=frozenset(range(1, len(names) + 1)),
-        lines=tuple(line for column, heights in pairs for line in _lines(column, heights, names)),
-        curves=tuple(_picture(column, heights, names) for column, heights in pairs),
+        lines=tuple(
+            line for column, heights in pairs for line in curve_lines(column, heights, names)
+        ),
+        curves=tuple(curve_picture(column, heights, names) for column, heights in pairs),
     )
 
 
@@ -66,7 +68,7 @@ def knots_of(column: NumericColumn, knots: int) -> tuple[float, ...]:
     return tuple(low + part * (high - low) for part in parts)
 
 
-def _lines(column: NumericColumn, heights: FloatArray, names: Sequence[str]) -> Iterator[str]:
+def curve_lines(column: NumericColumn, heights: FloatArray, names: Sequence[str]) -> Iterator[str]:
     """The curves of a column in figures, for a file of text."""
     knots = knots_of(column, heights.shape[1])
     for name, curve in zip(names, heights, strict=True):
@@ -77,7 +79,8 @@ def _lines(column: NumericColumn, heights: FloatArray, names: Sequence[str]) -> 
         yield f"{column.name}{which}: {points}"
 
 
-def _picture(column: NumericColumn, heights: FloatArray, names: Sequence[str]) -> Curves:
+def curve_picture(column: NumericColumn, heights: FloatArray, names: Sequence[str]) -> Curves:
+    """Draw a number's curves, float64[names, B], over its own range."""
     many = heights.shape[1]
     knots = knots_of(column, many)
     top = _round_up(float(abs(heights).max()))

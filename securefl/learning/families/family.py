@@ -129,6 +129,22 @@ class Family(ABC):
         del theta, columns, task
         return None
 
+    def curve(self, theta: FloatArray, column: int) -> FloatArray | None:
+        """Heights of a column's curve at its knots, float64[k, B], which add to the scores as they
+        stand; None where the family draws none for it (:mod:`securefl.learning.curve_edits`).
+        """
+        del theta, column
+        return None
+
+    def with_curve(self, theta: FloatArray, column: int, heights: FloatArray) -> FloatArray:
+        """The weights whose :meth:`curve` of that column is ``heights``; all else as in theta.
+
+        Raises:
+            NotImplementedError: the family draws no curves.
+        """
+        del theta, column, heights
+        raise NotImplementedError(f"the family {type(self).__name__} draws no curves")
+
     def portable(self, theta: FloatArray, features: Value) -> Value:
         """:meth:`scores` in steps that other runtimes have (:mod:`securefl.learning.portable`).
 

@@ -51,8 +51,7 @@ def model_notes(model: Model) -> str:
     rows = [row for column in model.data.columns for row in feature_rows(column)]
     lines += [f"| {place} | {name} | {words} |" for place, (name, words) in enumerate(rows)]
     names = ", ".join(task.score_names) or task.noun
-    said = facts.words.say(task.score_words(probability=facts.probability))
-    lines += ["", "## Predictions", "", f"Columns: {names}.", "", said, ""]
+    lines += ["", "## Predictions", "", f"Columns: {names}.", "", model.score_words, ""]
     lines += [
         "A row outside the ranges or levels has no prediction: leave it out before the model.",
         "Features are rounded to float32, all further arithmetic is in float64.",

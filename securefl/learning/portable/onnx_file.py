@@ -150,7 +150,7 @@ def _facts(model: Model) -> dict[str, str]:
         "intended_use": model.facts.intended_use,
         "licence": model.facts.licence,
         "privacy": model.facts.privacy,
-        "prediction": task.score_words(probability=model.facts.probability),
+        "prediction": model.score_words,
         "prediction_names": ", ".join(task.score_names) or task.noun,
     }
 
