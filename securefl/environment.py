@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 from securefl.errors import UnreadableError
 
 
+@cache
 def version() -> str:
     """Return the version of this installation, from its package metadata.
 
-    pyproject.toml is the one place that states it.
+    pyproject.toml is the one place that states it. Found once a process: an upgrade beside a
+    running agent changes no code that it has loaded.
     """
     return metadata.version("securefl")
 

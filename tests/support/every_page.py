@@ -692,9 +692,22 @@ def simulation(*, swept=True):
     return simulation_page(simulate_study(protocol_text().encode(), source, wishes))
 
 
+@cache
+def dossier():
+    """Facts of the sealed study; its plan takes seconds, so no import makes it."""
+    return DossierFacts(STUDY, DIGEST, plan_study(STUDY, CHARGES))
+
+
 PROTOCOL = parse_protocol(protocol_text())
-DOSSIER = DossierFacts(STUDY, DIGEST, plan_study(STUDY, CHARGES))
-DOSSIER_OF_A_PROTOCOL = DossierFacts(PROTOCOL, None, plan_study(PROTOCOL, charges_of(PROTOCOL)))
+
+
+@cache
+def plan_of_a_protocol():
+    return plan_study(PROTOCOL, charges_of(PROTOCOL))
+
+
+def dossier_of_a_protocol():
+    return DossierFacts(PROTOCOL, None, plan_of_a_protocol())
 
 
 def statistics():
@@ -817,13 +830,13 @@ _BUILDERS = {
     "study": lambda: study_page(STUDY, DIGEST),
     "protocol": lambda: study_page(PROTOCOL),
     "plan": lambda: plan_page(plan_study(STUDY, CHARGES, ["line 3: another epsilon"])),
-    "plan-of-a-protocol": lambda: plan_page(plan_study(PROTOCOL, charges_of(PROTOCOL))),
-    "impact-assessment": lambda: impact_assessment(DOSSIER),
-    "impact-assessment-of-a-protocol": lambda: impact_assessment(DOSSIER_OF_A_PROTOCOL),
-    "processing-record": lambda: processing_record(DOSSIER),
-    "ethics-summary": lambda: ethics_summary(DOSSIER),
-    "data-use-agreement": lambda: data_use_agreement(DOSSIER),
-    "patient-information": lambda: patient_information(DOSSIER),
+    "plan-of-a-protocol": lambda: plan_page(plan_of_a_protocol()),
+    "impact-assessment": lambda: impact_assessment(dossier()),
+    "impact-assessment-of-a-protocol": lambda: impact_assessment(dossier_of_a_protocol()),
+    "processing-record": lambda: processing_record(dossier()),
+    "ethics-summary": lambda: ethics_summary(dossier()),
+    "data-use-agreement": lambda: data_use_agreement(dossier()),
+    "patient-information": lambda: patient_information(dossier()),
     "rounds": rounds,
     "round": lambda: rounds(failed=False),
     "outcome": outcome,

@@ -1,4 +1,4 @@
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
 
 import pytest
@@ -9,6 +9,7 @@ from securefl.privacy.accounting import ORDERS, pld_epsilon, rdp_cap
 from securefl.privacy.charges import Charge, total_cost
 from securefl.privacy.mechanisms import Gaussian
 from securefl.privacy.planning import (
+    _least_noise,
     choose_order,
     largest_steps,
     noise_for_epsilon,
@@ -178,3 +179,31 @@ def test_one_patient_meets_one_kind_of_release_when_the_split_is_by_patient():
     )
     assert study_epsilon(CHARGES, 2, DELTA, disjoint=True) > max(training, evaluation)
     assert study_epsilon((), 1, DELTA, disjoint=True) == 0
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        lambda n: 300 / n,
+        lambda n: (900 / n) ** 2,
+        lambda n: 0.9 + 3 / n,
+        lambda n: 0.9999 + 40 / n,
+        lambda n: 2.0 if n < 321 else 0.5,
+        lambda n: 0.0,
+    ],
+)
+def test_the_search_ends_at_the_least_noise_whatever_the_curve(curve):
+    """Also where no line meets the answer, in few looks; a look is a distribution of seconds."""
+    epsilon, asked = Decimal(1), []
+
+    def epsilon_of(noise):
+        asked.append(noise)
+        return Decimal(curve(noise)).quantize(Decimal("0.0001"), rounding=ROUND_CEILING)
+
+    far = 1_000_000
+    found = _least_noise(far, epsilon_of(far), epsilon, epsilon_of)
+    assert epsilon_of(found) <= epsilon
+    assert found == 1 or epsilon_of(found - 1) > epsilon
+    near = found + 3
+    assert _least_noise(near, epsilon_of(near), epsilon, epsilon_of) == found
+    assert len(asked) < 90

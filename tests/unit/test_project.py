@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import securefl
 
 PACKAGE = Path(securefl.__file__).parent
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if p.stat().st_size or p.name != "__init__.py")
-TREES = {p.relative_to(PACKAGE).as_posix(): ast.parse(p.read_text("utf-8")) for p in FILES}
+NAMES = tuple(p.relative_to(PACKAGE).as_posix() for p in FILES)
 HEAVY = {
     "torch",
     "opacus",
@@ -31,6 +32,12 @@ ROOMS = sorted(
     for p in PACKAGE.rglob("__init__.py")
     if p.parent != PACKAGE and any(p.parent.glob("*.py"))
 )
+
+
+@cache
+def trees():
+    """The syntax tree of each file; whoever only collects tests parses none."""
+    return {name: ast.parse((PACKAGE / name).read_text("utf-8")) for name in NAMES}
 
 
 def loaded_after(statement):
@@ -69,7 +76,7 @@ def test_opening_a_room_loads_no_framework():
 
 
 def test_every_file_was_found():
-    assert {"errors.py", "study/parse.py", "identity.py"} <= set(TREES)
+    assert {"errors.py", "study/parse.py", "identity.py"} <= set(NAMES)
 
 
 def imported(tree):
@@ -82,7 +89,7 @@ def imported(tree):
 
 def offences(rule):
     """What ``rule`` finds in each file, by file; files without an offence are left out."""
-    return {file: found for file, tree in TREES.items() if (found := rule(tree))}
+    return {file: found for file, tree in trees().items() if (found := rule(tree))}
 
 
 def called(tree):
@@ -160,12 +167,12 @@ def test_no_file_draws_from_numpys_or_pythons_repeatable_generators():
 def test_few_modules_name_the_kinds_of_stages_and_releases():
     """The stages themselves, their registry, labels, and the words of version 1: all others ask."""
     kinds = re.compile(r'"(update|evaluation|preparation|count|train|evaluate)"')
-    naming = [file for file in TREES if kinds.search((PACKAGE / file).read_text("utf-8"))]
+    naming = [file for file in NAMES if kinds.search((PACKAGE / file).read_text("utf-8"))]
     assert len(naming) <= 8, naming
 
 
 def test_a_module_is_one_idea():
-    lines = {file: len((PACKAGE / file).read_text("utf-8").splitlines()) for file in TREES}
+    lines = {file: len((PACKAGE / file).read_text("utf-8").splitlines()) for file in NAMES}
     assert {file: n for file, n in lines.items() if n > 600} == {}
 
 
