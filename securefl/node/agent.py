@@ -40,6 +40,7 @@ from securefl.node.models import ModelWatch, expect_model
 from securefl.node.notices.notice_desk import NoticeDesk
 from securefl.node.own_study import LedgerWitness, OwnStudy
 from securefl.node.pasts import doubted, two_pasts
+from securefl.node.policy_files import note_own_files
 from securefl.node.requests import kept_study
 from securefl.node.run_key import RunKey
 from securefl.node.study_end import say_again
@@ -139,6 +140,7 @@ class Agent:
         self._withdrawals.start()
         self._notices.sender.start()
         try:
+            note_own_files(self._site)
             self._recover()
             while not self._stopping:
                 self._turn()

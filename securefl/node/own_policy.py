@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import NotApprovedError, SecureFLError, UnreadableError
 from securefl.node.own_signed import OwnSigned
+from securefl.privacy.ledger_delegation import POLICY
 from securefl.report.explain_study import worst_epsilon
 from securefl.study.owner_policy import MAX_POLICY_BYTES, broken_rules, made_policy
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from securefl.study.owner_policy import OwnerPolicy
     from securefl.study.schema import Study
 
-_FILE: Final = OwnSigned("policy.signed", "securefl-own-policy/1", "rules", MAX_POLICY_BYTES)
+POLICY_FILE: Final = OwnSigned(POLICY, "securefl-own-policy/1", "rules", MAX_POLICY_BYTES)
 _MEND: Final = (
     "Look at what it should say, then sign it again with `securefl site policy set FILE`."
 )
@@ -28,22 +29,23 @@ def keep_policy(site: Site, policy: OwnerPolicy) -> None:
     """Sign a policy and keep it; the one before is replaced."""
     rules: dict[str, Any] = policy.model_dump(mode="json", by_alias=True, exclude_none=True)
     with site.deciding():
-        _FILE.keep(site, rules)
+        POLICY_FILE.keep(site, rules)
 
 
 def drop_policy(site: Site) -> bool:
     """Take the policy away; False where there was none."""
     with site.deciding():
-        return _FILE.drop(site)
+        return POLICY_FILE.drop(site)
 
 
 def kept_policy(site: Site) -> OwnerPolicy | None:
     """The policy of this hospital; None where its owner made none.
 
     Raises:
-        UnreadableError: the file is not signed by this hospital's key.
+        UnreadableError: the file is not signed by this hospital's key, is gone although the ledger
+            says that it is in force, or is an older one.
     """
-    return _FILE.read(
+    return POLICY_FILE.read(
         site,
         made_policy,
         broken="is not a policy that this hospital signed: somebody else changed it.",

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 #: Characters of a passphrase, at least.
 LEAST_PASSPHRASE: Final = 12
 _MOST: Final = 256 * 1024
-_LIST: Final = OwnSigned("people.signed", "securefl-people/1", "people", _MOST)
+PEOPLE_FILE: Final = OwnSigned("people.signed", "securefl-people/1", "people", _MOST)
 _MOST_PEOPLE: Final = 100
 #: Cost of a guess at a passphrase: 32 MiB of memory and about a tenth of a second.
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 1 << 15, 8, 1
@@ -103,7 +103,7 @@ def people_of(site: Site) -> tuple[Person, ...]:
     Raises:
         UnreadableError: the list is not signed by this hospital's key.
     """
-    found = _LIST.read(
+    found = PEOPLE_FILE.read(
         site,
         lambda people: tuple(_read_person(entry) for entry in people),
         broken="is not a list of people that this hospital signed.",
@@ -216,7 +216,7 @@ def _read_person(entry: dict[str, Any]) -> Person:
 
 
 def _keep(site: Site, people: tuple[Person, ...]) -> None:
-    _LIST.keep(site, [vars(person) for person in people])
+    PEOPLE_FILE.keep(site, [vars(person) for person in people])
 
 
 def _key_file(site: Site, name: str) -> Path:

@@ -20,7 +20,7 @@ from securefl.identity import verify as verify_key
 from securefl.privacy import ledger_events as ev
 from securefl.privacy.accounting import RDP_METHOD, epsilon_method
 from securefl.privacy.ledger_chain import Checkpoint, read_checkpoint, rotation_message
-from securefl.privacy.ledger_log import LedgerLog
+from securefl.privacy.ledger_own_files import OwnFilesLog
 from securefl.privacy.ledger_reading import Reading, read_ledger
 from securefl.privacy.ledger_state import BUDGET, Budget, LedgerState
 from securefl.privacy.planning import OrderChoice, Quote, over_budget, quote
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint", "Ledger", "Reading", "read_checkpoint", "read_ledger"]
 
 
-class Ledger(LedgerLog):
+class Ledger(OwnFilesLog):
     """A hospital's open ledger, with everything that its owner and its agent may note.
 
-    See :class:`LedgerLog`.
+    See :class:`OwnFilesLog`.
     """
 
     def quote(

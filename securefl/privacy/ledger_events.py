@@ -266,6 +266,30 @@ class Endorse(_Event):
     statement: Digest
 
 
+class OwnFile(_Event):
+    """Rules that the owner signed for this hospital, in a file of its folder: in force by their digest.
+
+    ``sha256`` is that of the signed file; None where the owner took the rules away. A file that is
+    gone, or another than the newest event names, is noticed.
+    """
+
+    kind: Literal["own-file"] = "own-file"
+    file: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}\.signed$")]
+    sha256: Digest | None
+
+
+class Delegate(_Event):
+    """Yes of a rule that the owner wrote beforehand, directly before the hospital's own.
+
+    ``policy`` is the digest of the signed policy in which the rule stands.
+    """
+
+    kind: Literal["delegate"] = "delegate"
+    study: Digest
+    rule: Name
+    policy: Digest
+
+
 class Exclude(_Event):
     """Patients whom the owner took out of a population: no study reads their rows from now on.
 
@@ -367,6 +391,8 @@ Event: TypeAlias = (
     | Personalize
     | Exclude
     | Endorse
+    | OwnFile
+    | Delegate
     | Agree
     | Depart
     | Pause

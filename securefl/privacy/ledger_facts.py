@@ -126,6 +126,10 @@ class LedgerState:
     excluded: Mapping[str, str] = field(default_factory=dict)
     #: People who said yes to a study before it was approved, by its digest.
     endorsed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Digest of each file of rules that the owner signed, by its name; None where they were taken away.
+    own_files: Mapping[str, str | None] = field(default_factory=dict)
+    #: Rules of the owner that said yes to a study, by its digest: the newest.
+    delegated: Mapping[str, ev.Delegate] = field(default_factory=dict)
     #: An approval whose reservation must be the next event.
     pending: ev.Approve | None = None
 

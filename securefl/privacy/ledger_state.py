@@ -28,6 +28,9 @@ would be refused can hide in a valid chain. The rules:
 15. a party gives notice of leaving an agreement that is in force, once.
 16. patients are taken out of a population that has a data set. What was spent on them stays spent.
 17. a person endorses a study before it is decided, once.
+18. a file that the owner signed is in force by its digest, until another one is or none.
+19. a rule of the policy in force says yes to a study before it is decided, and only where no word
+    of a person was given on it.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ from securefl.errors import BudgetError, NotApprovedError, RoundError, Untrusted
 from securefl.privacy import ledger_events as ev
 from securefl.privacy.accounting import NANO
 from securefl.privacy.ledger_agreements import agree, depart
+from securefl.privacy.ledger_delegation import delegate, own_file
 from securefl.privacy.ledger_facts import BUDGET, Budget, LedgerState, Status, StudyState
 
 if TYPE_CHECKING:
@@ -485,6 +489,8 @@ _TRANSITIONS = {
     "personalize": _personalize,
     "exclude": _exclude,
     "endorse": _endorse,
+    "own-file": own_file,
+    "delegate": delegate,
     "agree": agree,
     "depart": depart,
     "pause": _pause,

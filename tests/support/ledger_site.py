@@ -148,6 +148,8 @@ def vector_ledger(path):
     ledger.personalize(digest(1), snapshot="5a" * 32)
     ledger.exclude("thyroid", patients="e8" * 32)
     ledger.endorse(digest(5), person="a.berg", statement="e7" * 32)
+    ledger.keep_file("policy.signed", "f1" * 32)
+    ledger.delegate(digest(6), rule="yearly counts", policy="f1" * 32)
     ledger.witness(Checkpoint("STMW", 12, "ab" * 32))
     ledger.agree(
         agreement="a6" * 32,

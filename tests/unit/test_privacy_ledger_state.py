@@ -486,3 +486,30 @@ def test_17_a_person_endorses_a_study_once_and_before_it_is_decided():
         apply(both, endorse("anna"))
     with pytest.raises(NotApprovedError):
         apply(fold([approval(), reservation()], OPEN), endorse("anna"))
+
+
+def test_18_the_newest_digest_of_an_own_file_holds_and_none_says_that_there_is_none():
+    def own(sha256):
+        return ev.OwnFile(at=AT, file="policy.signed", sha256=sha256)
+
+    state = fold([own("aa" * 32), own("bb" * 32)], OPEN)
+    assert state.own_files == {"policy.signed": "bb" * 32}
+    assert apply(state, own(None)).own_files == {"policy.signed": None}
+    assert "policy.signed" not in OPEN.own_files
+
+
+def test_19_only_a_rule_of_the_policy_in_force_says_yes_and_only_before_a_decision():
+    def yes(policy="aa" * 32):
+        return ev.Delegate(at=AT, study=digest(1), rule="counts", policy=policy)
+
+    ruled = apply(OPEN, ev.OwnFile(at=AT, file="policy.signed", sha256="aa" * 32))
+    assert apply(ruled, yes()).delegated[digest(1)].rule == "counts"
+    with pytest.raises(NotApprovedError, match="not in force"):
+        apply(OPEN, yes())
+    with pytest.raises(NotApprovedError, match="not in force"):
+        apply(ruled, yes("bb" * 32))
+    with pytest.raises(NotApprovedError, match="decided"):
+        apply(fold([approval(), reservation()], ruled), yes())
+    word = ev.Endorse(at=AT, study=digest(1), person="anna", statement="ab" * 32)
+    with pytest.raises(NotApprovedError, match="People"):
+        apply(apply(ruled, word), yes())

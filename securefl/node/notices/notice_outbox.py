@@ -20,7 +20,7 @@ from securefl.errors import SecureFLError
 from securefl.files import entries, private_folder, read_file, replace_file
 from securefl.node.notices.notice import Notice
 from securefl.node.notices.notice_channels import NotSentError, channels_of
-from securefl.node.notices.notice_settings import kept_notice_settings
+from securefl.node.notices.notice_settings import signed_notice_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -112,7 +112,7 @@ class NoticeSender:
         files = entries(_folder(self._site) / "out")
         if not files:
             return
-        settings = kept_notice_settings(self._site)
+        settings = signed_notice_settings(self._site)
         channels = () if settings is None else channels_of(settings)
         for file in files:
             self._send(file, channels)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from securefl.node.site import Site
 
 MAX_SETTINGS: Final = 64 * 1024
-_FILE: Final = OwnSigned("notices.signed", "securefl-notices/1", "rules", MAX_SETTINGS)
+NOTICES_FILE: Final = OwnSigned("notices.signed", "securefl-notices/1", "rules", MAX_SETTINGS)
+_BROKEN: Final = "was not signed by this hospital: somebody else changed it, and no notice is sent."
+_MEND: Final = "Sign the settings again with `securefl site notices set FILE`."
 _Text = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _File = Annotated[str, Field(max_length=4096, pattern=r"^(/[^\x00-\x1f\x7f]+)?$")]
 _Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
@@ -123,26 +125,32 @@ def read_notice_settings(text: bytes) -> NoticeSettings:
 def keep_notice_settings(site: Site, settings: NoticeSettings) -> None:
     """Sign settings and keep them; those before are replaced."""
     rules: dict[str, Any] = settings.model_dump(mode="json", by_alias=True, exclude_none=True)
-    _FILE.keep(site, rules)
+    with site.deciding():
+        NOTICES_FILE.keep(site, rules)
 
 
 def drop_notice_settings(site: Site) -> bool:
     """Take the settings away; False where there were none."""
-    return _FILE.drop(site)
+    with site.deciding():
+        return NOTICES_FILE.drop(site)
 
 
 def kept_notice_settings(site: Site) -> NoticeSettings | None:
     """The settings of this hospital; None where its owner made none.
 
     Raises:
-        UnreadableError: the file is not signed by this hospital's key.
+        UnreadableError: the file is not signed by this hospital's key, is gone, or is an older one.
     """
-    return _FILE.read(
-        site,
-        _made,
-        broken="was not signed by this hospital: somebody else changed it, and no notice is sent.",
-        next_step="Sign the settings again with `securefl site notices set FILE`.",
-    )
+    return NOTICES_FILE.read(site, _made, broken=_BROKEN, next_step=_MEND)
+
+
+def signed_notice_settings(site: Site) -> NoticeSettings | None:
+    """The settings as they lie there, for the thread that sends: it has no ledger.
+
+    What it sends was put out by settings that the ledger names. Raises as
+    :func:`kept_notice_settings`.
+    """
+    return NOTICES_FILE.read_signed(site, _made, broken=_BROKEN, next_step=_MEND)
 
 
 def _made(raw: dict[str, Any]) -> NoticeSettings:

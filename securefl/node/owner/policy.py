@@ -67,8 +67,7 @@ def set_policy(site: Site, plan: PolicyPlan, two: Mapping[str, str] | None = Non
     Raises:
         NotApprovedError: it asks two, and they did not both say so; or fewer than two are listed.
     """
-    if plan.before is not None:
-        check_two_change(site, two)
+    check_two_change(site, two)
     if plan.policy.approvers == TWO and len(listed_people(site)) < TWO:
         raise NotApprovedError(
             "The policy asks two people, and fewer than two are on the list.",
