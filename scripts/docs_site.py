@@ -90,7 +90,7 @@ def main() -> int:
     config.write_text(json.dumps(configuration(SOURCE), indent=1))
     if "--pages-only" in sys.argv[1:]:
         return 0
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", str(config)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config)]
     # the theme's makers announce a successor at each build
     quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, check=False, env=quiet)

@@ -117,7 +117,7 @@ def test_the_site_is_built_and_strict(tmp_path, monkeypatch):
 
         config = docs_site.SOURCE.with_suffix(".yml")
         config.write_text(json.dumps(docs_site.configuration(docs_site.SOURCE)))
-        command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-f", str(config)]
+        command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config)]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     done = build()
