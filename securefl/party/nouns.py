@@ -23,6 +23,8 @@ def nouns_of(folder: Path) -> Words:
     A file that cannot be read is passed over: whoever needs it will say so.
     """
     studies = folder / "studies"
+    with suppress(OSError):
+        return _agreed_once(studies)
     return _agreed(_readable(studies, names_in(studies)))
 
 
@@ -43,5 +45,12 @@ def _read(file: Path) -> Words:
     return words_in(read_file(file, MAX_BYTES))
 
 
-#: A console asks for those of all studies at every page.
+def _read_all(studies: Path) -> Words:
+    """As :func:`nouns_of`; a file that cannot be read is an error, which nobody remembers."""
+    return _agreed(_words_once(studies, name, "study.toml") for name in names_in(studies))
+
+
+#: A console asks for those of all studies at every page. A kept study is not written again, so all
+#: are looked at only where one came or went: of thousands, the looks alone would be felt.
 _words_once = UnchangedFiles(_read)
+_agreed_once = UnchangedFiles(_read_all)
