@@ -26,6 +26,7 @@ from securefl.cli.study_report import report
 from securefl.cli.study_run import run
 from securefl.cli.study_service import service
 from securefl.cli.study_simulate import simulate
+from securefl.cli.study_template import study_template
 from securefl.cli.study_verify import verify
 from securefl.files import read_given
 
@@ -301,6 +302,7 @@ for _command in (
     clone,
     cancel,
     study_design,
+    study_template,
     dossier,
     plan,
     simulate,

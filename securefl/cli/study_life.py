@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -115,6 +115,7 @@ def compare(*, first: str, second: str, json_file: str | None, folder: str | Non
     type=click.Path(path_type=Path),
     help="The protocol; never overwritten.",
 )
+@json_option
 @researcher_option
 def clone(
     *,
@@ -123,6 +124,7 @@ def clone(
     sites: tuple[str, ...],
     study_id: str | None,
     out: Path,
+    json_file: str | None,
     folder: str | None,
 ) -> None:
     """Write a protocol made of SOURCE, a file or a study of this folder, with changes.
@@ -144,6 +146,10 @@ def clone(
         study_id=study_id,
     )
     save_clone(out, made)
+    if json_file:
+        write_json(_cloned(source, out, text, made), json_file)
+        if json_file == "-":
+            return
     say(f"The protocol is {out}, checked. Next: securefl study compare {source} {out}")
     say("then securefl study new, which makes another study of it.")
 
@@ -151,8 +157,9 @@ def clone(
 @click.command()
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="You know that this study can then never run.")
+@json_option
 @researcher_option
-def cancel(*, name: str, yes: bool, folder: str | None) -> None:
+def cancel(*, name: str, yes: bool, json_file: str | None, folder: str | None) -> None:
     """Cancel a study before its first round, signed for every hospital.
 
     What hospitals reserved for it is free again. A study that has begun is not cancelled: what
@@ -161,8 +168,24 @@ def cancel(*, name: str, yes: bool, folder: str | None) -> None:
     found = open_study(folder, name)
     confirm(f"Cancel {found.name} for good?", yes=yes)
     found.cancel()
+    if json_file:
+        write_json({"name": found.name, "digest": found.digest, **found.standing()}, json_file)
+        if json_file == "-":
+            return
     say(f"Cancelled {found.name}. Hospitals that approved it free its budget once they read this.")
     say(f"Next: securefl study clone {found.name} --id NAME{folder_hint(folder)}")
+
+
+def _cloned(source: str, out: Path, text: bytes, made: str) -> dict[str, Any]:
+    """Facts of a clone: its file, its source, and each field that differs from it."""
+    from securefl.study.differences import differences
+
+    found = differences(text, made.encode())
+    return {
+        "file": str(out),
+        "source": source,
+        "differences": [each._asdict() for each in found],
+    }
 
 
 def _changes(given: tuple[str, ...]) -> dict[str, str]:

@@ -118,6 +118,7 @@ GIVEN = {
     "study clone": "study clone {file} --out {beside}/cloned.toml",
     "study simulate": "study simulate {file} --mock",
     "study design": "study design {file} --label target --out {beside}/made.toml",
+    "study template": "study template --columns {file} --out {beside}/made.toml",
     "predict": "predict {beside}/model {file}",
     "site policy set": "site policy set {file} --yes --site {here}",
     "model compare": "model compare {beside}/model {beside}/model --table {file}",

@@ -160,6 +160,8 @@ def test_the_list_says_how_each_study_stands(c, study):
     assert (state()["state"], state()["approved"]) == ("approved", 3)
     said = researcher(c, "cancel", study.name, "--yes")
     assert f"Cancelled {study.name}" in said
+    told = json.loads(researcher(c, "cancel", study.name, "--yes", "--json", "-"))
+    assert (told["digest"], told["state"]) == (study.digest, "cancelled")
     assert state()["state"] == "cancelled"
     assert f"{study.name}: cancelled before it began" in researcher(c, "list")
 
@@ -180,6 +182,15 @@ def test_two_studies_are_compared_in_words(c, study, tmp_path):
 
 
 # --- cloned
+
+
+def test_a_clone_for_programs_names_each_field_that_differs(c, study, tmp_path):
+    out = tmp_path / "program.toml"
+    words = ["clone", study.name, "--set", "secagg.colluders=0", "--out", str(out), "--json", "-"]
+    told = json.loads(researcher(c, *words))
+    assert (told["file"], told["source"]) == (str(out), study.name)
+    changed = {one["place"]: one["after"] for one in told["differences"]}
+    assert changed["secagg.colluders"] == "0"
 
 
 def test_a_clone_is_a_protocol_of_the_same_question(c, study, tmp_path):
