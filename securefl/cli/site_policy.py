@@ -22,7 +22,8 @@ def policy() -> None:
     They are a TOML file: schema = "securefl-policy/1" and any of researchers, purposes,
     largest_epsilon, largest_share, least_hospitals, tasks, families, approvers,
     studies_at_once. A rule that is left out allows
-    everything. Studies that you approved before go on.
+    everything. Studies that you approved before go on. A table [[approve_alone]] is the other way
+    round: the agent approves without you what it names, and nothing else.
     """
 
 

@@ -42,6 +42,7 @@ from securefl.node.own_study import LedgerWitness, OwnStudy
 from securefl.node.pasts import doubted, two_pasts
 from securefl.node.policy_files import note_own_files
 from securefl.node.requests import kept_study
+from securefl.node.rule_approval import RuleDesk
 from securefl.node.run_key import RunKey
 from securefl.node.study_end import say_again
 from securefl.node.study_run import StudyRun
@@ -126,6 +127,7 @@ class Agent:
         self._log = Journal(site.path / "agent.log")
         self._events = EventLog(site.path / EVENTS, partial(datetime.now, UTC))
         self._notices = NoticeDesk(site, self.say, clock)
+        self._rules = RuleDesk(self.say, clock)
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT.
@@ -193,6 +195,8 @@ class Agent:
         part("models", lambda: self._models.turn(self._site))
         part("PySyft", self._sync_when_due)
         part("notices", lambda: self._notices.turn(self._site))
+        # after the notices: the owner hears of a request also where a rule approves it
+        part("rules", self._ask_rules)
         self._store.look(self._site.board)
         self._trouble = {name: text for name, text in self._trouble.items() if name in troubled}
         self._tell_turn()
@@ -467,6 +471,10 @@ class Agent:
                 self.say(line)
         for line in note_witnessed(self._site, run.plan.study.cohort):
             self.say(line)
+
+    def _ask_rules(self) -> None:
+        if not any(run.answering for run in self._runs.values()):
+            self._rules.turn(self._site)
 
     def _sync(self) -> None:
         from securefl.node.request_intake import sync_datasite

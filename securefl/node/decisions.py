@@ -5,6 +5,7 @@ back. Each is one event in the ledger.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, NotApprovedError, SecureFLError
@@ -44,7 +45,15 @@ _NOISE_SOURCE = (
 _NOT_TRAINED = "none"
 
 
-def approve(site: Site, request: Review) -> Quote:
+@dataclass(frozen=True)
+class RuleYes:
+    """A yes that the owner wrote beforehand: ``rule`` by its name, ``policy`` by its digest (hex)."""
+
+    rule: str
+    policy: str
+
+
+def approve(site: Site, request: Review, by: RuleYes | None = None) -> Quote:
     """Sign this hospital's approval of exactly this digest, reserve its budget, and publish the
     approval.
 
@@ -52,9 +61,14 @@ def approve(site: Site, request: Review) -> Quote:
     that a crash in between leaves nothing that others could use and nothing that cannot be done
     again.
 
+    Args:
+        site: this hospital.
+        request: reviewed.
+        by: the rule of the policy that says yes; None where the owner does.
+
     Raises:
         BudgetError: more than is left; the refusal is in the ledger.
-        NotApprovedError: decided before.
+        NotApprovedError: decided before; or the rule's policy is not in force any more.
         SecureFLError: the first fault of the review.
     """
     digest = request.digest
@@ -64,12 +78,18 @@ def approve(site: Site, request: Review) -> Quote:
     epsilon = _study_epsilon(request)
     terms = _terms(request.study)
     with site.deciding():
-        quote = _decide(site, request, epsilon, terms)
+        quote = _decide(site, request, epsilon, terms, by)
     publish_approval(site, digest)
     return quote
 
 
-def _decide(site: Site, request: Review, epsilon: Decimal, terms: ChargeTerms) -> Quote:
+def _decide(
+    site: Site,
+    request: Review,
+    epsilon: Decimal,
+    terms: ChargeTerms,
+    by: RuleYes | None,
+) -> Quote:
     study, digest = request.study, request.digest
     state = site.ledger.state
     if digest in state.studies or state.declined(digest):
@@ -82,6 +102,10 @@ def _decide(site: Site, request: Review, epsilon: Decimal, terms: ChargeTerms) -
         if word.person.name not in state.endorsed.get(digest, ()):
             statement = hashlib.sha256(word.statement).hexdigest()
             site.ledger.endorse(digest, person=word.person.name, statement=statement)
+    rule = None
+    if by is not None:
+        site.ledger.delegate(digest, rule=by.rule, policy=by.policy)
+        rule = by.rule
     key = site.new_study_key(digest)
     approval = Approval(
         digest,
@@ -106,6 +130,7 @@ def _decide(site: Site, request: Review, epsilon: Decimal, terms: ChargeTerms) -
             epsilon=epsilon,
             delta=study.privacy.delta,
             terms=terms,
+            rule=rule,
         )
     except SecureFLError:
         site.erase_study_key(digest)

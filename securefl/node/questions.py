@@ -90,6 +90,11 @@ def thread(site: Site, study: Study, digest: str) -> tuple[Exchange, ...]:
     )
 
 
+def was_asked(site: Site, digest: str) -> bool:
+    """True if the owner asked something on this request."""
+    return bool(_kept(site, digest))
+
+
 def sign_thread(site: Site, digest: str, decision: str) -> None:
     """Sign what was asked and answered by the time of a decision; nothing where nothing was."""
     asked = _kept(site, digest)

@@ -52,7 +52,9 @@ class AuditReport:
         refusals_elsewhere: refusals of studies that asked for a data set that is not registered
             here.
         approvals: ``study``, ``id``, ``researcher``, ``statement``, ``agreed_by`` (people who said
-            yes before it, where the policy asks two), ``at``.
+            yes before it, where the policy asks two), ``rule`` (of the owner's policy that said
+            yes: ``name``, ``policy`` (digest of the signed file); None where the owner did),
+            ``at``.
         personalized: personal models that the owner made at home of a completed study's model:
             ``study``, ``id``, ``snapshot`` (the table's keyed hash), ``at``. Nothing was charged.
         excluded: when patients were taken out of a population: ``population``, ``at``. Neither who
@@ -169,6 +171,7 @@ def audit(
                 "researcher": s.approval.researcher,
                 "statement": s.approval.statement,
                 "agreed_by": list(state.endorsed.get(s.digest, ())),
+                "rule": _rule(state, s),
                 "at": s.approval.at,
             }
             for s in studies
@@ -215,6 +218,7 @@ def extract(events: Iterable[Event], digest: str) -> Json:
             "approved_at": study.approval.at,
             "ended_at": study.ended_at,
             "statement": study.approval.statement,
+            "rule": study.approval.rule,
         },
         "dataset": {"name": held.dataset, "population": held.population, "snapshot": held.snapshot},
         "epsilon": _number(held.epsilon),
@@ -224,6 +228,14 @@ def extract(events: Iterable[Event], digest: str) -> Json:
         "terms": _terms(held.terms),
         "releases": [{**_release(r), "sha256": r.sha256} for r in study.sent.values()],
     }
+
+
+def _rule(state: LedgerState, study: StudyState) -> Json | None:
+    """Name the rule that approved a study, and the policy in which it stands."""
+    if study.approval.rule is None:
+        return None
+    # the fold holds an approval by a rule to that rule's yes
+    return {"name": study.approval.rule, "policy": state.delegated[study.digest].policy}
 
 
 def _number(value: Decimal) -> float:

@@ -145,6 +145,7 @@ class Ledger(OwnFilesLog):
         epsilon: Decimal,
         delta: Decimal,
         terms: ChargeTerms,
+        rule: str | None = None,
     ) -> Quote:
         """Note the owner's yes and reserve the most that the study can spend: both or neither.
 
@@ -161,6 +162,8 @@ class Ledger(OwnFilesLog):
                 (:func:`~securefl.privacy.planning.study_epsilon`), for display.
             delta: the study's delta.
             terms: what the figures rest on.
+            rule: of the owner's policy that says this yes, noted before by :meth:`delegate`; None
+                where the owner says it.
 
         Returns:
             The price, with the budget as it was before.
@@ -168,7 +171,8 @@ class Ledger(OwnFilesLog):
         Raises:
             BudgetError: more than is left. The refusal is noted in the ledger; the text has the
                 figures.
-            NotApprovedError: approved before, or refused by the owner.
+            NotApprovedError: approved before, or refused by the owner; or the rule's yes was not
+                noted, or its policy is not in force any more.
             UsageError: unknown data set, or a value that does not fit.
         """
         prices: list[Quote] = []
@@ -199,6 +203,7 @@ class Ledger(OwnFilesLog):
                 "researcher": researcher,
                 "statement": statement,
                 "cost": price.asked,
+                "rule": rule,
             }
             reserved = {
                 "at": at,

@@ -40,3 +40,28 @@ def delegate(state: LedgerState, event: ev.Delegate) -> LedgerState:
             next_step="`securefl site policy show` shows the one that is.",
         )
     return replace(state, delegated={**state.delegated, event.study: event})
+
+
+def check_delegated(state: LedgerState, event: ev.Approve) -> None:
+    """Rule 19, from the other side: an approval by a rule has that rule's yes before it.
+
+    An approval without a rule is the owner's own, whatever a rule said before.
+
+    Raises:
+        NotApprovedError: the yes is missing, is another rule's, or its policy was replaced.
+    """
+    if event.rule is None:
+        return
+    yes = state.delegated.get(event.study)
+    if yes is None or yes.rule != event.rule:
+        raise NotApprovedError(
+            f"The study {event.id!r} was approved by the rule {event.rule!r}, and no event says that"
+            " this rule said yes.",
+            whose="this hospital's data owner",
+            next_step="Find out who wrote that approval: the owner's agent writes both.",
+        )
+    if state.own_files.get(POLICY) != yes.policy:
+        raise NotApprovedError(
+            f"The rule {event.rule!r} stands in a policy that is not in force.",
+            next_step="`securefl site policy show` shows the one that is.",
+        )

@@ -9,7 +9,7 @@ budget's order (:mod:`securefl.privacy.accounting`).
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -17,9 +17,11 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    model_serializer,
 )
 
 from securefl.errors import UnreadableError, UsageError
@@ -145,7 +147,8 @@ class Dataset(_Event):
 class Approve(_Event):
     """Owner's yes to one digest, used once.
 
-    ``statement`` is the SHA-256 of the signed approval; ``cost`` the most it can take.
+    ``statement`` is the SHA-256 of the signed approval; ``cost`` the most it can take. ``rule`` is
+    the one of the owner's policy that said it; left out where the owner did.
     """
 
     kind: Literal["approve"] = "approve"
@@ -154,6 +157,15 @@ class Approve(_Event):
     researcher: Name
     statement: Digest
     cost: Amount
+    rule: Name | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_no_rule(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave ``rule`` out where there is none: an event has one text, also in old ledgers."""
+        found: dict[str, Any] = plain(self)
+        if self.rule is None:
+            del found["rule"]
+        return found
 
 
 class Reserve(_Event):

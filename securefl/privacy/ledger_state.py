@@ -30,7 +30,8 @@ would be refused can hide in a valid chain. The rules:
 17. a person endorses a study before it is decided, once.
 18. a file that the owner signed is in force by its digest, until another one is or none.
 19. a rule of the policy in force says yes to a study before it is decided, and only where no word
-    of a person was given on it.
+    of a person was given on it. An approval that names a rule follows that rule's yes, while the
+    policy is still in force.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from securefl.errors import BudgetError, NotApprovedError, RoundError, Untrusted
 from securefl.privacy import ledger_events as ev
 from securefl.privacy.accounting import NANO
 from securefl.privacy.ledger_agreements import agree, depart
-from securefl.privacy.ledger_delegation import delegate, own_file
+from securefl.privacy.ledger_delegation import check_delegated, delegate, own_file
 from securefl.privacy.ledger_facts import BUDGET, Budget, LedgerState, Status, StudyState
 
 if TYPE_CHECKING:
@@ -179,6 +180,7 @@ def _approve(state: LedgerState, event: ev.Approve) -> LedgerState:
             whose="the researcher",
             next_step="Ask for an edited study: it has another digest.",
         )
+    check_delegated(state, event)
     return replace(state, pending=event)
 
 

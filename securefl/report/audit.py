@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from securefl.privacy.explain import explain_epsilon, explain_share, percent, shared_sentence
 from securefl.report.audit_words import (
     AGREEMENTS,
+    BY_RULE,
     ENDORSED,
     EXCLUDED,
     PERSONAL,
@@ -21,6 +22,7 @@ from securefl.report.audit_words import (
     nouns,
     reason_words,
     revoked_words,
+    ruled_lines,
     runs,
     slots,
     study_name,
@@ -101,6 +103,7 @@ def audit_overview(
         _keys(report, fingerprint),
         section(PERSONAL, bullets(map(_personalized, report.personalized))),
         section(ENDORSED, bullets(endorsed_lines(report.approvals))),
+        section(BY_RULE, bullets(ruled_lines(report.approvals))),
         section(EXCLUDED, bullets(map(_excluded, report.excluded))),
         section(AGREEMENTS, bullets(map(_agreed, report.agreements))),
         section("Pauses", bullets(map(_pause, report.pauses))),

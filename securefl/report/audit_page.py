@@ -16,11 +16,13 @@ from securefl.report.audit_population import population_section
 from securefl.report.audit_studies import refusals_part, releases_part
 from securefl.report.audit_words import (
     AGREEMENTS,
+    BY_RULE,
     ENDORSED,
     EXCLUDED,
     PERSONAL,
     endorsed_lines,
     numbered,
+    ruled_lines,
     study_name,
 )
 from securefl.report.page import (
@@ -96,6 +98,7 @@ def audit_page(report: AuditReport, about: PageFacts) -> Page:
         _elsewhere(report),
         _personalized(report),
         _endorsed(report),
+        _ruled(report),
         _excluded(report),
         _agreements(report),
         _pauses(report),
@@ -289,6 +292,14 @@ def _endorsed(report: AuditReport) -> Section | None:
     if not lines:
         return None
     return section(ENDORSED, bullets(Outside(line) for line in lines))
+
+
+def _ruled(report: AuditReport) -> Section | None:
+    """Approvals that a rule of the owner's policy gave."""
+    lines = ruled_lines(report.approvals)
+    if not lines:
+        return None
+    return section(BY_RULE, bullets(Outside(line) for line in lines))
 
 
 def _excluded(report: AuditReport) -> Section | None:

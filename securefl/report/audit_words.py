@@ -22,6 +22,7 @@ REASONS: dict[str, str] = {"budget": "too little budget", "owner": "the owner sa
 
 #: Heading over the owner's own use of the tables.
 AGREEMENTS = "Agreements of a consortium that this hospital's machine holds studies to"
+BY_RULE = "Approved by a rule of this hospital's policy"
 ENDORSED = "People of this hospital who agreed before it approved"
 EXCLUDED = "Patients taken out: no study reads their rows since"
 PERSONAL = "Personal models made here: nothing left, nothing was charged"
@@ -242,4 +243,13 @@ def endorsed_lines(approvals: Sequence[Json]) -> list[str]:
         f"{study_name(a['id'], a['study'])}: {', '.join(a['agreed_by'])}"
         for a in approvals
         if a["agreed_by"]
+    ]
+
+
+def ruled_lines(approvals: Sequence[Json]) -> list[str]:
+    """Each approval that a rule gave, with the rule and the digest of the policy it stands in."""
+    return [
+        f"{study_name(a['id'], a['study'])}: {a['rule']['name']} ({a['rule']['policy'][:16]}…)"
+        for a in approvals
+        if a["rule"] is not None
     ]

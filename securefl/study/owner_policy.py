@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from securefl.errors import StudyError
-from securefl.study.fields import DecimalText, Name, Section, tuples
+from securefl.study.approve_alone import AloneRule, Word
+from securefl.study.fields import DecimalText, Fault, Name, Section, tuples
 
 if TYPE_CHECKING:
     from securefl.study.schema import Study
 
-Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Duo = Annotated[str, Field(pattern=r"^DUO:[0-9]{7}$")]
 #: A policy is a few lines.
 MAX_POLICY_BYTES = 64 * 1024
@@ -35,6 +35,7 @@ class OwnerPolicy(Section):
         approvers: people who have to agree before this hospital does; with 2 neither sees the
             other's word until both gave it.
         studies_at_once: that run here together; a further one waits until one has ended.
+        approve_alone: rules by which the agent approves without asking; none where it is left out.
     """
 
     schema_: Literal["securefl-policy/1"] = Field(alias="schema")
@@ -47,6 +48,19 @@ class OwnerPolicy(Section):
     families: tuple[Word, ...] | None = None
     approvers: Literal[1, 2] | None = None
     studies_at_once: Annotated[int, Field(ge=1, le=100)] | None = None
+    approve_alone: Annotated[tuple[AloneRule, ...], Field(max_length=20)] | None = None
+
+    @model_validator(mode="after")
+    def _people_or_rules(self) -> Self:
+        names = [rule.name for rule in self.approve_alone or ()]
+        if names and self.approvers == 2:
+            raise Fault(
+                "with approvers = 2 two people decide; no rule approves alone beside them",
+                "approve_alone",
+            )
+        if len(set(names)) < len(names):
+            raise Fault("two rules have one name; the audit could not tell them", "approve_alone")
+        return self
 
     def rows(self) -> list[tuple[str, str]]:
         """Each rule as a label and its value."""
@@ -61,7 +75,10 @@ class OwnerPolicy(Section):
             ("people who must agree", _text(self.approvers)),
             ("studies that run at once", _text(self.studies_at_once)),
         ]
-        return [(label, value) for label, value in named if value is not None]
+        found = [(label, value) for label, value in named if value is not None]
+        for rule in self.approve_alone or ():
+            found += rule.rows()
+        return found
 
 
 def read_policy(text: bytes) -> OwnerPolicy:

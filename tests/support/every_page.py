@@ -103,6 +103,7 @@ from securefl.report.whole_report import ModelCheck, WholeReport, whole_report_p
 from securefl.simulation.facts import Spread
 from securefl.simulation.simulate import Wishes, simulate_study
 from securefl.simulation.tables import Source
+from securefl.study.approve_alone import AloneRule
 from securefl.study.counts import evaluation_of
 from securefl.study.differences import Difference
 from securefl.study.parse import load_raw, parse_protocol, parse_study
@@ -560,6 +561,15 @@ def settings():
 
 
 RULES = [("purposes", "DUO:0000042"), ("people who must agree", "2")]
+ALONE = AloneRule(
+    name="yearly-counts",
+    researchers=("lopez",),
+    stages=("count",),
+    tasks=("binary",),
+    largest_epsilon="0.5",
+    until="2027-06-30",
+    studies=4,
+)
 
 
 def people():
@@ -885,6 +895,7 @@ _BUILDERS = {
     "people-nobody": lambda: people_page([]),
     "person-removal": lambda: person_removal_page("anna"),
     "rules": lambda: rules_page(RULES, [("models", "linear")]),
+    "rules-that-approve-alone": lambda: rules_page(ALONE.rows(), RULES),
     "rules-none-before": lambda: rules_page([], None),
     "rules-taken-away": lambda: no_rules_page(RULES),
     "egress": egress,

@@ -150,6 +150,7 @@ def vector_ledger(path):
     ledger.endorse(digest(5), person="a.berg", statement="e7" * 32)
     ledger.keep_file("policy.signed", "f1" * 32)
     ledger.delegate(digest(6), rule="yearly counts", policy="f1" * 32)
+    approve(ledger, 6, rule="yearly counts")
     ledger.witness(Checkpoint("STMW", 12, "ab" * 32))
     ledger.agree(
         agreement="a6" * 32,

@@ -51,6 +51,7 @@ OWNERS = (
     "people-nobody",
     "person-removal",
     "rules",
+    "rules-that-approve-alone",
     "rules-none-before",
     "rules-taken-away",
     "error",

@@ -43,10 +43,19 @@ def plan_policy(site: Site, text: bytes) -> PolicyPlan:
 def plan_rules(site: Site, rules: Mapping[str, Any]) -> PolicyPlan:
     """Make a policy of single rules, by their names in its file; nothing is written.
 
+    Rules that approve without the owner are written in the file alone: those that hold stay.
+
     Raises:
         StudyError: they are none, with the rule that is wrong.
     """
-    return _planned(site, made_policy({"schema": POLICY_SCHEMA, **rules}))
+    try:
+        kept = own_policy.kept_policy(site)
+    except UnreadableError:  # nobody knows what it said: none of its rules goes on
+        kept = None
+    alone: dict[str, Any] = {}
+    if kept is not None and kept.approve_alone:
+        alone = kept.model_dump(mode="json", include={"approve_alone"})
+    return _planned(site, made_policy({"schema": POLICY_SCHEMA, **alone, **rules}))
 
 
 def _planned(site: Site, policy: OwnerPolicy) -> PolicyPlan:
