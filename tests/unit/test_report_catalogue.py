@@ -63,7 +63,7 @@ NAMES = frozenset(
     """
     Aggregator Researcher anna linear Researcher@securefl.invalid STMW SVHC SVHD SVI clinic goitre-def maternity
     DUO:0000042 next-456 older other records referrals securefl somebody@else.example then-789 thyroid thyroid-abc tsh-123
-    0.1.0 2026-05-01 AUC sick
+    0.1.0 2026-05-01 AUC sick - 2027-06-30 binary count lopez yearly-counts
     """.split()  # noqa: SIM905 - a list of words reads as words
 ) | {"", "Rename it.", "Telephone SVHC.", "2026-05-01 08:00 UTC"}
 # columns and released figures of a model
