@@ -23,6 +23,7 @@ from securefl.cli.site_data import data
 from securefl.cli.site_folder import open_site as _open
 from securefl.cli.site_folder import site_option as _site_option
 from securefl.cli.site_keys import checkpoint, rotate_key
+from securefl.cli.site_mapping import data_map, data_show, data_unmap
 from securefl.cli.site_metrics import metrics
 from securefl.cli.site_model import model
 from securefl.cli.site_notices import notices
@@ -111,7 +112,8 @@ def trust(
     )
 
 
-data.add_command(data_readiness)
+for _data_command in (data_readiness, data_map, data_unmap, data_show):
+    data.add_command(_data_command)
 for _command in (
     data,
     budget,

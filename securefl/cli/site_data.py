@@ -59,6 +59,11 @@ def _how_to_read(command: Callable[..., None]) -> Callable[..., None]:
             help="Of a workbook with several sheets: the one that is meant.",
         ),
         click.option(
+            "--mapping",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            help="A file (TOML) with your own names, spellings and units for these columns.",
+        ),
+        click.option(
             "--columns",
             required=True,
             type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -104,6 +109,7 @@ def data_add(
     separator: str | None,
     decimal: str,
     sheet: str,
+    mapping: Path | None,
     mock_rows: int,
     yes: bool,
     folder: str | None,
@@ -122,7 +128,7 @@ def data_add(
 
     here = open_site(folder)
     with _taken_out(here, table, sheet) as taken:
-        given = _table_file(taken, columns, encoding, separator, decimal)
+        given = _table_file(taken, columns, encoding, separator, decimal, mapping=mapping)
         plan = owner.plan_registration(here, name, given, population, mock_rows)
         _ask_file(plan, name, table, yes=yes)
         _ask_patients(plan, yes=yes)
@@ -162,6 +168,7 @@ def data_check(
     separator: str | None,
     decimal: str,
     sheet: str,
+    mapping: Path | None,
     json_file: str | None,
     folder: str | None,
 ) -> None:
@@ -174,7 +181,7 @@ def data_check(
 
     here = open_site(folder)
     with _taken_out(here, table, sheet) as taken:
-        given = _table_file(taken, columns, encoding, separator, decimal)
+        given = _table_file(taken, columns, encoding, separator, decimal, mapping=mapping)
         found = owner.check_table(here, given)
     if json_file:
         write_json(_check_json(found), json_file)
@@ -231,11 +238,17 @@ def _table_file(
     encoding: str,
     separator: str | None,
     decimal: str,
+    *,
+    mapping: Path | None,
 ) -> TableFile:
     from securefl.files import read_given
     from securefl.node.owner.data import TableFile
+    from securefl.study.table_mapping import MAX_MAPPING_BYTES, read_mapping
 
     declared = read_given(columns)
+    translated = None
+    if mapping is not None:
+        translated = read_mapping(read_given(mapping, MAX_MAPPING_BYTES))
     speak_as_file(declared)
     if taken.words:  # its text is ours: how it is read need not be said
         return TableFile(
@@ -244,6 +257,7 @@ def _table_file(
             separator=",",
             origin=taken.origin,
             sheet=taken.sheet,
+            mapping=translated,
         )
     between = None
     if separator is not None:
@@ -254,6 +268,7 @@ def _table_file(
         encoding,
         between,
         _SIGN_NAMES[decimal],
+        mapping=translated,
     )
 
 
@@ -279,7 +294,10 @@ def _ask_patients(plan: TablePlan, *, yes: bool) -> None:
 
 
 def _say_reading(found: TableCheck | TablePlan) -> None:
-    say(f"It is read as {found.looked.source.words}.")
+    reading = found.looked.source.reading
+    say(f"It is read as {reading.words}.")
+    if reading.mapping is not None:
+        say(f"Your mapping translates {', '.join(reading.mapping.columns)}.")
     for column, near in found.looked.missing.items():
         say(
             f"Warning: the table has no column {column}; studies that need it cannot run"
@@ -314,7 +332,7 @@ def data_list(json_file: str | None, folder: str | None) -> None:
     """
     from securefl.node.owner.data import registered_tables
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": table.name,
             "population": table.population,
@@ -323,6 +341,8 @@ def data_list(json_file: str | None, folder: str | None) -> None:
             "read_as": table.read_as,
             "origin": table.origin,
             "sheet": table.sheet,
+            "mapped": list(table.mapped),
+            "fault": table.fault,
         }
         for table in registered_tables(open_site(folder))
     ]
@@ -343,6 +363,10 @@ def data_list(json_file: str | None, folder: str | None) -> None:
         if row["origin"]:
             say(f"  taken out into {row['file']}")
         say(f"  {row['read_as']}")
+        if row["mapped"]:
+            say(f"  your mapping translates {', '.join(row['mapped'])}")
+        if row["fault"]:
+            say(f"  {row['fault']}")
 
 
 @data.command("remove")

@@ -102,6 +102,7 @@ def _json(found: Readiness) -> dict[str, Any]:
     return {
         "dataset": found.dataset,
         "study": found.study,
+        "mapped": list(found.mapped),
         "troubles": readiness_troubles(found),
         "rows": rows,
         "fault": fault,

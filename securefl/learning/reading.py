@@ -10,12 +10,14 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from securefl.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
+
+    from securefl.study.table_mapping import TableMapping
 
 Separator: TypeAlias = Literal[",", ";", "\t", "|"]
 DecimalSign: TypeAlias = Literal[".", ","]
@@ -77,11 +79,23 @@ class Reading:
         separator: between the values of a record.
         decimal: between the whole and the fraction of a number. With ``","`` a point in a number is
             refused, never guessed at.
+        mapping: of the table's names, spellings and units, which its owner declared; None where
+            there is none.
     """
 
     encoding: str = "utf-8"
     separator: Separator = ","
     decimal: DecimalSign = "."
+    mapping: TableMapping | None = None
+
+    def content(self) -> dict[str, Any]:
+        """The reading as JSON holds it; :func:`made_reading` reads it again."""
+        return {
+            "encoding": self.encoding,
+            "separator": self.separator,
+            "decimal": self.decimal,
+            "mapping": None if self.mapping is None else self.mapping.content(),
+        }
 
     @property
     def words(self) -> str:
@@ -97,6 +111,21 @@ class Reading:
 
 #: UTF-8, a comma between values, a decimal point.
 USUAL: Final = Reading()
+
+
+def made_reading(content: Mapping[str, Any]) -> Reading:
+    """A reading from what :meth:`Reading.content` gave.
+
+    Raises:
+        DataError: its mapping is none.
+    """
+    from securefl.study.table_mapping import made_mapping
+
+    said = dict(content)
+    declared = said.pop("mapping", None)
+    if declared is not None:
+        said["mapping"] = made_mapping(declared)
+    return Reading(**said)
 
 
 def known_encoding(name: str) -> str | None:

@@ -149,6 +149,10 @@ def read_table(data: bytes, reading: Reading = USUAL) -> Table:
     columns = {
         name: tuple(record[i].strip() or None for record in cells) for i, name in enumerate(names)
     }
+    if reading.mapping is not None:
+        from securefl.learning.cell_mapping import mapped_columns
+
+        columns = mapped_columns(columns, reading.mapping, reading.decimal)
     return Table(columns, len(cells), malformed, tuple(begins), gap, reading)
 
 
@@ -312,6 +316,13 @@ def _header(data: bytes, reading: Reading) -> tuple[tuple[str, ...], list[bytes]
             next_step="Give every column a name in the first line, or take the column out.",
         )
     _check_names_differ(names, "Keep one of them and register the table again.")
+    if reading.mapping is not None:
+        from securefl.learning.cell_mapping import mapped_names
+
+        names = mapped_names(names, reading.mapping)
+        _check_names_differ(
+            names, "Your mapping gives a column the name of another: take one out of the table."
+        )
     return names, lines[skip + 1 :], skip + 2
 
 

@@ -170,7 +170,7 @@ class Worker:
                 "site": site,
                 "split_secret": split_secret.hex(),
                 "text": len(study_text),
-                "reading": vars(self._reading),
+                "reading": self._reading.content(),
                 "patient_key": patient_key.hex(),
                 "removed": len(removed),
             },
@@ -220,7 +220,7 @@ class Worker:
                 "do": "personalize",
                 "text": len(study_text),
                 "split_secret": split_secret.hex(),
-                "reading": vars(self._reading),
+                "reading": self._reading.content(),
                 "weights": len(weights),
                 "patient_key": patient_key.hex(),
                 "removed": len(removed),
@@ -251,7 +251,7 @@ class Worker:
             RoundError: the worker ended or did not answer.
         """
         self.wait_ready()
-        self._send({"do": "check", "reading": vars(self._reading)}, study_text)
+        self._send({"do": "check", "reading": self._reading.content()}, study_text)
         self._receive(START_SECONDS)
 
     def release(

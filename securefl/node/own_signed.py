@@ -49,12 +49,15 @@ class OwnSigned:
 
     def keep(self, site: Site, content: object) -> None:
         """Sign the content and keep it; what was there is replaced."""
-        body = {"type": self.kind, "site": site.name, self.field: content}
-        data = dump_signed(body, site.identity.sign)
+        data = self._signed(site, content)
         replace_file(self._next(site), data)
         site.ledger.keep_file(self.name, hashlib.sha256(data).hexdigest())
         replace_file(self.path(site), data)
         self._next(site).unlink(missing_ok=True)
+
+    def names(self, site: Site, content: object) -> bool:
+        """True where the ledger says that exactly this content is in force."""
+        return self.digest(site) == hashlib.sha256(self._signed(site, content)).hexdigest()
 
     def drop(self, site: Site) -> bool:
         """Take it away, as the ledger notes; False where there was none."""
@@ -156,6 +159,10 @@ class OwnSigned:
             max_bytes=self.most,
         )
         return body[self.field]
+
+    def _signed(self, site: Site, content: object) -> bytes:
+        body = {"type": self.kind, "site": site.name, self.field: content}
+        return dump_signed(body, site.identity.sign)
 
     def _next(self, site: Site) -> Path:
         return site.path / f"{self.name}.next"

@@ -21,11 +21,11 @@ from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.planning import over_budget
 from securefl.study.consistency import check_consistency
 from securefl.study.dates import time_here
+from securefl.study.table_mapping import check_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from securefl.identity import IdentityCard, Role
     from securefl.node.site import Site
@@ -127,7 +127,7 @@ def _review(
     if study.aggregator.name in cards:
         check(lambda: _check_names(cards[study.aggregator.name], study.aggregator))
     dataset = next((d for d in site.settings.datasets if d.name == study.data.dataset), None)
-    check(lambda: _check_dataset(study, dataset, site.path))
+    check(lambda: _check_dataset(site, study, dataset))
     faults.extend(agreement_faults(site, sealed, now))
     faults.extend(continuation_faults(site, study))
     quote: Quote | None = None
@@ -247,7 +247,7 @@ def _listed(cards: dict[str, IdentityCard], party: Party) -> bool:
     )
 
 
-def _check_dataset(study: Study, dataset: DatasetEntry | None, folder: Path) -> None:
+def _check_dataset(site: Site, study: Study, dataset: DatasetEntry | None) -> None:
     wanted = study.data
     if dataset is None:
         raise StudyError(
@@ -261,7 +261,8 @@ def _check_dataset(study: Study, dataset: DatasetEntry | None, folder: Path) -> 
             f" study says '{wanted.population}'.",
             next_step="Make the study with the registered population.",
         )
-    have = dataset.table(folder).columns()
+    source = site.table(dataset.name)
+    have = source.columns()
     names = [*(c.name for c in wanted.columns), *wanted.label.columns, wanted.patient]
     missing = [n for n in names if n not in have]
     if missing:
@@ -271,6 +272,8 @@ def _check_dataset(study: Study, dataset: DatasetEntry | None, folder: Path) -> 
             f" {', '.join(repr(m) for m in missing)}.{f' {near}' if near else ''}",
             whose="the data owner or the researcher",
             next_step=(
-                "Rename the columns in the table, or make the study with the columns there are."
+                "Rename the columns in the table or by a mapping (`securefl site data map`), or make"
+                " the study with the columns there are."
             ),
         )
+    check_mapping(source.reading.mapping, wanted)

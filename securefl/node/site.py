@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
@@ -200,7 +200,9 @@ class Site(PartyFolder):
                 path=str(table.relative_to(self.path) if inside else table),
                 origin=origin,
                 sheet=sheet,
-                **vars(source.reading),
+                encoding=source.reading.encoding,
+                separator=source.reading.separator,
+                decimal=source.reading.decimal,
             )
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
@@ -251,8 +253,19 @@ class Site(PartyFolder):
         )
 
     def table(self, dataset: str) -> Source:
-        """The table of a registered data set. Raises as :meth:`dataset`."""
-        return self.dataset(dataset).table(self.path)
+        """The table of a registered data set, read with the mapping that its owner signed.
+
+        Raises:
+            UsageError: as :meth:`dataset`.
+            UnreadableError: the mapping is gone, or not what this hospital signed.
+        """
+        from securefl.node.mappings import kept_mapping
+
+        source = self.dataset(dataset).table(self.path)
+        mapping = kept_mapping(self, dataset)
+        if mapping is None:
+            return source
+        return replace(source, reading=replace(source.reading, mapping=mapping))
 
     def keyed_snapshot(self, sha256: str) -> str:
         """A table's fingerprint from its SHA-256 (hex): the worker, which has no secret, takes that

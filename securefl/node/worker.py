@@ -131,12 +131,12 @@ def _check(header: dict[str, Any], text: bytes, data_fd: int) -> None:
     table of any size. Reading and preparing refuse a table for its header only.
     """
     from securefl.learning.features import prepare
-    from securefl.learning.reading import Reading
+    from securefl.learning.reading import made_reading
     from securefl.learning.table import read_table
     from securefl.study.parse import parse_study
 
     study = parse_study(text)
-    empty = read_table(_header_lines(data_fd), Reading(**header["reading"]))
+    empty = read_table(_header_lines(data_fd), made_reading(header["reading"]))
     prepare(empty, study.data, bytes(32), study.privacy.unit)
 
 
@@ -154,13 +154,13 @@ def _header_lines(data_fd: int) -> bytes:
 
 def _table(data_fd: int, header: dict[str, Any]) -> tuple[Table, bytes]:
     """The private table, read as its owner said, and its bytes."""
-    from securefl.learning.reading import Reading
+    from securefl.learning.reading import made_reading
     from securefl.learning.table import read_table
 
     with os.fdopen(os.dup(data_fd), "rb") as file:
         file.seek(0)
         data = file.read()
-    return read_table(data, Reading(**header["reading"])), data
+    return read_table(data, made_reading(header["reading"])), data
 
 
 def _without_removed(table: Table, study: Study, header: dict[str, Any], body: bytes) -> Table:

@@ -26,13 +26,17 @@ if TYPE_CHECKING:
 
 
 class TableLine(NamedTuple):
-    """A registered table: its name, whose patients, where it lies, how it is read, if it is there."""
+    """A registered table: its name, whose patients, where it lies, how it is read, if it is there,
+    the columns that a mapping translates, and what is wrong with the mapping.
+    """
 
     name: str
     population: str
     file: str
     read_as: str
     there: bool
+    mapped: str = ""
+    fault: str = ""
 
 
 def data_sets_page(tables: Sequence[TableLine], budgets: Sequence[BudgetLine]) -> Page:
@@ -72,17 +76,17 @@ def _table(table: TableLine) -> Section:
     there: Value = Span("it is there", Tone.GOOD)
     if not table.there:
         there = Span("the file is not there now: studies that need it cannot run", Tone.BAD)
-    return section(
-        table.name,
-        facts(
-            [
-                ("patients of", table.population),
-                ("file", Outside(table.file)),
-                ("now", there),
-                ("read as", table.read_as),
-            ]
-        ),
-    )
+    rows: list[tuple[str, Value]] = [
+        ("patients of", table.population),
+        ("file", Outside(table.file)),
+        ("now", there),
+        ("read as", table.read_as),
+    ]
+    if table.mapped:
+        rows.append(("your mapping translates", Outside(table.mapped)))
+    if table.fault:
+        rows.append(("its mapping cannot be used", Outside(table.fault)))
+    return section(table.name, facts(rows))
 
 
 def data_removal_page(name: str, population: str, file: str, *, copied: bool) -> Page:

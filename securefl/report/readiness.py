@@ -13,6 +13,7 @@ from securefl.report.page import (
     Table,
     Tone,
     bullets,
+    facts,
     page,
     section,
 )
@@ -48,6 +49,7 @@ class ReadinessFacts(NamedTuple):
         earlier: day of the look that it was compared with; empty where there was none.
         earlier_rows: rows then.
         drift: columns that moved since.
+        mapped: columns that the owner's mapping translates.
     """
 
     dataset: str
@@ -58,6 +60,7 @@ class ReadinessFacts(NamedTuple):
     earlier: str = ""
     earlier_rows: int = 0
     drift: tuple[Drift, ...] = ()
+    mapped: tuple[str, ...] = ()
 
 
 def readiness_page(found: ReadinessFacts, *, whole: bool = True) -> Page:
@@ -75,6 +78,7 @@ def readiness_page(found: ReadinessFacts, *, whole: bool = True) -> Page:
     return page(
         title,
         Paragraph(ONLY_HERE, Tone.QUIET),
+        *_mapped(found),
         *_first(found, troubles),
         _rows(found.rows),
         section("Columns", _columns(found.look)),
@@ -205,6 +209,11 @@ def _moved(what: str, shares: tuple[float, float]) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
+
+
+def _mapped(found: ReadinessFacts) -> Iterator[Block]:
+    if found.mapped:
+        yield facts([("your mapping translates", Outside(", ".join(found.mapped)))])
 
 
 def _first(found: ReadinessFacts, troubles: list[Words]) -> Iterator[Block]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from securefl.errors import DataError
@@ -52,9 +52,13 @@ class CsvSource(Source):
         name = str(path)
         check_kind(start[:16], name)
         encoding = require_encoding(given.encoding)
-        reading = reading_of(start, wanted, encoding=encoding, decimal=given.decimal)
+        names = wanted
+        if given.mapping is not None:
+            names = [given.mapping.origin(name) for name in wanted]
+        reading = reading_of(start, names, encoding=encoding, decimal=given.decimal)
         if given.separator is not None:
             reading = Reading(encoding, given.separator, given.decimal)
+        reading = replace(reading, mapping=given.mapping)
         _check_text(start, name, encoding)
         return cls(path, reading)
 

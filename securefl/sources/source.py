@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from securefl.learning.reading import DecimalSign, Separator
+    from securefl.study.table_mapping import TableMapping
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,13 @@ class GivenReading:
         encoding: of the text.
         separator: between values; None where the header line shows it.
         decimal: sign in decimal numbers; never guessed.
+        mapping: of its names, spellings and units; None where there is none.
     """
 
     encoding: str = "utf-8"
     separator: Separator | None = None
     decimal: DecimalSign = "."
+    mapping: TableMapping | None = None
 
 
 @dataclass(frozen=True)

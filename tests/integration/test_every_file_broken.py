@@ -41,6 +41,8 @@ HOSPITAL = {
     "site data check": (
         "site data check {beside}/table.csv --columns {beside}/protocol.toml --site {here}"
     ),
+    "site data show": "site data show records --site {here}",
+    "site data unmap": "site data unmap records --yes --site {here}",
     "site data remove": "site data remove records --yes --site {here}",
     "site patient remove": (
         "site patient remove clinic --file {beside}/table.csv --yes --site {here}"
@@ -126,6 +128,7 @@ GIVEN = {
     "site notices set": "site notices set {file} --yes --site {here}",
     "study dossier": "study dossier {file} --to {beside}/papers",
     "board check": "board check {beside}/ring --card {file}",
+    "site data map": "site data map records --file {file} --yes --site {here}",
     "site trust": "site trust {file} --yes --site {here}",
     "site data check": "site data check {file} --columns {beside}/protocol.toml --site {here}",
     "site data add": (

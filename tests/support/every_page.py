@@ -27,6 +27,7 @@ from securefl.designer.what_if import Choice, WhatIf
 from securefl.errors import DataError, StudyError, UntrustedError
 from securefl.identity import EarlierKey
 from securefl.learning.artefact import EditedBy, Model, ModelFacts
+from securefl.learning.cell_mapping import MappingEffect
 from securefl.learning.comparing import Comparison, Figure
 from securefl.learning.curve_edits import Wish, applied, make_statement, plan_edit
 from securefl.learning.drift import Drift
@@ -98,6 +99,7 @@ from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.study import study_page
 from securefl.report.study_archive import archive_page
 from securefl.report.study_report import report_page
+from securefl.report.table_mapping import mapping_page, table_page
 from securefl.report.told import told_page
 from securefl.report.whole_report import ModelCheck, WholeReport, whole_report_page
 from securefl.simulation.facts import Spread
@@ -485,9 +487,28 @@ TWO_PASTS = (
 def data_sets():
     tables = [
         ("records", "clinic", "/data/clinic/records.csv", READ_AS, True),
-        ("older", "clinic", "/data/clinic/older.csv", READ_AS, False),
+        ("older", "clinic", "/data/clinic/older.csv", READ_AS, False, "sex, TSH", ""),
+        ("referrals", "clinic", "/data/clinic/spoilt.csv", READ_AS, True, "", "/x is gone."),
     ]
     return data_sets_page(tables, [BudgetLine("clinic", Decimal("0.29"), 2)])
+
+
+def mapping(*, of="plan"):
+    """A mapping before it is signed, one in force, or a table without one."""
+    sex = MappingEffect(
+        "sex",
+        "Geschlecht",
+        there=True,
+        values=(("männlich", "M", 4096), ("divers", "M", 0)),
+        missing=12,
+        kept=3,
+    )
+    tsh = MappingEffect("TSH", "TSH", there=True, times="18.016", multiplied=9000)
+    effects = (sex, tsh, MappingEffect("age", "Alter", there=False))
+    if of == "plan":
+        return mapping_page("records", effects)
+    shown = effects if of == "table" else ()
+    return table_page("records", "clinic", "/data/clinic/records.csv", READ_AS, shown)
 
 
 def readiness(*, well=False):
@@ -525,7 +546,7 @@ def readiness(*, well=False):
         return readiness_page(ReadinessFacts("records", "", TableLook(50, (), 0), None))
     look = TableLook(9172, columns, 3)
     return readiness_page(
-        ReadinessFacts("records", "", look, ROWS, "", "2026-05-01", 20_000, drift)
+        ReadinessFacts("records", "", look, ROWS, "", "2026-05-01", 20_000, drift, ("sex",))
     )
 
 
@@ -875,6 +896,9 @@ _BUILDERS = {
     "personal-model-not-judged": lambda: personal(change=(-0.02, None, None), rare=1),
     "selftest": selftest,
     "data-sets": data_sets,
+    "mapping": mapping,
+    "table-with-a-mapping": lambda: mapping(of="table"),
+    "table-without-a-mapping": lambda: mapping(of="nothing"),
     "readiness": readiness,
     "readiness-without-trouble": lambda: readiness(well=True),
     "partners": partners,

@@ -52,7 +52,7 @@ class WorkerHere:
         del log
         opened = source.open()
         self._source, self._version, self._descriptor = source, opened.version, opened.descriptor
-        self._reading, self._max_bytes = {"reading": vars(opened.reading)}, max_bytes
+        self._reading, self._max_bytes = {"reading": opened.reading.content()}, max_bytes
         self._task, self.alive, self.clamped = None, True, 0
 
     def holds(self, source) -> bool:

@@ -31,17 +31,28 @@ def check(path, content, study, **reading):
         os.close(found)
 
 
+MAPPING = {
+    "schema": "securefl-mapping/1",
+    "columns": {"sex": {"from": "Geschlecht", "values": {"weiblich": "F"}}},
+}
+
+
+@pytest.mark.parametrize("mapping", [None, MAPPING])
 @pytest.mark.parametrize("rows", [0, 1, 100_000])
-def test_a_table_of_any_size_is_ready_at_the_same_time(tmp_path, study, monkeypatch, rows):
-    """What is read and parsed is the same for all of them."""
+def test_a_table_of_any_size_is_ready_at_the_same_time(tmp_path, study, monkeypatch, rows, mapping):
+    """What is read and parsed is the same for all of them, also through a mapping."""
+    header = HEADER
+    if mapping is not None:
+        header = HEADER.replace(b"sex", b"Geschlecht")
     asked, parsed = [], []
     pread, read_table = os.pread, tables.read_table
     monkeypatch.setattr(os, "pread", lambda fd, n, at: asked.append((n, at)) or pread(fd, n, at))
     monkeypatch.setattr(
         tables, "read_table", lambda data, how: parsed.append(data) or read_table(data, how)
     )
-    assert check(tmp_path / "t.csv", HEADER + rows * ROW, study) == 0  # nothing is read otherwise
-    assert parsed == [HEADER]
+    # nothing is read otherwise
+    assert check(tmp_path / "t.csv", header + rows * ROW, study, mapping=mapping) == 0
+    assert parsed == [header]
     assert asked == [(worker._CHECKED_BYTES, 0)] + [(text_reading.FIRST_BYTES, 0)] * (rows == 0)
 
 

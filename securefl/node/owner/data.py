@@ -5,11 +5,13 @@ Counts of rows are for the owner's screen alone. They are taken after all that o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from securefl.errors import DataError
+from securefl.errors import DataError, UnreadableError
 from securefl.learning.mock import mock_table
+from securefl.node.mappings import keep_mapping, kept_mapping
+from securefl.node.owner.data_removal import check_idle
 from securefl.node.patients import (
     ASKED,
     check_same_patients,
@@ -24,6 +26,7 @@ from securefl.privacy.accounting import PldAccountant
 from securefl.sources.source import GivenReading
 from securefl.study.consistency import parse_consistent
 from securefl.study.parse import parse_data
+from securefl.study.table_mapping import check_mapping
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from securefl.report.rows import RowCount
     from securefl.study.columns import DataSpec
     from securefl.study.data_part import Unit
+    from securefl.study.table_mapping import TableMapping
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class TableFile:
         decimal: sign in decimal numbers; never guessed.
         origin: the file that the table was taken out of; None where it is the table itself.
         sheet: the part of it that was meant.
+        mapping: of its names, spellings and units; None where its owner names none.
     """
 
     path: Path
@@ -60,6 +65,7 @@ class TableFile:
     decimal: DecimalSign = "."
     origin: Path | None = None
     sheet: str = ""
+    mapping: TableMapping | None = None
 
     @property
     def named(self) -> Path:
@@ -68,7 +74,10 @@ class TableFile:
 
     def look(self, spec: DataSpec) -> Looked:
         """Read its columns. Raises as :func:`securefl.node.tables.look`."""
-        return look(self.path, spec, GivenReading(self.encoding, self.separator, self.decimal))
+        given = GivenReading(self.encoding, self.separator, self.decimal, self.mapping)
+        looked = look(self.path, spec, given)
+        check_mapping(self.mapping, spec)
+        return looked
 
 
 @dataclass(frozen=True)
@@ -145,6 +154,8 @@ class RegisteredTable:
         read_as: how it is read.
         origin: what the file was taken out of; empty where it is the table itself.
         sheet: the part of it.
+        mapped: columns that its owner's mapping translates.
+        fault: why its mapping cannot be used; empty where nothing is wrong.
     """
 
     name: str
@@ -154,6 +165,8 @@ class RegisteredTable:
     read_as: str
     origin: str = ""
     sheet: str = ""
+    mapped: tuple[str, ...] = ()
+    fault: str = ""
 
 
 def check_table(site: Site, table: TableFile) -> TableCheck:
@@ -187,6 +200,11 @@ def plan_registration(
         DataError: no study could use the table, or its records cannot be told apart.
         UsageError: most of its patients have a budget under another name.
     """
+    kept = kept_mapping(site, name)
+    if table.mapping is None:
+        table = replace(table, mapping=kept)
+    elif table.mapping != kept:
+        check_idle(site, name)
     looked = table.look(parse_data(table.columns).data)  # before what takes seconds
     declared = parse_consistent(table.columns, PldAccountant())
     snapshot = looked.source.fingerprint(site.secret)
@@ -222,6 +240,7 @@ def register(site: Site, plan: TablePlan) -> Site:
     spec = plan.spec
     _check_unchanged(site, plan)
     check_same_patients(spec.population, overlaps(site, spec.population, plan.patients))
+    _keep_mapping(site, plan)
     origin = plan.table.origin
     site = site.with_dataset(
         spec.dataset,
@@ -248,8 +267,31 @@ def registered_tables(site: Site) -> tuple[RegisteredTable, ...]:
     return tuple(_registered(site, entry) for entry in site.settings.datasets)
 
 
+def _keep_mapping(site: Site, plan: TablePlan) -> None:
+    """Sign the mapping with which the table was looked at, where it is another than before."""
+    mapping = plan.table.mapping
+    name = plan.spec.dataset
+    with site.deciding():
+        if mapping is None or mapping == kept_mapping(site, name):
+            return
+        check_idle(site, name)
+        keep_mapping(site, name, mapping)
+
+
+def _mapped(site: Site, entry: DatasetEntry) -> tuple[tuple[str, ...], str]:
+    """Columns that a mapping translates, and what is wrong with the mapping."""
+    try:
+        mapping = kept_mapping(site, entry.name)
+    except UnreadableError as error:
+        return (), error.what
+    if mapping is None:
+        return (), ""
+    return tuple(mapping.columns), ""
+
+
 def _registered(site: Site, entry: DatasetEntry) -> RegisteredTable:
     source = entry.table(site.path)
+    mapped, fault = _mapped(site, entry)
     there = source.version() is not None
     return RegisteredTable(
         entry.name,
@@ -259,6 +301,8 @@ def _registered(site: Site, entry: DatasetEntry) -> RegisteredTable:
         source.words,
         entry.origin,
         entry.sheet,
+        mapped,
+        fault,
     )
 
 

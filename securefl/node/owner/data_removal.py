@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from securefl.errors import UsageError
+from securefl.node.mappings import drop_mapping
 from securefl.node.owner.readiness import forget_looks
 from securefl.node.public_side import public_folder
 from securefl.study.study_id import StudyId
@@ -47,7 +48,7 @@ def plan_data_removal(site: Site, name: str) -> DataRemoval:
         UsageError: there is no such data set, or a study on it was approved and is not over.
     """
     entry = site.dataset(name)
-    _check_idle(site, name)
+    check_idle(site, name)
     file = site.path / entry.path
     if entry.origin:
         return DataRemoval(name, entry.population, Path(entry.origin), file)
@@ -66,11 +67,12 @@ def remove_data(site: Site, plan: DataRemoval) -> Site:
     with site.deciding():
         site = site.refreshed()
         site.dataset(plan.name)
-        _check_idle(site, plan.name)
+        check_idle(site, plan.name)
         others = tuple(entry for entry in site.settings.datasets if entry.name != plan.name)
         site = site.save(site.settings.model_copy(update={"datasets": others}))
     shutil.rmtree(public_folder(site, plan.name), ignore_errors=True)
     forget_looks(site, plan.name)
+    drop_mapping(site, plan.name)
     if plan.copy is not None and not _is_read(others, site.path, plan.copy):
         plan.copy.unlink(missing_ok=True)
     return site
@@ -80,7 +82,7 @@ def _is_read(entries: tuple[DatasetEntry, ...], folder: Path, file: Path) -> boo
     return any(folder / entry.path == file for entry in entries)
 
 
-def _check_idle(site: Site, name: str) -> None:
+def check_idle(site: Site, name: str) -> None:
     """Refuse while a study may read the table.
 
     Raises:

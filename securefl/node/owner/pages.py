@@ -16,6 +16,7 @@ from securefl.report import (
     removed_patients,
     rules,
     settings,
+    table_mapping,
 )
 from securefl.report.codes import UNSEEN, cannot_run_sentence, others_sentence
 from securefl.report.page import spans
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from securefl.node.owner.budgets import GrantPlan, Revocation
     from securefl.node.owner.data import RegisteredTable
     from securefl.node.owner.data_removal import DataRemoval
+    from securefl.node.owner.mapping import MappingPlan, ShownTable
     from securefl.node.owner.partners import Partner
     from securefl.node.owner.patients import PatientRemoval
     from securefl.node.owner.policy import PolicyPlan
@@ -196,9 +198,24 @@ def whole_audit_page(
 def data_page(tables: Sequence[RegisteredTable], budgets: Sequence[BudgetStatus]) -> Page:
     """The data sets and the budgets of their patients."""
     lines = [
-        data_sets.TableLine(t.name, t.population, str(t.file), t.read_as, t.there) for t in tables
+        data_sets.TableLine(
+            t.name, t.population, str(t.file), t.read_as, t.there, ", ".join(t.mapped), t.fault
+        )
+        for t in tables
     ]
     return data_sets.data_sets_page(lines, [_budget_line(budget) for budget in budgets])
+
+
+def mapping_page(plan: MappingPlan) -> Page:
+    """A mapping before it is signed."""
+    return table_mapping.mapping_page(plan.dataset, plan.effects)
+
+
+def table_page(found: ShownTable) -> Page:
+    """A registered table, and what its mapping does to it."""
+    return table_mapping.table_page(
+        found.dataset, found.population, found.file, found.read_as, found.effects
+    )
 
 
 def budgets_page(budgets: Sequence[BudgetStatus]) -> Page:
@@ -230,6 +247,7 @@ def _readiness_facts(found: Readiness) -> readiness.ReadinessFacts:
         found.earlier,
         found.earlier_rows,
         found.drift,
+        found.mapped,
     )
 
 

@@ -178,7 +178,7 @@ def _found(
             if described is None:
                 unread.append(entry.name)
                 continue
-            source = entry.table(site.path)
+            source = site.table(entry.name)
             column = read_table(source.content(), source.reading).column(described["patient"])
         except (DataError, UnreadableError):
             unread.append(entry.name)

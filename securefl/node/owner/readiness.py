@@ -55,6 +55,7 @@ class Readiness:
         earlier: day of the look that it was compared with; empty where there was none.
         earlier_rows: rows of the table then.
         drift: columns that moved since.
+        mapped: columns that the owner's mapping translates.
     """
 
     dataset: str
@@ -66,6 +67,7 @@ class Readiness:
     earlier: str = ""
     earlier_rows: int = 0
     drift: tuple[Drift, ...] = ()
+    mapped: tuple[str, ...] = ()
 
 
 def readiness(
@@ -87,11 +89,12 @@ def readiness(
         UsageError: no such table is registered.
         StudyError: the text declares no columns.
         DataError: the table cannot be read, or it was registered without columns.
+        UnreadableError: its mapping is not what this hospital signed.
     """
-    source = site.dataset(dataset).table(site.path)
+    source = site.table(dataset)
     unit: Unit = "patient"
     if columns is None:
-        spec = _registered_columns(site, dataset)
+        spec = registered_columns(site, dataset)
     else:
         declared = parse_data(columns)
         spec = declared.data
@@ -106,9 +109,12 @@ def readiness(
         rows = count_rows(site, source, spec, unit)
     except DataError as error:
         fault = error
+    mapped: tuple[str, ...] = ()
+    if source.reading.mapping is not None:
+        mapped = tuple(source.reading.mapping.columns)
     before = _earlier(site, dataset, snapshot)
     if before is None:
-        return Readiness(dataset, study, look, rows, fault, snapshot)
+        return Readiness(dataset, study, look, rows, fault, snapshot, mapped=mapped)
     return Readiness(
         dataset,
         study,
@@ -119,6 +125,7 @@ def readiness(
         before["day"],
         before["look"]["rows"],
         drifts(look, before["look"]),
+        mapped,
     )
 
 
@@ -149,7 +156,12 @@ def forget_looks(site: Site, dataset: str) -> None:
     _file(site, dataset).unlink(missing_ok=True)
 
 
-def _registered_columns(site: Site, dataset: str) -> DataSpec:
+def registered_columns(site: Site, dataset: str) -> DataSpec:
+    """The columns with which a table was registered.
+
+    Raises:
+        DataError: there are none that can be read.
+    """
     found = registered(site, dataset)
     try:
         return DataSpec.model_validate_json(json.dumps(found))

@@ -315,10 +315,11 @@ def own_rows(site: Site, found: Review) -> RowCount | None:
     """
     if found.dataset is None:
         return None
-    source, study = found.dataset.table(site.path), found.study
+    study = found.study
     try:
+        source = site.table(found.dataset.name)
         return count_rows(site, source, study.data, study.privacy.unit)
-    except DataError:  # a fault of the review says so
+    except (DataError, UnreadableError):  # a fault of the review says so
         return None
 
 
