@@ -30,7 +30,7 @@ from securefl.federation.study_board import StudyBoard
 from securefl.files import entries, private_folder, replace_file
 from securefl.identity import verify
 from securefl.learning.artefact import load_model
-from securefl.learning.stages.roles import judged
+from securefl.learning.stages.roles import judges
 from securefl.node.earlier_study import keep_trained
 from securefl.node.quality import verdict_of
 from securefl.node.requests import kept_study
@@ -92,7 +92,7 @@ def remember_model(
     (:meth:`securefl.federation.following.Following.check_start`). A full disk costs the model and not
     the round.
     """
-    judging = plan.step(facts.round).stage is judged(plan.programme)
+    judging = judges(plan.programme, plan.step(facts.round).stage)
     if judging and site.name in plan.study.cohort:
         keep_trained(site, plan.digest, facts.model_sha256)
     _remember(
@@ -131,8 +131,8 @@ def _remember(
     sha256: str,
 ) -> None:
     """Keep a hash of the round in which the model is judged, at a recipient of the model."""
-    step = plan.step(number)
-    if site.name not in recipients(plan.study) or step.stage is not judged(plan.programme):
+    stage = plan.step(number).stage
+    if site.name not in recipients(plan.study) or not judges(plan.programme, stage):
         return
     folder = private_folder(private_folder(site.study_folder(plan.digest)) / _VERIFIED)
     with suppress(OSError):

@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from completed_study import finished, other_weights
-from conftest import fixed_identity
+from conftest import fixed_identity, make_study
+from statistics_study import ALONE as NO_MODEL
 
 from securefl.boards.opening import open_board
 from securefl.errors import StoreError, UsageError
 from securefl.federation import paths
+from securefl.federation.round_plan import RoundPlan
 from securefl.node import models
 from securefl.node.models import (
     ModelWatch,
@@ -21,7 +23,9 @@ from securefl.node.models import (
     find_model,
     list_models,
     remember_model,
+    remember_total,
 )
+from securefl.study.sealed import SealedStudy
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -204,3 +208,13 @@ def test_a_broken_note_hides_no_other(here):
         (folder / f"{number:064d}.json").write_text(text)
     assert len(list_models(here)) == 1
     assert json.loads(next(folder.glob("*[a-f]*.json")).read_bytes())["refused"] == ""
+
+
+def test_a_study_that_makes_no_model_is_no_fault_and_leaves_no_hash(tmp_path, end):
+    text, *_ = make_study(5, *NO_MODEL)
+    plan = RoundPlan(SealedStudy.read(text.encode()))
+    site = Here(tmp_path, end, plan.study.cohort[0])
+    nobody = dict.fromkeys(plan.study.cohort, "0" * 64)
+    remember_model(site, plan, plan.facts(1, "0" * 64, "1" * 64, instances=nobody))
+    remember_total(site, plan, 1, "2" * 64)
+    assert list(site.path.iterdir()) == []

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from securefl.learning.stages.programme import Programme
-    from securefl.learning.stages.stage import Result
+    from securefl.learning.stages.stage import Result, Stage
 
 
 def trained(programme: Programme) -> Train:
@@ -24,6 +24,11 @@ def judged(programme: Programme) -> Evaluate:
     evaluation.
     """
     return programme.stages_of(Evaluate)[-1]
+
+
+def judges(programme: Programme, stage: Stage) -> bool:
+    """Whether this stage is the one of :func:`judged`; never in a study that makes no model."""
+    return isinstance(stage, Evaluate) and stage is judged(programme)
 
 
 def training_result(results: Sequence[Result]) -> TrainResult:
