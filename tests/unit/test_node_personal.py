@@ -67,13 +67,14 @@ def test_nothing_was_charged_and_the_ledger_says_what_was_done(made):
     state = site.ledger.state
     assert state.used("clinic") == before.used("clinic")
     assert state.studies == before.studies
+    snapshot = site.table("records").fingerprint(site.secret)
     site.ledger.close()
     audit = json.loads(
         CliRunner().invoke(cli, ["audit", "--site", str(site.path), "--json", "-"]).stdout
     )
     (entry,) = audit["personalized"]
     assert entry["study"] == said["digest"]
-    assert entry["snapshot"] == site.table("records").fingerprint(site.secret)
+    assert entry["snapshot"] == snapshot
 
 
 def test_its_files_are_for_the_owner_alone_and_are_in_no_backup(made):
