@@ -451,7 +451,7 @@ class Study(StudyLife, Shown):
 
         Args:
             watch: called after each opened sum with its record; by default a line each, where
-                somebody is there to read it.
+                somebody is there to read it; one line that moves in a notebook.
             model_folder: where the model goes; ``model`` in the researcher's folder by default.
             warn: told what went wrong and ends nothing; a Python warning by default.
             waiting: told about twice a second whom a round waits for, since when and how long at
@@ -532,13 +532,12 @@ class Study(StudyLife, Shown):
         return target
 
     def _default_watch(self) -> Callable[[RoundRecord], None] | None:
-        from securefl.researcher.progress import round_lines
+        from securefl.researcher.run_progress import progress_of
         from securefl.researcher.stopping import somebody_is_there
 
         if not somebody_is_there():
             return None
-        line = round_lines(self.plan)
-        return lambda record: print(line(record))  # noqa: T201 - a Python session's own output
+        return progress_of(self.plan)
 
     # --- inside
     # ------------------------------------------------------------------------------------------------------

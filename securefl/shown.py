@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 #: A longer text is cut: an object's line is for recognising it, not for reading it.
 _LONGEST = 60
 
+#: Colours of a table in a notebook, on a light and on a dark screen; nothing else of it is styled.
+_STYLE = (
+    ".securefl-shown{color:#1b2733;background:#fff;text-align:left}"
+    "@media(prefers-color-scheme:dark){.securefl-shown{color:#e3e9ef;background:#141c24}}"
+)
+
 
 class Shown:
     """Base of classes that show themselves by a few facts; each says which in ``_shown``.
@@ -35,14 +41,14 @@ class Shown:
         return f"<{', '.join(parts)}>"
 
     def _repr_html_(self) -> str:
-        """Table for a notebook."""
+        """Table for a notebook, in the colours of a light or a dark screen."""
         rows = "".join(
             f"<tr><th style='text-align:left'>{escape(name)}</th><td"
             f" style='text-align:left'>{escape(_line(value))}</td></tr>"
             for name, value in self._shown()
         )
         return (
-            "<table><caption"
+            f"<style>{_STYLE}</style><table class='securefl-shown'><caption"
             f" style='text-align:left'>{escape(type(self).__name__)}</caption>{rows}</table>"
         )
 

@@ -255,7 +255,8 @@ def status(*, name: str, live: bool, json_file: str | None, folder: str | None) 
 
     With --live the run itself: Ctrl-C ends the look and not the run.
     """
-    from securefl.report.codes import SHOWN_WORDS, code_words
+    from securefl.report.approvals import answer_words
+    from securefl.report.codes import SHOWN_WORDS
 
     found = open_study(folder, name)
     if live:
@@ -283,12 +284,7 @@ def status(*, name: str, live: bool, json_file: str | None, folder: str | None) 
         code = word
         if run_said and word == "approved":
             code = "over"
-        first = causes.get(site)
-        words = (
-            f"ended its part, since {first[0]} {code_words(first[1])}"
-            if first
-            else code_words(code)
-        )
+        words = answer_words(code, causes.get(site))
         at = shown.get(site, "").partition(":")[0]
         say(f"{site:<{width}}  {words}; its datasite: {SHOWN_WORDS.get(at, 'nothing yet')}")
     if run_said:

@@ -343,6 +343,12 @@ class Page:
     window: str = ""
     role: str = ""
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """HTML in a frame for a notebook, with the same page as text beside it."""
+        from securefl.report.notebook import notebook_forms
+
+        return notebook_forms(self)
+
 
 # Builders that take what a page happens to have: strings are paragraphs, and parts without words are
 # left out.

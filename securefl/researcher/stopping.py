@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 AGAIN: Final = 5.0
 #: Loaded in a process that serves a notebook. Its package alone is no sign: whoever looks for kernels
 #: imports that.
-_KERNEL: Final = "ipykernel.kernelapp"
+KERNEL: Final = "ipykernel.kernelapp"
 
 
 class StoppedFromOutsideError(KeyboardInterrupt):
@@ -33,7 +33,7 @@ class StoppedFromOutsideError(KeyboardInterrupt):
 
 def somebody_is_there() -> bool:
     """Tell a person at a terminal, a session or a notebook from a job that nobody watches."""
-    if hasattr(sys, "ps1") or _KERNEL in sys.modules:
+    if hasattr(sys, "ps1") or KERNEL in sys.modules:
         return True
     return bool(sys.stdin) and sys.stdin.isatty()
 
@@ -66,7 +66,7 @@ def asking_first(
             raise KeyboardInterrupt
         asked = now
         line = f"\n{cost()} Press Ctrl-C again within {AGAIN:.0f} s to stop.\n"
-        if _KERNEL in sys.modules:
+        if KERNEL in sys.modules:
             print(line)  # noqa: T201 - a notebook shows no file descriptor
             return
         with suppress(OSError):  # past all buffers: this may interrupt a write

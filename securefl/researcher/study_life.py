@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from securefl.researcher.finished_study import FinishedStudy
+from securefl.researcher.study_pages import StudyPages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from securefl.study.differences import Difference
 
 
-class StudyLife(FinishedStudy):
+class StudyLife(StudyPages):
     """Base of a study of this researcher: what can be done with it from its making on."""
 
     @property
@@ -75,7 +75,8 @@ class StudyLife(FinishedStudy):
         An interrupt ends the look and not the run.
 
         Args:
-            watch: called after each opened sum with its record; prints a line by default.
+            watch: called after each opened sum with its record; prints a line by default, and in a
+                notebook moves one.
             seconds: how long a beginning is waited for.
 
         Raises:
@@ -83,11 +84,9 @@ class StudyLife(FinishedStudy):
             RoundError: it stopped without a result.
         """
         from securefl.researcher.detached_run import look_on
-        from securefl.researcher.progress import round_lines
+        from securefl.researcher.run_progress import progress_of
 
-        line = round_lines(self.plan)
-        shown = watch or (lambda record: print(line(record)))  # noqa: T201 - a session's own output
-        look_on(self.folder, shown, seconds)
+        look_on(self.folder, watch or progress_of(self.plan), seconds)
         return self.report()
 
     @abstractmethod

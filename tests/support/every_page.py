@@ -53,6 +53,7 @@ from securefl.privacy.planning import quote as price
 from securefl.privacy.worker_answers import WorkerFinding
 from securefl.report.agreement import AgreementFacts, PartyLine, agreement_page
 from securefl.report.airlock import egress_page
+from securefl.report.approvals import approvals_page
 from securefl.report.audit import audit_overview, extract_page
 from securefl.report.audit_page import PageFacts, audit_page
 from securefl.report.budget import GrantFacts, grant_page, revocation_page
@@ -626,6 +627,11 @@ def audit_extract():
     return extract_page(ledger(altered=False)[2])
 
 
+def approvals():
+    states = {"SVI": "waiting", "STMW": "approved", "SVHC": "declined", "SVHD": "partner-ended"}
+    return approvals_page("first-study", states, {"SVHD": ("SVHC", "declined")})
+
+
 def study_report():
     result = {
         "study": "small-0123456789ab",
@@ -930,6 +936,7 @@ _BUILDERS = {
     "archive-of-strangers": lambda: archive(compared=False),
     "removal": removal,
     "removal-of-unknown-patients": lambda: removal(known=False),
+    "approvals": approvals,
     "live": live,
     "live-of-a-run-that-waits": lambda: live(waits=True),
     "agreement": agreed,

@@ -7,7 +7,7 @@ import pytest
 from completed_study import finished
 from consortium import NAMES, Consortium
 
-from securefl.api import PublicDataset, load_model
+from securefl.api import PublicDataset, Study, load_model
 from securefl.learning.stages.roles import judged_result
 from securefl.researcher.results import MadeModel, Result
 from securefl.shown import Shown
@@ -26,6 +26,7 @@ def test_texts_of_others_stay_on_their_line_and_are_no_markup():
     assert "<b>" not in page
     assert "&lt;script&gt;" in page
     assert len(page) < 1000
+    assert "<script" not in page
     with pytest.raises(NotImplementedError):
         repr(Shown())
 
@@ -55,11 +56,16 @@ def objects(tmp_path_factory):
 def test_each_object_is_one_short_line_and_a_small_table(objects):
     for one in objects:
         said, page = repr(one), one._repr_html_()
+        if isinstance(one, Study):
+            assert page.startswith("<iframe sandbox ")
+            assert said.startswith("<Study: ")
+            continue
         assert said.startswith(f"<{type(one).__name__}: ")
         assert len(said) < 400
         assert "\n" not in said
         assert " at 0x" not in said
-        assert page.startswith("<table>")
+        assert "<table class='securefl-shown'>" in page
+        assert "prefers-color-scheme:dark" in page
         assert len(page) < 2000
     lab, study, dataset, result, evaluation, model, record = map(repr, objects)
     assert "researcher" in lab
