@@ -2,20 +2,28 @@
 by an outsider or by the researcher, is noticed.
 """
 
+import hashlib
 import json
 import shutil
+import struct
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from whole_study import whole_study
 
+import securefl
 from securefl.cli.main import cli
 from securefl.errors import MessageError, RoundError, SecureFLError, UnreadableError, UntrustedError
 from securefl.federation.kept_totals import KeptTotals
 from securefl.federation.round_plan import card_of
 from securefl.learning.artefact import load_model, save_model
 from securefl.party import study_archive
+from securefl.party.audit_extract import AuditExtract
 from securefl.party.study_archive import ArchiveManifest, check_archive
 
 
@@ -234,3 +242,81 @@ def test_the_commands_write_and_check_an_archive(whole, tmp_path, fingerprints):
     assert "no fingerprint of a party" in str(
         run("study", "verify", tmp_path / "out", "--fingerprint", "SVI").exception
     )
+
+
+# --- the page protocols/wire/archive.md, read without securefl
+
+WIRE = Path(securefl.__file__).parents[1] / "protocols" / "wire" / "archive.md"
+
+
+def statement_2(data, key, kind):
+    """Fields of a signed statement, or an error of the standard library or the primitive."""
+    head, _, body = data.partition(b"\n")
+    signature = bytes.fromhex(head.removeprefix(b"securefl-signed/1 ").decode())
+    Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(signature, body)
+    fields = json.loads(body)
+    if fields.pop("type") != kind:
+        raise ValueError(kind)
+    return fields
+
+
+def total_2(data):
+    """Contributors and numbers of an opened sum."""
+    told, body = data[:32], data[32:]
+    if hashlib.sha256(body).digest() != told:
+        raise ValueError("hash")
+    contributors, width = struct.unpack("<IB", body[:5])
+    pieces = [body[at : at + width] for at in range(5, len(body), width)]
+    return contributors, [int.from_bytes(piece, "little", signed=True) for piece in pieces]
+
+
+def read_2(folder):
+    """Digest, hospitals' epsilons and opened sums of an archive, by the page alone."""
+    study = tomllib.loads((folder / "study.toml").read_text("utf-8"))
+    key = study["coordinator"]["signing_public"]
+    listed = statement_2((folder / "archive.json").read_bytes(), key, "securefl-study-archive/1")
+    there = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+    del there["archive.json"]
+    hashes = {name: hashlib.sha256(p.read_bytes()).hexdigest() for name, p in there.items()}
+    if set(listed) != {"study", "files"} or hashes != listed["files"]:
+        raise ValueError("files")
+    epsilons = {}
+    for party in study["participants"]:
+        data = (folder / "extracts" / party["name"]).read_bytes()
+        found = statement_2(data, party["signing_public"], "securefl-audit-extract/1")
+        if (found["study"], found["site"]) != (listed["study"], party["name"]):
+            raise ValueError("extract")
+        epsilons[party["name"]] = json.loads(found["extract"])["epsilon"]
+    totals = [total_2(p.read_bytes()) for p in sorted((folder / "totals").iterdir())]
+    return listed["study"], epsilons, totals
+
+
+def test_the_page_of_the_format_is_enough_to_read_an_archive(archive, fingerprints):
+    ours = check_archive(archive, fingerprints)
+    digest, epsilons, totals = read_2(archive)
+    assert digest == ours.digest
+    assert {site: float(epsilon) for site, epsilon in epsilons.items()} == ours.extracts
+    assert tuple(contributors for contributors, _ in totals) == ours.rounds
+    assert json.loads((archive / "result.json").read_text())["histogram"] in [
+        numbers for _, numbers in totals
+    ]
+
+
+@pytest.mark.parametrize("part", ["archive.json", "/extracts/", "/totals/", "study.toml"])
+def test_the_second_reader_notices_an_altered_byte_too(archive, part):
+    file = some(archive, part)
+    data = bytearray(file.read_bytes())
+    data[-2] ^= 1
+    file.write_bytes(data)
+    with pytest.raises((ValueError, InvalidSignature, KeyError)):
+        read_2(archive)
+
+
+def test_the_page_names_every_part_and_the_caps_of_the_code(archive):
+    told = WIRE.read_text("utf-8")
+    for path in archive.iterdir():
+        assert f"| `{path.name}" in told
+    for cap in (ArchiveManifest.MAX_BYTES, AuditExtract.MAX_BYTES, study_archive.MAX_FILE):
+        assert f" {cap} " in told
+    assert f"`{ArchiveManifest.TYPE}`" in told
+    assert f"`{AuditExtract.TYPE}`" in told
