@@ -4,6 +4,8 @@ import pytest
 
 from securefl.cli.main import main
 from securefl.errors import ExitCode
+from securefl.node import people
+from securefl.node.site import Site
 
 
 @pytest.mark.parametrize(
@@ -12,9 +14,14 @@ from securefl.errors import ExitCode
 def test_a_command_without_any_input_says_that_nobody_can_type(
     words, tmp_path, monkeypatch, capsys
 ):
+    """Whom to remove must be on the list, which is looked at before anybody is asked."""
     here = str(tmp_path / "site")
     start = ["site", "init", here, "--name", "P", "--legal-name", "P", "--email", "a@b.example"]
     main([*start, "--store", str(tmp_path / "store")])
+    if "remove" in words:
+        people.add_person(
+            Site.at(tmp_path / "site"), "anna", "a passphrase of hers", "2026-01-05T09:00:00Z"
+        )
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(SystemExit) as ended:
         main(["site", *words, "--as", "anna", "--site", here])
