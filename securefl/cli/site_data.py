@@ -294,10 +294,10 @@ def _ask_patients(plan: TablePlan, *, yes: bool) -> None:
 
 
 def _say_reading(found: TableCheck | TablePlan) -> None:
-    reading = found.looked.source.reading
-    say(f"It is read as {reading.words}.")
-    if reading.mapping is not None:
-        say(f"Your mapping translates {', '.join(reading.mapping.columns)}.")
+    source = found.looked.source
+    say(f"It is read as {source.words}.")
+    if source.reading.mapping is not None:
+        say(f"Your mapping translates {', '.join(source.reading.mapping.columns)}.")
     for column, near in found.looked.missing.items():
         say(
             f"Warning: the table has no column {column}; studies that need it cannot run"

@@ -200,7 +200,7 @@ def test_a_second_tab_decides_and_the_first_is_told_what_was_decided(tab, c):
     for page in (tab, second):
         page.goto(place)
     second.fill("#refuse-reason", "no vote")
-    second.click("text=Refuse >> nth=-1")
+    second.click("button:text-is('Refuse')")
     second.wait_for_selector("text=You refused it")
     tab.fill("#approve-typed", tab.inner_text("label[for=approve-typed] code"))
     tab.click("button:text-is('Approve')")
