@@ -9,10 +9,10 @@ import itertools
 import numpy as np
 from classes_study import classes_protocol
 from count_study import count_protocol
+from model_facts import DETAILS
 from number_study import number_protocol
 from small_study import protocol
 from survival_study import survival_protocol
-from test_learning_artefact import DETAILS
 
 from securefl.learning.artefact import Model
 from securefl.learning.families import FAMILIES

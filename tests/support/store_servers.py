@@ -27,14 +27,22 @@ def _answers(port):
 
 @contextlib.contextmanager
 def s3():
-    """moto's S3; yields its address."""
+    """moto's S3; yields its address.
+
+    fsspec keeps its file systems by their arguments, and the address is none where the environment
+    says it: one of another test would ask a server that is gone.
+    """
+    import fsspec
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
+    forget = fsspec.get_filesystem_class("s3").clear_instance_cache
+    forget()
     try:
         yield "http://{}:{}".format(*server.get_host_and_port())
     finally:
+        forget()
         server.stop()
 
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from kinds_of_models import KINDS, rows_with_faults, some_model
+from model_facts import DETAILS
 from safetensors.numpy import load_file
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
@@ -23,7 +24,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from small_study import SPEC, protocol
-from test_learning_artefact import DETAILS, LOGISTIC
+from test_learning_artefact import LOGISTIC
 
 from securefl.cli.main import cli
 from securefl.errors import DataError, SecureFLError, UsageError

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from model_facts import DETAILS
 from number_study import number_protocol
 from small_study import SPEC, protocol
-from test_learning_artefact import DETAILS
 
 from securefl.cli.main import cli
 from securefl.learning.artefact import save_model

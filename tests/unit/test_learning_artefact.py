@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from binary_models import initial_weights, parameter_count
+from model_facts import DETAILS
 from small_study import SPEC, protocol
 
 from securefl.errors import DataError, UnreadableError
@@ -10,7 +11,6 @@ from securefl.learning.artefact import (
     CARD,
     FACTS,
     WEIGHTS,
-    ModelFacts,
     load_model,
     model_card,
     save_model,
@@ -21,16 +21,6 @@ from securefl.study.training import training_of
 
 LOGISTIC = training_of(protocol()).model
 MLP = PerceptronSpec(**dict(LOGISTIC) | {"kind": "mlp", "hidden": (3,)})
-DETAILS = ModelFacts(
-    title="A small study",
-    study_digest="a" * 64,
-    intended_use="Tests only.",
-    licence="CC-BY-4.0",
-    owner="The hospitals",
-    privacy="Epsilon 1 for each patient.",
-    figures={"AUC": "0.98 (95 % interval 0.95 to 1)"},
-    participants=("SVI", "STMW"),
-)
 TABLE = {
     "age": [30, 65526, 50],
     "TSH": [None, 1, 20.5],

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 from kinds_of_models import rows_with_faults, some_model
 from lightgbm_reader import predictions
+from model_facts import DETAILS
 from small_study import SPEC, protocol
-from test_learning_artefact import DETAILS
 from whole_study import whole_study
 
 from securefl.cli.main import cli

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 from completed_study import finished
 from conftest import SITES, fixed_identity, make_study
+from model_facts import DETAILS
 from small_study import SPEC, protocol
-from test_learning_artefact import DETAILS
 
 from securefl.cli.main import cli
 from securefl.errors import NotApprovedError, StudyError, UntrustedError

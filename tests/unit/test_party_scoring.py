@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from model_facts import DETAILS
 from small_study import SPEC, protocol
-from test_learning_artefact import DETAILS
 
 from securefl.errors import DataError
 from securefl.learning.artefact import save_model

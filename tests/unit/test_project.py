@@ -184,3 +184,14 @@ def test_every_module_says_what_it_is_for():
 def test_every_room_says_what_it_is_for(room):
     module = importlib.import_module(f"securefl.{room.replace('/', '.')}")
     assert module.__doc__
+
+
+def test_what_tests_share_needs_no_file_of_tests():
+    """A folder of tests is on the path only once one of its own files was collected."""
+    shared = Path(__file__).parents[1] / "support"
+    needing = {
+        p.name
+        for p in shared.glob("*.py")
+        if re.search(r"^from test_", p.read_text(), re.MULTILINE)
+    }
+    assert needing == set()
