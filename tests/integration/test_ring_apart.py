@@ -16,7 +16,7 @@ def test_five_hospitals_reach_an_approved_study_in_an_hour_with_a_store_alone_in
     try:
         with hosts(ring_apart.PARTIES, tmp_path) as made:
             strangers = {name: made.strangers(name) for name in made.names}
-            figures, screen = ring_apart.play(tmp_path / "desks", made)
+            figures, screen, end = ring_apart.play(tmp_path / "desks", made)
     except NoRightError as error:
         reason = f"NOT TESTED, a ring apart: this user may make no network namespaces ({error})"
         warnings.warn(reason, stacklevel=1)
@@ -29,3 +29,4 @@ def test_five_hospitals_reach_an_approved_study_in_an_hour_with_a_store_alone_in
     for name in ring_apart.HOSPITALS:
         assert f"{name} approved;" in screen
     assert figures["minutes"] < 60
+    assert "one sum of 5 hospitals" in end

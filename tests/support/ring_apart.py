@@ -260,6 +260,11 @@ def decide(desks, study):
     return desks.until("uni", lambda name: desks.own(name, "status", study), *approved)
 
 
+def count(desks, study):
+    """The approved study itself: the researcher's screen at its end."""
+    return desks.own("uni", "run", study, "--wait", "60", seconds=600)
+
+
 def stop(desks):
     """Ask every role that may run to stop."""
     for name in (*HOSPITALS, "sums"):
@@ -275,10 +280,10 @@ def stop(desks):
 
 
 def play(root, hosts):
-    """Everything in order.
+    """Everything in order, then the study itself.
 
     Returns:
-        minutes and commands until all had approved, and the researcher's screen then.
+        the commands until all had approved, the researcher's screen then, and the screen of the run.
 
     Raises:
         AssertionError: a command did not end well, or a screen lacked what the guide says.
@@ -296,7 +301,7 @@ def play(root, hosts):
             "study": study,
         }
         (root / "figures.json").write_text(json.dumps(figures))
-        return figures, screen
+        return figures, screen, count(desks, study)
     finally:
         stop(desks)
 
