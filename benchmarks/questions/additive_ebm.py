@@ -12,16 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from beside_pooled import of_all_rows, show
 from federated import one_run
 from machine import machine
 
@@ -39,42 +34,24 @@ def main() -> None:
     parser.add_argument("--pairs", action="store_true", help="also with pairs; takes longer")
     given = parser.parse_args()
     study, tables = parse_protocol(STUDY.read_bytes()), thyroid_tables()
+    words = ["--pairs"] if given.pairs else []
     runs = []
     for seed in range(5):
         run = one_run(study, tables, THYROID_SITES, seed, own_gradients=True)
         released = [run.released.low, run.released.high]
         own = {"seed": seed, "exact": run.exact.auc, "released": released}
-        runs.append({**own, **of_all_rows(given.pooled, run.train, run.aside, pairs=given.pairs)})
+        arrays = {
+            "x": run.train[0],
+            "y": run.train[1],
+            "x_aside": run.aside[0],
+            "y_aside": run.aside[1],
+        }
+        pooled = of_all_rows(given.pooled, "additive_ebm_pooled.py", arrays, words)
+        runs.append({**own, **pooled})
     said = {"machine": machine(), "thyroid-additive": runs}
     (HERE / "additive_ebm.json").write_text(json.dumps(said, indent=1) + "\n")
     keys = ("exact", *(key for key in runs[0] if key.startswith("pooled")))
-    for one in runs:
-        low, high = one["released"]
-        cells = " | ".join(f"{one[key]:.4f}" for key in keys)
-        sys.stdout.write(f"| {one['seed']} | {cells} | {low:.3f} to {high:.3f} |\n")
-    means = " | ".join(f"{statistics.mean(one[key] for one in runs):.4f}" for key in keys)
-    sys.stdout.write(f"| mean | {means} | |\n")
-
-
-def of_all_rows(
-    python: str,
-    train: tuple[Any, Any],
-    aside: tuple[Any, Any],
-    *,
-    pairs: bool,
-) -> dict[str, Any]:
-    """The boosting machine on all rows without privacy, in the other environment."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "rows.npz"
-        np.savez(file, x=train[0], y=train[1], x_aside=aside[0], y_aside=aside[1])
-        done = subprocess.run(
-            [python, HERE / "additive_ebm_pooled.py", file, *(["--pairs"] if pairs else [])],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    show("thyroid-additive", runs, keys)
 
 
 if __name__ == "__main__":

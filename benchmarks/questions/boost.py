@@ -13,17 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import statistics
-import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from beside_pooled import of_all_rows, show
 from federated import one_run
 from machine import machine
 
@@ -66,7 +62,7 @@ def main() -> None:
     said: dict[str, Any] = {"machine": machine()}
     for name, question in questions().items():
         said[name] = [figures(question, seed, pooled) for seed in SEEDS]
-        show(name, said[name])
+        show(name, said[name], ("trees", "curves", "pooled_xgboost", "pooled_straight_line"))
     (HERE / "boost.json").write_text(json.dumps(said, indent=1) + "\n")
 
 
@@ -149,36 +145,17 @@ def figures(question: Question, seed: int, pooled: str) -> dict[str, Any]:
         "trees": run.exact.auc,
         "released": [run.released.low, run.released.high],
         "curves": curves.exact.auc,
-        **of_all_rows(pooled, run.train, run.aside),
+        **of_all_rows(
+            pooled,
+            "boost_pooled.py",
+            {
+                "x": run.train[0],
+                "y": run.train[1],
+                "x_aside": run.aside[0],
+                "y_aside": run.aside[1],
+            },
+        ),
     }
-
-
-def of_all_rows(python: str, train: tuple[Any, Any], aside: tuple[Any, Any]) -> dict[str, float]:
-    """XGBoost and logistic regression on all rows without privacy, in the other environment."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "rows.npz"
-        np.savez(file, x=train[0], y=train[1], x_aside=aside[0], y_aside=aside[1])
-        done = subprocess.run(
-            [python, HERE / "boost_pooled.py", file],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
-
-
-def show(name: str, runs: list[dict[str, Any]]) -> None:
-    """A table for the protocol's README."""
-    keys = ("trees", "curves", "pooled_xgboost", "pooled_straight_line")
-    sys.stdout.write(f"{name}\n")
-    for run in runs:
-        low, high = run["released"]
-        cells = " | ".join(f"{run[key]:.4f}" for key in keys)
-        sys.stdout.write(f"| {run['seed']} | {cells} | {low:.3f} to {high:.3f} |\n")
-    means = " | ".join(f"{statistics.mean(run[key] for run in runs):.4f}" for key in keys)
-    sys.stdout.write(f"| mean | {means} | |\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -20,10 +20,7 @@ import hashlib
 import io
 import json
 import re
-import statistics
-import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from beside_pooled import of_all_rows, show
 from federated import one_run
 from machine import machine
 
@@ -50,6 +48,8 @@ if TYPE_CHECKING:
     from securefl.study.schema import Template
 
 HERE = Path(__file__).resolve().parent
+#: Columns of the table on the page.
+_SHOWN = ("federated", "pooled_cox", "federated_in_intervals", "pooled_cox_in_intervals")
 SEEDS = range(5)
 SUPPORT_SHA256 = "4f7dfcfb0d702401adfd0fa47702ed18fdd4dfe37acd0bcf1055acb7df007a1b"
 SUPPORT_HOSPITALS = {"north": 4000, "east": 2500, "south": 1500, "west": 750, "island": 355}
@@ -138,7 +138,7 @@ def main() -> None:
     said: dict[str, Any] = {"machine": machine()}
     for name, cohort in cohorts.items():
         said[name] = [figures(cohort, seed, given.pooled) for seed in SEEDS]
-        show(name, said[name])
+        show(name, said[name], _SHOWN)
     (HERE / "survival_cohorts.json").write_text(json.dumps(said, indent=1) + "\n")
 
 
@@ -197,7 +197,7 @@ def figures(cohort: Cohort, seed: int, pooled: str) -> dict[str, Any]:
         "event_aside": aside[:, 1],
         "federated": 1.0 - run.said[:, -1],
     }
-    found = of_all_rows(pooled, arrays)
+    found = of_all_rows(pooled, "survival_cohorts_pooled.py", arrays)
     risk = np.asarray(found.pop("risk"))
     place, event = parts(run.aside[1], len(study.data.label.edges))
     return {
@@ -237,34 +237,6 @@ def exact_times(cohort: Cohort, seed: int) -> tuple[Any, Any]:
             part.append(np.column_stack([np.rint(days_at), half.X[:, -1] > 0.5]))
     train, aside = (np.concatenate(part) for part in found)
     return train, aside
-
-
-def of_all_rows(python: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Lifelines' Cox model of all rows without privacy, in the other environment."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "rows.npz"
-        np.savez(file, **arrays)
-        done = subprocess.run(
-            [python, HERE / "survival_cohorts_pooled.py", file],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def show(name: str, runs: list[dict[str, Any]]) -> None:
-    """A table for the page."""
-    keys = ("federated", "pooled_cox", "federated_in_intervals", "pooled_cox_in_intervals")
-    sys.stdout.write(f"{name}\n")
-    for run in runs:
-        low, high = run["released"]
-        cells = " | ".join(f"{run[key]:.4f}" for key in keys)
-        sys.stdout.write(f"| {run['seed']} | {cells} | {low:.3f} to {high:.3f} |\n")
-    means = " | ".join(f"{statistics.mean(run[key] for run in runs):.4f}" for key in keys)
-    sys.stdout.write(f"| mean | {means} | |\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

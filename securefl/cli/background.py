@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from securefl.errors import ExitCode, RoundError, SecureFLError, StoreError, UsageError
 from securefl.files import read_file
+from securefl.party.background import started
 from securefl.party.failure_note import one_line
 from securefl.party.pidfile import last_end, running_process, store_away
 
@@ -47,7 +45,7 @@ def start_role(
     """
     if running_process(folder, role) is not None:
         raise UsageError(f"The {role} of this folder runs already.", next_step="Stop it first.")
-    process = _started(arguments, output)
+    process = started(arguments, output)
     end = time.monotonic() + _PATIENCE
     while process.poll() is None:
         state = running_process(folder, role)
@@ -88,7 +86,7 @@ def start_run(
     Raises:
         RoundError: it ended before.
     """
-    process = _started(arguments, output)
+    process = started(arguments, output)
     while process.poll() is None:
         if begun():
             return
@@ -100,21 +98,6 @@ def start_run(
         whose="the researcher",
         next_step=f"Mend that, then run it again. More may stand in {output}.",
     )
-
-
-def _started(arguments: list[str], output: Path) -> subprocess.Popen[bytes]:
-    """A process in a session of its own, which no terminal ends."""
-    fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-    try:
-        return subprocess.Popen(
-            [sys.executable, "-m", "securefl", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=fd,
-            start_new_session=True,
-        )
-    finally:
-        os.close(fd)
 
 
 def _fault(state: dict[str, object], role: str) -> SecureFLError | None:

@@ -190,6 +190,20 @@ def _for_the_owner(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+def protocol_out_option(
+    what: str,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--out FILE`` of a command that writes a study file, ``what`` by its help."""
+    return click.option(
+        "--out",
+        metavar="FILE",
+        default="protocol.toml",
+        show_default=True,
+        type=click.Path(path_type=Path),
+        help=f"{what}; never overwritten.",
+    )
+
+
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--json FILE`` for programs."""
     return click.option(

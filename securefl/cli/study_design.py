@@ -12,6 +12,7 @@ from securefl.cli.nouns import speak_as_file
 from securefl.cli.screen import (
     html_option,
     json_option,
+    protocol_out_option,
     say,
     show_page,
     write_json,
@@ -54,14 +55,7 @@ if TYPE_CHECKING:
     help="How many take part.  [default: 5]",
 )
 @click.option("--title", help="Title of the study.")
-@click.option(
-    "--out",
-    metavar="FILE",
-    default="protocol.toml",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="The study file; never overwritten.",
-)
+@protocol_out_option("The study file")
 @click.option(
     "--what-if",
     "compare",

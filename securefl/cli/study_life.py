@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from securefl.cli.screen import confirm, json_option, say, say_quoted, write_json
+from securefl.cli.screen import (
+    confirm,
+    json_option,
+    protocol_out_option,
+    say,
+    say_quoted,
+    write_json,
+)
 from securefl.cli.study_folder import folder_hint, open_lab, open_study, researcher_option
 from securefl.errors import UsageError
 
@@ -107,14 +114,7 @@ def compare(*, first: str, second: str, json_file: str | None, folder: str | Non
     help="Meet the counter-offer of this hospital; 'all' meets every one.",
 )
 @click.option("--id", "study_id", help="Id of the new protocol.")
-@click.option(
-    "--out",
-    metavar="FILE",
-    default="protocol.toml",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="The protocol; never overwritten.",
-)
+@protocol_out_option("The protocol")
 @json_option
 @researcher_option
 def clone(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from securefl.cli.screen import json_option, say, write_json
+from securefl.cli.screen import json_option, protocol_out_option, say, write_json
 from securefl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,14 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--share", help="Published share of positives, like 0.08.")
 @click.option("--source", help="Where these sizes were published.")
-@click.option(
-    "--out",
-    metavar="FILE",
-    default="protocol.toml",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="The study file; never overwritten.",
-)
+@protocol_out_option("The study file")
 @json_option
 def study_template(
     *,

@@ -65,13 +65,13 @@ def _blocks(found: Difference) -> tuple[Quoted, ...]:
 
 def _line(found: Difference) -> str:
     if found.before is None:
-        return f"{found.place}: new, {_short(found.after)}"
+        return f"{found.place}: new, {short_value(found.after)}"
     if found.after is None:
-        return f"{found.place}: gone, was {_short(found.before)}"
-    return f"{found.place}: {_short(found.before)} → {_short(found.after)}"
+        return f"{found.place}: gone, was {short_value(found.before)}"
+    return f"{found.place}: {short_value(found.before)} → {short_value(found.after)}"
 
 
-def _short(value: str | None) -> str:
+def short_value(value: str | None) -> str:
     """A value on one line, cut where it is long."""
     text = " ".join((value or "nothing").split())
     if len(text) > _LETTERS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from securefl.report.changes import short_value
 from securefl.report.explain_study import hospitals, worst_epsilon
 from securefl.report.words import plural
 
@@ -41,7 +42,6 @@ _WORDS: Final = {
     "high": "upper end of a column's range",
     "levels": "texts of a column",
 }
-_LETTERS: Final = 160
 
 
 def headline(first: Template, second: Template, count: int) -> str:
@@ -79,14 +79,7 @@ def _line(one: Difference) -> str:
     said = meaning(one.place)
     name = f"{one.place} ({said})" if said else one.place
     if one.before is None:
-        return f"{name}: only in the second, {_short(one.after)}"
+        return f"{name}: only in the second, {short_value(one.after)}"
     if one.after is None:
-        return f"{name}: only in the first, {_short(one.before)}"
-    return f"{name}: {_short(one.before)} → {_short(one.after)}"
-
-
-def _short(value: str | None) -> str:
-    text = " ".join((value or "nothing").split())
-    if len(text) > _LETTERS:
-        return f"{text[:_LETTERS]}…"
-    return text
+        return f"{name}: only in the first, {short_value(one.before)}"
+    return f"{name}: {short_value(one.before)} → {short_value(one.after)}"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Final
 
 from securefl.backoff import poll
 from securefl.errors import RoundError, UsageError
 from securefl.files import read_file
+from securefl.party.background import started
 from securefl.researcher.results import has_result
 from securefl.researcher.run_records import follow
 from securefl.researcher.run_study import was_run
@@ -37,17 +35,7 @@ def start_detached(lab: PartyFolder, folder: Path, model_folder: Path | None) ->
     words = ["study", "run", folder.name, "--researcher", str(lab.path.absolute())]
     if model_folder is not None:
         words += ["--out", str(model_folder.absolute())]
-    fd = os.open(folder / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-    try:
-        subprocess.Popen(
-            [sys.executable, "-m", "securefl", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=fd,
-            start_new_session=True,
-        )
-    finally:
-        os.close(fd)
+    started(words, folder / OUTPUT)
 
 
 def look_on(folder: Path, watch: Callable[[RoundRecord], None], seconds: float) -> None:
@@ -66,7 +54,7 @@ def look_on(folder: Path, watch: Callable[[RoundRecord], None], seconds: float) 
         raise UsageError(
             f"No run of {folder.name} has begun. {_said(folder)}".rstrip(),
             whose="the researcher",
-            next_step="study.run(wait=False) starts one.",
+            next_step="study.start() starts one.",
         )
     for record in follow(folder):
         watch(record)
