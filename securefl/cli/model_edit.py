@@ -19,7 +19,8 @@ from securefl.cli.screen import (
 from securefl.errors import UsageError
 
 if TYPE_CHECKING:
-    from securefl.learning.curve_edits import PlannedEdit, Way
+    from securefl.learning.curve_edits import PlannedEdit
+    from securefl.learning.edit_statement import Way
     from securefl.party.folder import PartyFolder
 
 _WAYS = ("flat", "straight", "rising", "falling")
@@ -76,7 +77,8 @@ def edit(
     in the range; between points the curve is drawn straight.
     """
     from securefl.learning.artefact import load_model
-    from securefl.learning.curve_edits import Wish, make_statement, plan_edit
+    from securefl.learning.curve_edits import Wish, plan_edit
+    from securefl.learning.edit_statement import make_statement
     from securefl.learning.edited_model import describe_edits, folder_for, last_edit, save_edited
     from securefl.party.clock import utc_now
 

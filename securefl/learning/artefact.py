@@ -35,7 +35,7 @@ from securefl.study.words import USUAL, Words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from securefl.learning.curve_edits import CurveEdit
+    from securefl.learning.edit_statement import CurveEdit
     from securefl.learning.portable.torch_module import TorchModel
     from securefl.learning.tasks.task import Task
     from securefl.learning.tasks.told import Told

@@ -33,7 +33,8 @@ from securefl.learning.artefact import (
     load_model,
     model_card,
 )
-from securefl.learning.curve_edits import CurveEdit, applied, curves_of, open_edit
+from securefl.learning.curve_edits import applied, curves_of
+from securefl.learning.edit_statement import CurveEdit, open_edit
 from securefl.learning.families.contributions import curve_lines, curve_picture, knots_of
 from securefl.learning.tasks import task_of
 

@@ -9,7 +9,7 @@ from securefl.party.folder import FILE_NAMES, PartyFolder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from securefl.learning.curve_edits import CurveEdit
+    from securefl.learning.edit_statement import CurveEdit
 
 #: A signer, where no folder was named.
 NOT_LOOKED_UP: Final = "not looked up: compare the fingerprint by telephone"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from securefl.learning.artefact import Model
-    from securefl.learning.curve_edits import CurveEdit
+    from securefl.learning.edit_statement import CurveEdit
     from securefl.report.page import Block, Value
 
 

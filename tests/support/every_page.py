@@ -29,8 +29,9 @@ from securefl.identity import EarlierKey
 from securefl.learning.artefact import EditedBy, Model, ModelFacts
 from securefl.learning.cell_mapping import MappingEffect
 from securefl.learning.comparing import Comparison, Figure
-from securefl.learning.curve_edits import Wish, applied, make_statement, plan_edit
+from securefl.learning.curve_edits import Wish, applied, plan_edit
 from securefl.learning.drift import Drift
+from securefl.learning.edit_statement import make_statement
 from securefl.learning.effects import Effect
 from securefl.learning.features import Found
 from securefl.learning.personal.facts import Candidate, Interval, Judged, PersonalFacts, Rows

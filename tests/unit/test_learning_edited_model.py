@@ -13,15 +13,8 @@ from kinds_of_models import rows_with_faults, some_model
 from securefl.cli.main import cli
 from securefl.errors import MessageError, SecureFLError, UnreadableError, UsageError
 from securefl.learning.artefact import load_model, save_model
-from securefl.learning.curve_edits import (
-    CurveEdit,
-    Wish,
-    applied,
-    curves_of,
-    make_statement,
-    open_edit,
-    plan_edit,
-)
+from securefl.learning.curve_edits import Wish, applied, curves_of, plan_edit
+from securefl.learning.edit_statement import CurveEdit, make_statement, open_edit
 from securefl.learning.edited_model import (
     edited_beside,
     folder_for,
