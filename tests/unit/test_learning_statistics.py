@@ -255,6 +255,20 @@ def test_intervals_cover_as_often_as_they_say(patients, noise):
     assert alone < 100
 
 
+def test_the_interval_of_a_quartile_holds_wherever_in_their_bins_values_lie():
+    # everybody is 0.1 above an edge, so that interpolation puts the median far too high
+    counts = np.zeros(23, dtype=np.int64)
+    counts[7:11] = 2000
+    counts[21] = 8000
+    age, _ = estimates((AGE, SEX), counts, 100.0)
+    lower, median, upper = age.groups[0].quartiles
+    assert lower.low <= 42.1 <= lower.high
+    assert median.low <= 48.1 <= median.high
+    assert upper.low <= 54.1 <= upper.high
+    # control: two bins at most, as the noise is small
+    assert all(one.high - one.low <= 12 for one in (lower, median, upper))
+
+
 def test_without_noise_the_figures_are_those_of_the_bins():
     generator = np.random.default_rng(2)
     age, sex = estimates((AGE, SEX), simulated(generator, 20_000, 0), 1e-9)

@@ -4,8 +4,8 @@ Every number is a true count plus independent noise of a known variance. All blo
 patients, so the sums of a group's numbers estimate one size: they are combined by the inverse of
 their variances, and each block is moved onto it (least squares under one linear constraint). A
 ratio of two such sums gets the interval of Fieller (1954), a quantile that of Woodruff (1952): the
-interval of the distribution function at that point, turned round. Counts that are shown are also
-made non-negative with their total kept (Euclidean projection onto a simplex; Duchi et al. 2008).
+interval of the distribution function at that point, turned round and rounded outward to edges of
+bins. Counts that are shown are also made non-negative with their total kept (Euclidean projection onto a simplex; Duchi et al. 2008).
 All of it is post-processing of the released sum and costs no privacy.
 """
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 QUARTILES: Final = (0.25, 0.5, 0.75)
 #: Bins that the interval of a quartile may span for the quartile itself to be told.
 _WIDEST: Final = 4
+#: Part of a bin by which a place may miss an edge and still be that edge.
+_SAME_EDGE: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,7 @@ def _ratio(values: FloatArray, counts: FloatArray, noise: float) -> Estimate:
 
 
 def _quantile(block: Block, counts: FloatArray, noise: float, part: float) -> Estimate:
-    """A quantile and Woodruff's interval, by linear interpolation in the bins."""
+    """A quantile by linear interpolation in the bins, and Woodruff's interval in whole bins."""
     whole = float(counts.sum())
     ends = _in_units(block, 0.0), _in_units(block, 1.0)
     if whole <= NORMAL_95 * math.sqrt(noise * counts.size):
@@ -242,7 +244,10 @@ def _quantile(block: Block, counts: FloatArray, noise: float, part: float) -> Es
     value, low, high = (
         _turned(below, steps, min(max(at, 0.0), 1.0)) for at in (part, part - reach, part + reach)
     )
-    interval = _in_units(block, low), _in_units(block, high)
+    # counts say nothing of where in its bin a value lies, so the interval reaches to the bins' ends
+    first = math.floor(low * counts.size + _SAME_EDGE)
+    last = math.ceil(high * counts.size - _SAME_EDGE)
+    interval = _in_units(block, first / counts.size), _in_units(block, last / counts.size)
     if (high - low) * counts.size > _WIDEST:
         return Estimate(None, *interval)
     return Estimate(_in_units(block, value), *interval)
