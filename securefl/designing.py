@@ -76,12 +76,6 @@ class Design(Shown):
         """The page that the command shows."""
         return design_page(self.draft)
 
-    def _repr_html_(self) -> str:
-        """The same page in a notebook; the short line of ``repr`` is the text beside it."""
-        from securefl.report.notebook import framed
-
-        return framed(self.page())
-
     def what_if(
         self,
         epsilons: Sequence[float | str | Decimal] = (),

@@ -24,9 +24,7 @@ from securefl.errors import ExitCode
 if TYPE_CHECKING:
     from securefl.api import Study
     from securefl.federation.round_record import RoundRecord
-    from securefl.report.run import ModelOutcome
-    from securefl.researcher.results import MadeModel, Result
-    from securefl.study.schema import Study as StudyFile
+    from securefl.researcher.results import Result
 
 #: Seconds of a round after which the bar says whom it waits for.
 _SILENCE = 3.0
@@ -126,26 +124,15 @@ def _run(
     json_file: str | None,
     hint: str,
 ) -> None:
-    from securefl.report.explain_study import units
     from securefl.report.page import joined
     from securefl.report.quality import quality_words
-    from securefl.report.run import extracts_page, outcome_page
+    from securefl.researcher.result_pages import found_page, ledgers_page
     from securefl.study.schema import quality_of
 
     found.wait(seconds=seconds)
     file, result = found.file, _run_with_bar(found, out)
     made = result.made
-    tables = [table for r in result.outcome.results for table in r.tables(units(file))]
-    if made is not None and made.model is not None and made.model.contributions is not None:
-        tables.append(made.model.contributions)
-    outcome = outcome_page(
-        study_title=file.study.title,
-        model=None if made is None else _model_outcome(made, file),
-        found=[row for r in result.outcome.results for row in r.rows(units(file))],
-        tables=tables,
-        lost=result.lost,
-    )
-    extracts = extracts_page(result.extracts, file.cohort)
+    outcome, extracts = found_page(result), ledgers_page(result)
     show_page(outcome)
     show_page(extracts)
     say(f"The whole extracts: securefl study report {found.name}{hint}")
@@ -200,21 +187,3 @@ def _run_with_bar(found: Study, out: Path | None) -> Result:
                 task, description=escape(str(who)) if who.seconds >= _SILENCE else "rounds"
             ),
         )
-
-
-def _model_outcome(made: MadeModel, file: StudyFile) -> ModelOutcome:
-    from securefl.learning.tasks import task_of
-    from securefl.report.run import ModelOutcome
-    from securefl.study.counts import shows_each_participant
-    from securefl.study.schema import quality_of
-
-    rule = quality_of(file)
-    minimum = rule.minimum if task_of(file.data).asks(rule) else None
-    return ModelOutcome(
-        made.figures.told,
-        "" if made.model is None else str(made.folder),
-        made.quality,
-        minimum,
-        shows_each_participant(file),
-        rule.minimum_each,
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from securefl.shown import Shown
 
@@ -10,6 +11,8 @@ from securefl.shown import Shown
 @dataclass(frozen=True, repr=False)
 class RoundRecord(Shown):
     """Coordinator's record of a round: hashes and sizes, no contribution and no key."""
+
+    _page_name: ClassVar[str] = "round"
 
     round: int
     kind: str

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import rfc8785
@@ -134,6 +134,8 @@ class Model(Shown):
             ``edited.json`` where curves were edited.
         edited: edits by hand and the model before them; None of a released model.
     """
+
+    _page_name: ClassVar[str] = "model"
 
     theta: FloatArray
     spec: ModelSpec

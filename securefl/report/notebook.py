@@ -1,7 +1,7 @@
 """A page in a notebook: HTML in a frame of its own, and the same page as text beside it.
 
 The frame keeps the page's stylesheet from the notebook's and the notebook's from the page's, runs no
-script (``sandbox``), and follows the reader's light or dark screen.
+script (``sandbox``), and is light or dark as the notebook says of itself.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def notebook_forms(page: Page) -> dict[str, str]:
 
 def framed(page: Page) -> str:
     """The page as an inline frame: one element, whatever the page's texts hold."""
-    style = f"color-scheme: light dark; width: 100%; height: {_HEIGHT}; border: 0"
+    # Without a colour scheme of its own the frame takes the notebook's (JupyterLab declares it).
+    style = f"width: 100%; height: {_HEIGHT}; border: 0"
     title = escape(window_title(page))
     inside = escape(html_page(page))
     return f'<iframe sandbox title="{title}" style="{style}" srcdoc="{inside}"></iframe>'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.learning.edited_model import moved_points
+from securefl.learning.tasks import task_of
 from securefl.report.curve_chart import curve_chart
 from securefl.report.page import (
     Code,
@@ -16,6 +17,7 @@ from securefl.report.page import (
     Section,
     Table,
     Tone,
+    bullets,
     facts,
     page,
     section,
@@ -31,32 +33,41 @@ if TYPE_CHECKING:
     from securefl.report.page import Block, Value
 
 
-def shown_model_page(model: Model, folder: str, signers: Sequence[str]) -> Page:
-    """The page of ``securefl model show``.
+def shown_model_page(model: Model, folder: str = "", signers: Sequence[str] = ()) -> Page:
+    """The page of ``securefl model show``, and by which a model shows itself in a notebook.
 
     Args:
         model: with or without edits.
-        folder: where it is.
-        signers: each edit's signer, as it is known here.
+        folder: where it is; empty where that is not known.
+        signers: each edit's signer, as it is known here; empty where nobody looked.
     """
     about = model.facts
-    rows: list[tuple[str, Value]] = [
+    rows: list[tuple[str, Value] | None] = [
         ("study", Code(about.study_digest)),
         ("hospitals", Outside(", ".join(about.participants))),
         ("intended use", Quoted(about.intended_use)),
         ("owner", Quoted(about.owner)),
         ("licence", Quoted(about.licence)),
-        ("folder", Code(folder)),
+        ("folder", Code(folder)) if folder else None,
         ("its digest", Code(model.digest)),
     ]
     shown = page(
         Outside(about.title),
         section("The model", facts(rows)),
+        _reading(model),
         section("What was released, of all hospitals together", facts(about.figures.items())),
         edits_section(model, signers),
         *_contributions(model),
     )
     return in_words(shown, about.words)
+
+
+def _reading(model: Model) -> Section:
+    """Whether a prediction may be read as a probability, and the released shares that show it."""
+    about = model.facts
+    words = task_of(model.data).score_words(probability=about.probability)
+    # the study's own label stands in these words
+    return section("How to read a prediction", Outside(words), bullets(about.calibration))
 
 
 def edits_section(model: Model, signers: Sequence[str] = ()) -> Section | None:

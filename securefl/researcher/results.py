@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from securefl.learning.stages.evaluate import EvaluateResult
     from securefl.learning.tasks.told import Told
     from securefl.party.folder import PartyFolder
-    from securefl.study.schema import Verdict
+    from securefl.report.page import Page
+    from securefl.study.schema import Study, Verdict
 
 Extracts = dict[str, dict[str, Any]]
 #: The model does not wait longer than this for extracts.
@@ -72,11 +73,25 @@ class Result(Shown):
     figures; None where the study makes none.
     """
 
-    title: str
+    study: Study
     outcome: Outcome
     extracts: Extracts
     lost: dict[str, str]
     made: MadeModel | None = None
+
+    @property
+    def title(self) -> str:
+        """The study's title."""
+        return self.study.study.title
+
+    def page(self) -> Page:
+        """What it found, and a line for each hospital's own ledger."""
+        from securefl.report.page import joined
+        from securefl.report.wording import in_words
+        from securefl.researcher.result_pages import found_page, ledgers_page
+
+        whole = joined(found_page(self), ledgers_page(self))
+        return in_words(whole, self.study.words)
 
     @property
     def model(self) -> Model:
@@ -186,7 +201,7 @@ def save_result(
     extracts = _extracts(lab, plan, _EXTRACT_SECONDS, tuple(outcome.records[-1].contributions))
     _write(folder, {**result, "extracts": extracts})
     DurableRun(folder).erase()
-    return Result(plan.study.study.title, outcome, extracts, lost, made)
+    return Result(plan.study, outcome, extracts, lost, made)
 
 
 def _saved_model(plan: RoundPlan, outcome: Outcome, target: Path) -> MadeModel:

@@ -39,10 +39,10 @@ class MovingLine:
         return f"{self.done} of {self.due}: {self.line}"
 
     def _repr_html_(self) -> str:
-        """A bar and the line; the browser draws both in light or dark."""
+        """A bar and the line, in the notebook's own colours."""
         bar = f'<progress max="{self.due}" value="{self.done}"></progress>'
         line = escape(f"{self.done} of {self.due}: {self.line}")
-        return f'<div style="color-scheme: light dark">{bar} {line}</div>'
+        return f"<div>{bar} {line}</div>"
 
 
 def progress_of(plan: RoundPlan) -> Callable[[RoundRecord], None]:

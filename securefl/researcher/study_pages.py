@@ -20,12 +20,6 @@ class StudyPages(FinishedStudy):
 
         return study_page(self.plan.study, self.plan.digest)
 
-    def _repr_html_(self) -> str:
-        """The same page in a notebook; the short line of ``repr`` is the text beside it."""
-        from securefl.report.notebook import framed
-
-        return framed(self.page())
-
     def plan_page(self) -> Page:
         """Its price at every hospital and what its noise does, as `securefl study plan` shows it."""
         from securefl.learning.stages.programme import charges_of

@@ -15,6 +15,7 @@ from every_page import built
 from ledger_after_a_year import year
 
 from securefl.report.html import html_page
+from securefl.report.notebook import framed
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -205,3 +206,18 @@ def test_no_other_page_breaks_its_own_policy(name, room):
     text, complaints = browse(room / f"{name}.html", room / "profile", "--dump-dom")
     assert complaints == []
     assert "</main>" in text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_in_a_notebook_is_light_or_dark_as_the_notebook_is(scheme, room):
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    notebook = f"<!doctype html><body style='color-scheme: {scheme}'>{framed(built('outcome'))}"
+    with api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        # "null": nothing is emulated, so that only the notebook says what is seen
+        window = browser.new_page(color_scheme="null")
+        window.set_content(notebook)
+        background = window.frames[1].evaluate("getComputedStyle(document.body).backgroundColor")
+        browser.close()
+    brightness = sum(map(int, re.findall(r"\d+", background)[:3])) / 3
+    assert (brightness < 128) is (scheme == "dark")

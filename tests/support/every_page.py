@@ -25,6 +25,7 @@ from securefl.designer.own_table import describe
 from securefl.designer.question import Question, Sizes
 from securefl.designer.what_if import Choice, WhatIf
 from securefl.errors import DataError, StudyError, UntrustedError
+from securefl.federation.round_record import RoundRecord
 from securefl.identity import EarlierKey
 from securefl.learning.artefact import EditedBy, Model, ModelFacts
 from securefl.learning.cell_mapping import MappingEffect
@@ -84,6 +85,7 @@ from securefl.report.questions import Exchange
 from securefl.report.readiness import ReadinessFacts, readiness_page
 from securefl.report.removed_patients import TouchedLine, removal_page
 from securefl.report.request import request_page
+from securefl.report.round_record import round_record_page
 from securefl.report.rounds import RoundLine, rounds_page
 from securefl.report.rules import (
     PersonLine,
@@ -683,6 +685,12 @@ def rounds(*, failed=True):
     return rounds_page("small", lines, {3: StudyError("Another sum.")}, rounds=4, site="SVI")
 
 
+def round_record():
+    sent = {site: sha(site) for site in SITES}
+    hashes = (sha("facts"), sha("model"))
+    return round_record_page(RoundRecord(3, "update", *hashes, sent, sha("sum"), 59_895))
+
+
 def outcome():
     return outcome_page(
         study_title="A small study",
@@ -877,6 +885,7 @@ _BUILDERS = {
     "patient-information": lambda: patient_information(dossier()),
     "rounds": rounds,
     "round": lambda: rounds(failed=False),
+    "round-record": round_record,
     "outcome": outcome,
     "extracts": extracts,
     "study-report": study_report,
