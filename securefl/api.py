@@ -80,12 +80,19 @@ def connect(folder: str | Path) -> Lab:
     return Lab(PartyFolder.open(Path(folder).expanduser().absolute(), "researcher"))
 
 
-def load_model(folder: str | Path) -> Model:
+def load_model(folder: str | Path, *, anyway: bool = False) -> Model:
     """Open a model folder: ``model.predict(frame)`` scores rows.
 
     ``model.intended_use`` says what it is for. The folder is not signed: weights and card are tied
     to ``model.json``, and nothing ties that to the study. Whoever can write the folder can rewrite
     all three; compare ``model.digest`` with the one that the researcher announced.
+
+    Notices on the model are Python warnings here. One that expired, or that more than half of its
+    hospitals recalled, is opened and refuses to predict; each prediction asks again.
+
+    Args:
+        folder: of the model.
+        anyway: predict all the same, for a study of the past.
 
     Raises:
         UnreadableError: it is not a model, or weights or card are not those that ``model.json``
@@ -93,7 +100,10 @@ def load_model(folder: str | Path) -> Model:
     """
     from securefl.learning.artefact import load_model as load
 
-    return load(Path(folder))
+    model = load(Path(folder), anyway=anyway)
+    for sentence in model.standing().sentences:
+        warnings.warn(sentence, stacklevel=2)
+    return model
 
 
 class Lab(Shown):

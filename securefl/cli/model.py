@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.model_edit import edit, show
+from securefl.cli.predict import say_notices
 from securefl.cli.screen import html_option, json_option, say, show_page, write_json
 from securefl.errors import RoundError
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 #: Differences up to this are the last bits of sums in another order, in the units of a prediction.
 _AGREES = 1e-6
+
+_anyway_option = click.option(
+    "--anyway",
+    is_flag=True,
+    help="Also a model that expired or that its owners recalled; the notices are shown.",
+)
 
 
 @click.group()
@@ -45,12 +52,14 @@ model.add_command(show)
     type=click.Path(path_type=Path),
     help="Where it goes; by default beside MODEL. Nothing is overwritten.",
 )
+@_anyway_option
 @json_option
 def export(
     *,
     folder: Path,
     to: str,
     out: Path | None,
+    anyway: bool,
     json_file: str | None,
 ) -> None:
     """Write MODEL, the folder of a model, for other programs.
@@ -61,17 +70,22 @@ def export(
     boosted trees as LightGBM's text file.
 
     What was written is compared with `securefl predict` on 1,000 invented rows.
+
+    A model that expired or was recalled is not written. What was written knows of no later recall.
     """
     from securefl.learning.artefact import load_model
     from securefl.learning.portable.formats import CHECKED_ROWS, FORMATS, export_model
 
-    found = load_model(folder)
+    found = load_model(folder, anyway=anyway)
+    notices = found.standing().sentences
     target = out or folder.parent / f"{folder.name}-{FORMATS[to].default}"
     difference = export_model(found, to, target)
+    say_notices(notices)
     if json_file:
         write_json(
             {
                 "model_digest": found.digest,
+                "notices": list(notices),
                 "format": to,
                 "written": str(target),
                 "checked_rows": 0 if difference is None else CHECKED_ROWS,
@@ -118,6 +132,7 @@ def export(
     show_default=True,
     help="The sign in decimal numbers. Never guessed.",
 )
+@_anyway_option
 @html_option
 @json_option
 def compare(
@@ -127,6 +142,7 @@ def compare(
     table: Path,
     encoding: str,
     decimal: str,
+    anyway: bool,
     html_file: str | None,
     json_file: str | None,
 ) -> None:
@@ -134,6 +150,8 @@ def compare(
 
     Each model's figure and their difference stand there with 95 % intervals. The interval of the
     difference is paired: both models see the same patients.
+
+    A model that expired or was recalled is not compared, unless --anyway is given.
     """
     from securefl.learning.artefact import load_model
     from securefl.learning.comparing import compare_models
@@ -142,11 +160,18 @@ def compare(
     from securefl.sources.source import GivenReading
 
     signs: dict[str, DecimalSign] = {"point": ".", "comma": ","}
-    one, other = load_model(first), load_model(second)
+    one, other = (load_model(folder, anyway=anyway) for folder in (first, second))
     needed = [column.name for each in (one, other) for column in each.data.columns]
     rows, _ = rows_of(table, needed, GivenReading(encoding, decimal=signs[decimal]))
     found = compare_models(one, other, rows)
+    notices = [
+        f"{folder}: {sentence}"
+        for folder, each in ((first, one), (second, other))
+        for sentence in each.standing().sentences
+    ]
+    say_notices(notices)
     if json_file:
-        write_json({**asdict(found), "verdict": found.verdict}, json_file)
+        figures = {**asdict(found), "verdict": found.verdict, "notices": notices}
+        write_json(figures, json_file)
     if json_file != "-":
         show_page(comparison_page(found, str(first), str(second)), html_file)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from securefl.cli.predict import say_notices
 from securefl.cli.screen import (
     confirm,
     html_option,
@@ -75,6 +76,8 @@ def edit(
     MODEL stays as it is. The new folder holds it, every edit with its signature, and a card that
     shows old and new curve; `securefl predict` scores with the edited one. A point moves if it lies
     in the range; between points the curve is drawn straight.
+
+    Recalls of MODEL hold for the edited one as well: their notices are copied with it.
     """
     from securefl.learning.artefact import load_model
     from securefl.learning.curve_edits import Wish, plan_edit
@@ -102,6 +105,8 @@ def edit(
     confirm(f"Sign this edit with the key of {party.name}?", yes=yes, read="the points above")
     target = out or folder_for(model)
     made = save_edited(found, model, statement.dump(party.identity.sign), target)
+    notices = made.standing().sentences
+    say_notices(notices)
     if json_file:
         write_json(
             {
@@ -109,6 +114,7 @@ def edit(
                 "model_digest": made.digest,
                 "unedited_digest": unedited.digest,
                 "edits": describe_edits(made),
+                "notices": list(notices),
             },
             json_file,
         )
@@ -156,6 +162,8 @@ def show(
                 "model_digest": found.digest,
                 "title": found.facts.title,
                 "released": found.facts.figures,
+                "notices": list(found.standing().sentences),
+                "usable": not found.standing().refused,
                 "unedited_digest": found.edited.unedited.digest if found.edited else found.digest,
                 "edits": [
                     {**one, "signer": signer}

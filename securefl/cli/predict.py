@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,8 @@ import click
 from securefl.cli.screen import json_option, say, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from securefl.learning.reading import DecimalSign
     from securefl.party.scoring import ScoredTable
     from securefl.sources.source import GivenReading
@@ -82,8 +83,7 @@ def predict(
             anyway=anyway,
         )
         return
-    now = datetime.now(UTC)
-    print_scores(score_table(_folder(model), rows, given, now=now, anyway=anyway), json_file)
+    print_scores(score_table(_folder(model), rows, given, anyway=anyway), json_file)
 
 
 def _folder(model: str) -> Path:
@@ -112,7 +112,6 @@ def _predict_at_home(
         study,
         rows,
         given,
-        now=datetime.now(UTC),
         anyway=anyway,
     )
     print_scores(found.scored, json_file, model="personal" if found.personal else "global")
@@ -129,7 +128,7 @@ def _predict_at_home(
         )
 
 
-def _say_notices(notices: tuple[str, ...]) -> None:
+def say_notices(notices: Sequence[str]) -> None:
     """Notices go to the other stream, so that they are seen where scores go into a file."""
     from securefl.report.characters import shown
 
@@ -147,7 +146,7 @@ def print_scores(found: ScoredTable, json_file: str | None, *, model: str = "") 
     """
     from securefl.report.rows import found_lines
 
-    _say_notices(found.notices)
+    say_notices(found.notices)
     if json_file:
         write_json(_json(found) | ({"model": model} if model else {}), json_file)
         if json_file == "-":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,8 +155,7 @@ def predict(
     from securefl.node.owner.models import score_rows
     from securefl.sources.source import GivenReading
 
-    now = datetime.now(UTC)
-    found = score_rows(open_site(folder), name, rows, GivenReading(), now=now, anyway=anyway)
+    found = score_rows(open_site(folder), name, rows, GivenReading(), anyway=anyway)
     print_scores(found, json_file)
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from securefl.errors import DataError, UnreadableError
 from securefl.learning.features import rows_for_predict
+from securefl.learning.model_notices import ModelStanding, check_usable, standing
 from securefl.learning.models import family_of, predict
 from securefl.learning.table import Table, table_from_frame
 from securefl.learning.tasks import task_of
@@ -133,6 +135,9 @@ class Model(Shown):
         digest: SHA-256 (hex) of ``model.json``, which fixes the weights and the card; of
             ``edited.json`` where curves were edited.
         edited: edits by hand and the model before them; None of a released model.
+        folder: from which it was read, with the notices beside it; None of one in memory alone.
+        own: hospital that uses it, whose own recall forbids the use; empty elsewhere.
+        anyway: it is used though it expired or was recalled.
     """
 
     _page_name: ClassVar[str] = "model"
@@ -143,6 +148,9 @@ class Model(Shown):
     facts: ModelFacts
     digest: str
     edited: EditedBy | None = None
+    folder: Path | None = None
+    own: str = ""
+    anyway: bool = False
 
     def _shown(self) -> list[tuple[str, str]]:
         return [
@@ -174,9 +182,25 @@ class Model(Shown):
         several figures of a row, float64[n, q].
 
         Raises:
+            NotApprovedError: the model expired, or its owners recalled it.
             DataError: a column is missing.
         """
         return self.scored(frame)[0]
+
+    def standing(self) -> ModelStanding:
+        """Standing of the model now: its expiry, and the notices beside it."""
+        return standing(self.folder, self, datetime.now(UTC), self.own)
+
+    def check_usable(self) -> None:
+        """Refuse a model that expired or was recalled, unless it was loaded to be used anyway.
+
+        Every use asks: a program that loaded the model months ago is refused as well.
+
+        Raises:
+            NotApprovedError: with what its owners said.
+        """
+        if not self.anyway:
+            check_usable(self.standing())
 
     @property
     def score_words(self) -> str:
@@ -197,20 +221,27 @@ class Model(Shown):
 
         Raises:
             UsageError: scikit-learn is not installed.
+            NotApprovedError: the model expired, or its owners recalled it; each prediction asks
+                again.
         """
         from securefl.learning.portable.estimators import estimator
 
+        self.check_usable()
         return estimator(self, **settings)
 
     def as_torch(self) -> TorchModel:
         """A PyTorch module from features float64[n, d] to predictions float64[n, q].
 
+        The module knows of no notice: it is judged here, once.
+
         Raises:
             UsageError: the model is of an extension that does not say its steps.
+            NotApprovedError: the model expired, or its owners recalled it.
         """
         from securefl.learning.portable.of_model import program_of
         from securefl.learning.portable.torch_module import TorchModel
 
+        self.check_usable()
         return TorchModel(program_of(self))
 
     def features(self, frame: Any) -> FloatArray:  # noqa: ANN401 - as predict
@@ -229,8 +260,10 @@ class Model(Shown):
         where it has one.
 
         Raises:
+            NotApprovedError: the model expired, or its owners recalled it.
             DataError: a column is missing, stands there twice, or columns differ in length.
         """
+        self.check_usable()
         table = frame
         if not isinstance(frame, Table):
             table = table_from_frame(frame)
@@ -280,20 +313,29 @@ def save_model(
     return load_model(folder)
 
 
-def load_model(folder: Path | str) -> Model:
+def load_model(
+    folder: Path | str,
+    *,
+    own: str = "",
+    anyway: bool = False,
+) -> Model:
     """Read a model folder, also one whose curves were edited by hand: ``edited`` then says so.
+
+    A model that expired or was recalled is read, to be looked at and checked; its use is refused.
+
+    Args:
+        folder: of the model.
+        own: hospital that uses it, whose own recall forbids the use; empty elsewhere.
+        anyway: use it though it expired or was recalled.
 
     Raises:
         UnreadableError: a file is missing, too large, altered, or not what it should be.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
     folder = Path(folder)
     if (folder / EDITED).exists():
         from securefl.learning.edited_model import load_edited
 
-        return load_edited(folder)
+        return replace(load_edited(folder), own=own, anyway=anyway)
     if (folder / PERSONAL).exists():
         raise UnreadableError(
             f"{folder} is a hospital's personal model: it holds what its patients' rows taught it,"
@@ -323,17 +365,41 @@ def load_model(folder: Path | str) -> Model:
             raise _unreadable(
                 folder, f"{name} is not the file that {FACTS} names (its SHA-256 differs)"
             )
+    theta = _theta(folder, content[WEIGHTS], spec, data)
+    digest = hashlib.sha256(raw).hexdigest()
+    return Model(
+        theta,
+        spec,
+        data,
+        facts,
+        digest,
+        folder=folder,
+        own=own,
+        anyway=anyway,
+    )
+
+
+def _theta(
+    folder: Path,
+    content: bytes,
+    spec: ModelSpec,
+    data: DataSpec,
+) -> FloatArray:
+    """Weights of a model's file as one vector, each a finite number."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    wrong = _unreadable(folder, f"{WEIGHTS} does not hold the weights of this model")
     try:
         tensors = {
-            name: np.asarray(value, dtype=np.float64)
-            for name, value in load(content[WEIGHTS]).items()
+            name: np.asarray(value, dtype=np.float64) for name, value in load(content).items()
         }
         theta = family_of(spec, data).from_tensors(tensors)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise _unreadable(folder, f"{WEIGHTS} does not hold the weights of this model") from error
+        raise wrong from error
     if not np.isfinite(theta).all():
-        raise _unreadable(folder, f"{WEIGHTS} does not hold the weights of this model")
-    return Model(theta, spec, data, facts, hashlib.sha256(raw).hexdigest())
+        raise wrong
+    return theta
 
 
 def _contributions(theta: FloatArray, spec: ModelSpec, data: DataSpec) -> Told | None:

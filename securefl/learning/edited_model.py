@@ -36,6 +36,7 @@ from securefl.learning.artefact import (
 from securefl.learning.curve_edits import applied, curves_of
 from securefl.learning.edit_statement import CurveEdit, open_edit
 from securefl.learning.families.contributions import curve_lines, curve_picture, knots_of
+from securefl.learning.model_notices import copy_notices
 from securefl.learning.tasks import task_of
 
 if TYPE_CHECKING:
@@ -84,13 +85,14 @@ def load_edited(folder: Path) -> Model:
     if hashlib.sha256(shown).hexdigest() != card:
         raise _unreadable(folder, f"{CARD} is not the file that it names")
     try:
-        return _with_edits(unedited, files, hashlib.sha256(raw).hexdigest())
+        edited = _with_edits(unedited, files, hashlib.sha256(raw).hexdigest())
     except MessageError as error:
         raise _unreadable(folder, error.what.rstrip(".")) from error
+    return replace(edited, folder=folder)
 
 
 def save_edited(model: Model, source: Path, statement: bytes, target: Path) -> Model:
-    """Write a model with one edit more, whole or not at all.
+    """Write a model with one edit more, whole or not at all; notices on the model go with it.
 
     Args:
         model: as loaded from ``source``, with or without edits.
@@ -133,6 +135,7 @@ def save_edited(model: Model, source: Path, statement: bytes, target: Path) -> M
             replace_file(_below(part, ORIGINAL) / name, content)
         for number, file in enumerate(files, 1):
             replace_file(_below(part, EDITS) / _FILE.format(number=number), file)
+        copy_notices(source, model, part)
         replace_file(part / CARD, card)
         replace_file(part / EDITED, rfc8785.dumps(body))
         part.replace(target)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from securefl.errors import SecureFLError, StudyError
+from securefl.errors import SecureFLError, StudyError, UnreadableError
 from securefl.files import private_folder, read_file, replace_file
+from securefl.learning.artefact import load_model
 from securefl.node.quality import verdict_of
 from securefl.node.requests import kept_study
 from securefl.privacy.planning import share
@@ -120,7 +121,20 @@ def continuation_faults(site: Site, study: Study) -> tuple[SecureFLError, ...]:
     verdict = verdict_of(site.study_folder(digest))
     if verdict is not None and quality_of(earlier.study).withholds(verdict):
         faults.append(_fault(f"The quality rule of {name} withholds its model from everybody."))
+    if _recalled(site, name):
+        faults.append(
+            _fault(f"The model of {name} was recalled, and no study is to start from it.")
+        )
     return tuple(faults)
+
+
+def _recalled(site: Site, name: str) -> bool:
+    """True where this hospital, or more than half of them, recalled the model that is kept here."""
+    try:
+        model = load_model(site.path / "models" / name, own=site.name)
+    except UnreadableError:
+        return False
+    return model.standing().recalled
 
 
 def _start(study: Study) -> str | None:

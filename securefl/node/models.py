@@ -367,7 +367,7 @@ def find_model(site: Site, name: str) -> tuple[ModelRow, Model]:
             f"The model of {row.name} is not here: {row.state}. {row.said}".rstrip(),
             next_step="`securefl site model list` shows all.",
         )
-    return row, load_model(row.folder)
+    return row, load_model(row.folder, own=site.name)
 
 
 def _expected(site: Site) -> dict[str, dict[str, str]]:

@@ -106,11 +106,13 @@ def make_personal(site: Site, name: str, now: str) -> Personal:
 
     Raises:
         UsageError: no model of that name is here, or its study trains none.
+        NotApprovedError: the study's model expired or was recalled.
         DataError: the table cannot be read, does not fit, or changed while it was read; or no
             model can be made of it.
         RoundError: the worker ended.
     """
     row, common = _model(site, name)
+    common.check_usable()
     sealed = kept_study(site, row.digest)
     data = sealed.study.data
     source = site.table(data.dataset)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from securefl.learning.artefact import load_model
@@ -12,12 +12,10 @@ from securefl.learning.table import Table, read_in_order
 from securefl.learning.tasks import task_of
 from securefl.origins.cell_text import cell_text
 from securefl.origins.origin import origin_of
-from securefl.party.model_notices import check_usable, standing
 from securefl.sources.source import find_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
     from pathlib import Path
 
     from securefl.learning.artefact import Model
@@ -87,7 +85,6 @@ def score_table(
     rows: Path,
     given: GivenReading,
     *,
-    now: datetime,
     own: str = "",
     anyway: bool = False,
 ) -> ScoredTable:
@@ -100,7 +97,6 @@ def score_table(
         folder: of the model.
         rows: the table, with the model's columns.
         given: how the table is read.
-        now: the time: a model may have expired.
         own: the hospital that scores; its own recall forbids the use.
         anyway: score with a model that expired or was recalled; the notices are told all the same.
 
@@ -109,19 +105,17 @@ def score_table(
         NotApprovedError: the model expired, or its owners recalled it.
         DataError: the table cannot be read, or lacks a column.
     """
-    model = load_model(folder)
-    found = standing(folder, model, now, own)
-    if not anyway:
-        check_usable(found)
-    return replace(score_with(model, rows, given), notices=found.sentences)
+    return score_with(load_model(folder, own=own, anyway=anyway), rows, given)
 
 
 def score_with(model: Model, rows: Path, given: GivenReading) -> ScoredTable:
     """Score a table with a model that was loaded; see :func:`score_table`.
 
     Raises:
+        NotApprovedError: the model expired, or its owners recalled it.
         DataError: the table cannot be read, or lacks a column.
     """
+    model.check_usable()
     table, read_as = rows_of(rows, [column.name for column in model.data.columns], given)
     task = task_of(model.data)
     scores, reasons = model.scored(table)
@@ -136,6 +130,7 @@ def score_with(model: Model, rows: Path, given: GivenReading) -> ScoredTable:
         names=task.score_names,
         noun=task.noun,
         meaning=model.score_words,
+        notices=model.standing().sentences,
     )
 
 

@@ -7,7 +7,7 @@ A folder::
     board/           the study's signed objects as they lay in the store
     extracts/SITE    each hospital's audit extract as it signed it
     totals/          the sums that were opened
-    model/           the released model, where the study makes one
+    model/           the released model, where the study makes one; notices on it may come later
     result.json      the figures as the researcher tells them
 
 The contributions lie in ``board/`` only where they were asked for; without them a round is checked
@@ -36,6 +36,7 @@ from securefl.federation.verifying import checked_transcript, verify_round
 from securefl.files import file_sha256, files_below, read_file, read_given
 from securefl.identity import IdentityCard, Verifier
 from securefl.learning.artefact import load_model
+from securefl.learning.model_notices import NOTICES
 from securefl.learning.stages.train import Train
 from securefl.learning.update_lengths import trained_weights
 from securefl.party.audit_extract import open_extract
@@ -65,6 +66,7 @@ MAX_FILE: Final = 1 << 32
 _MAX_RESULT: Final = 64 << 20
 _MOST_FILES: Final = 200_000
 _PIECE: Final = 1 << 20
+_LATER: Final = f"{MODEL}/{NOTICES}/"
 #: Digits of a fingerprint that people compare.
 _LEAST_DIGITS: Final = 40
 
@@ -120,6 +122,7 @@ class CheckedArchive:
         model_digest: of the model; "" where the study makes none.
         weights_follow: the model's weights are what the study's rule makes of the opened sums.
         figures: the model's figures in words.
+        notices: on the model, in words: recalls by hospitals, and its expiry.
     """
 
     name: str
@@ -135,6 +138,7 @@ class CheckedArchive:
     model_digest: str
     weights_follow: bool
     figures: Mapping[str, str]
+    notices: tuple[str, ...] = ()
 
     @property
     def strangers(self) -> tuple[str, ...]:
@@ -180,9 +184,11 @@ def check_archive(folder: Path, fingerprints: Mapping[str, str]) -> CheckedArchi
     rounds, frames, added_again = _rounds(board, plan, with_contributions=with_contributions)
     extracts = _extracts(folder, plan, frames)
     digest, figures = "", {}
+    notices: tuple[str, ...] = ()
     if makes_model(plan.study):
         model = _checked_model(folder, plan)
         digest, figures = model.digest, model.facts.figures
+        notices = model.standing().sentences
     return CheckedArchive(
         sealed.name,
         plan.study.study.title,
@@ -197,6 +203,7 @@ def check_archive(folder: Path, fingerprints: Mapping[str, str]) -> CheckedArchi
         model_digest=digest,
         weights_follow=bool(digest),
         figures=figures,
+        notices=notices,
     )
 
 
@@ -254,7 +261,9 @@ def _check_files(folder: Path, plan: RoundPlan) -> None:
         verify=Verifier(who.name, who.signing_public),
         study=plan.digest,
     )
-    there = archived_files(folder)
+    # notices on the model come later, each signed by a hospital
+    there = {name for name in archived_files(folder) if not name.startswith(_LATER)}
+    there |= {name for name in manifest.files if (folder / PurePosixPath(name)).is_file()}
     lost = sorted(manifest.files.keys() - there)
     more = sorted(there - manifest.files.keys())
     for names, what in ((lost, "is missing"), (more, "is not on the researcher's list")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.report.page import Page, Paragraph, Quoted, Section, Tone, facts, page, section
-from securefl.report.shown_model import edits_section
+from securefl.report.shown_model import edits_section, standing_section
 from securefl.report.told import told_section, told_table
 from securefl.report.wording import in_words
 
@@ -48,6 +48,7 @@ def own_model_page(
                 ]
             ),
         ),
+        standing_section(model),
         section(
             "What was released, of all hospitals together",
             facts(about.figures.items()),

@@ -54,6 +54,7 @@ def shown_model_page(model: Model, folder: str = "", signers: Sequence[str] = ()
     shown = page(
         Outside(about.title),
         section("The model", facts(rows)),
+        standing_section(model),
         _reading(model),
         section("What was released, of all hospitals together", facts(about.figures.items())),
         edits_section(model, signers),
@@ -68,6 +69,21 @@ def _reading(model: Model) -> Section:
     words = task_of(model.data).score_words(probability=about.probability)
     # the study's own label stands in these words
     return section("How to read a prediction", Outside(words), bullets(about.calibration))
+
+
+def standing_section(model: Model) -> Section | None:
+    """Notices on a model, and whether it may be used; None where there is nothing to say."""
+    found = model.standing()
+    if not found.sentences:
+        return None
+    said: Block = Paragraph("The model may be used all the same.", Tone.WARN)
+    if found.refused:
+        said = Paragraph("The model is not to be used any more.", Tone.BAD)
+    return section(
+        "Notices on this model",
+        said,
+        bullets([Outside(sentence) for sentence in found.sentences]),
+    )
 
 
 def edits_section(model: Model, signers: Sequence[str] = ()) -> Section | None:

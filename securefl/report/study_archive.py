@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from securefl.report.page import (
     Code,
+    Outside,
     Page,
     Paragraph,
     Quoted,
+    Section,
     Table,
     Tone,
     bullets,
@@ -94,6 +96,10 @@ class Checked(Protocol):
         """Of the model."""
 
     @property
+    def notices(self) -> Sequence[str]:
+        """On the model."""
+
+    @property
     def strangers(self) -> Sequence[str]:
         """Parties whose fingerprint nobody gave."""
 
@@ -117,6 +123,7 @@ def archive_page(found: Checked) -> Page:
             facts([("digest", Code(found.digest))]),
             bullets(_proven(found)),
         ),
+        _notices(found),
         section(
             "Who signed",
             Table(("party", "role", "fingerprint", "with what you gave"), tuple(parties)),
@@ -134,6 +141,16 @@ def archive_page(found: Checked) -> Page:
             "What it does not show",
             bullets(_open(found)),
         ),
+    )
+
+
+def _notices(found: Checked) -> Section | None:
+    if not found.notices:
+        return None
+    return section(
+        "Notices on the model",
+        bullets([Outside(sentence) for sentence in found.notices]),
+        "`securefl predict` heeds them. The archive holds what was, and stays good.",
     )
 
 

@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from securefl.errors import StudyError, UsageError
+from securefl.learning.model_notices import check_not_recalled
 from securefl.learning.models import weights_to_bytes
 from securefl.study.earlier_study import misfits
 from securefl.study.seal import dump_toml
@@ -31,6 +32,7 @@ def continued(
         model: that it released.
 
     Raises:
+        NotApprovedError: its hospitals recalled the model. One that expired may be learnt on from.
         StudyError: the model is of another family or other columns, too large, or not that study's.
     """
     if model.facts.study_digest != earlier.digest:
@@ -38,6 +40,7 @@ def continued(
             f"The model that lies there is not that of {earlier.name}.",
             next_step="Name the study that it is of.",
         )
+    check_not_recalled(model.standing())
     reasons = misfits(earlier.study, protocol.study)
     if reasons:
         raise StudyError(

@@ -367,6 +367,7 @@ def own_model(*, known=True):
         privacy="little",
         figures={"AUC": "95 % interval 0.943 to 1.000, around 0.975"},
         participants=STUDY.cohort,
+        expires="" if known else "2026-03-01T00:00:00Z",
     )
     model = Model(np.zeros(7), training_of(STUDY).model, STUDY.data, facts, DIGEST)
     scores, label = np.array([0.1, 0.2, 0.9, 0.7]), np.array([0, 0, 1, 1])
@@ -790,6 +791,7 @@ def archive(*, compared=True):
         model_digest="e" * 64,
         weights_follow=True,
         figures={"AUC": "0.94 to 1.00"},
+        notices=("Recalled by SVI on 2026-06-01: The laboratory changed its scale.",),
     )
     return archive_page(checked)
 

@@ -78,6 +78,7 @@ def complete(site: Site, *edits, common=COMMON, end="completed") -> str:
             privacy="Epsilon 1 for each patient.",
             figures={},
             participants=study.cohort,
+            owners={site.name: site.identity.card.signing_public},
         )
         save_model(
             site.path / "models" / plan.sealed.name,

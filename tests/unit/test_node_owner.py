@@ -460,7 +460,7 @@ def test_a_model_keeps_its_page_where_its_table_was_moved(c, here):
     found = models.own_model(here, "first")
     assert (found.name, found.fault) == (name, None)
     assert found.figures is not None
-    scored = models.score_rows(here, "first", c.table(ME), GivenReading(), now=now())
+    scored = models.score_rows(here, "first", c.table(ME), GivenReading())
     assert (len(scored.scores), scored.without, scored.causes) == (80, {}, ())
     c.table(ME).unlink()
     found = models.own_model(here, "first")

@@ -5,7 +5,6 @@
 import hashlib
 import json
 import stat
-from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -16,11 +15,12 @@ from simulated_tables import csv_of
 from statistics_study import ALONE as STATISTICS_ALONE
 
 from securefl.cli.main import cli
-from securefl.errors import DataError, RoundError, UnreadableError, UsageError
+from securefl.errors import DataError, NotApprovedError, RoundError, UnreadableError, UsageError
 from securefl.learning.artefact import PERSONAL, load_model, save_model
 from securefl.learning.personal.facts import Candidate, Interval, Judged, PersonalFacts, Rows
 from securefl.node.backup import make_backup
 from securefl.node.launcher import PersonalAnswer
+from securefl.node.owner.models import recall, score_rows
 from securefl.node.owner.personal import personalize, score_at_home
 from securefl.node.personal import WEIGHTS, read_personal
 from securefl.node.site import Site
@@ -187,7 +187,7 @@ def kept_name(digest):
 
 def scored(site, name="small"):
     rows = site.path.parent / "records.csv"
-    return score_at_home(site, name, rows, GivenReading(), now=datetime.now(UTC))
+    return score_at_home(site, name, rows, GivenReading())
 
 
 def test_the_personal_model_scores_where_it_is_kept(site):
@@ -205,6 +205,21 @@ def test_the_studys_model_scores_where_that_is_kept_and_no_weights_stay(site):
     assert not scored(site).personal
     done = typed("predict", "small", site.path.parent / "records.csv", "--site", site.path)
     assert "the personal one did no better here" in done.words
+
+
+def test_a_recalled_model_makes_no_personal_one_and_one_that_was_made_scores_no_more(site):
+    personalize(site, "small", NOW)
+    rows = site.path.parent / "records.csv"
+    recall(site, "small", "The laboratory changed its scale.", NOW)
+    with pytest.raises(NotApprovedError, match="changed its scale"):
+        scored(site)
+    with pytest.raises(NotApprovedError, match="changed its scale"):
+        score_rows(site, "small", rows, GivenReading())
+    with pytest.raises(NotApprovedError, match="changed its scale"):
+        personalize(site, "small", NOW)
+    found = score_at_home(site, "small", rows, GivenReading(), anyway=True)
+    assert found.personal
+    assert found.scored.notices
 
 
 def test_a_table_that_changed_since_is_refused_until_it_is_made_anew(site):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import numpy as np
 import pytest
 from model_facts import DETAILS
@@ -15,7 +13,6 @@ from securefl.party.scoring import Cause, score_table
 from securefl.sources.source import GivenReading
 from securefl.study.training import training_of
 
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HEADER = "age,TSH,sex,sick"
 
 
@@ -30,7 +27,7 @@ def model(tmp_path):
 def scored(model, *lines):
     rows = model.parent / "rows.csv"
     rows.write_text("\n".join([HEADER, *lines]) + "\n")
-    return score_table(model, rows, GivenReading(), now=NOW)
+    return score_table(model, rows, GivenReading())
 
 
 def test_causes_are_the_most_frequent_first_each_with_its_first_row_and_line(model):
@@ -48,4 +45,4 @@ def test_a_table_without_a_column_is_refused(model):
     rows = model.parent / "rows.csv"
     rows.write_text("age,TSH,sex\n30,1,F\n")
     with pytest.raises(DataError, match="sick"):
-        score_table(model, rows, GivenReading(), now=NOW)
+        score_table(model, rows, GivenReading())

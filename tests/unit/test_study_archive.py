@@ -22,9 +22,12 @@ from securefl.errors import MessageError, RoundError, SecureFLError, UnreadableE
 from securefl.federation.kept_totals import KeptTotals
 from securefl.federation.round_plan import card_of
 from securefl.learning.artefact import load_model, save_model
+from securefl.learning.model_notices import recall_model
 from securefl.party import study_archive
 from securefl.party.audit_extract import AuditExtract
 from securefl.party.study_archive import ArchiveManifest, check_archive
+from securefl.report.markdown import markdown
+from securefl.report.study_archive import archive_page
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +126,15 @@ def test_a_file_more_and_a_file_less_are_noticed(archive):
     (archive / "result.json").unlink()
     with pytest.raises(UnreadableError, match=r"result.json is missing"):
         check_archive(archive, {})
+
+
+def test_a_recall_that_came_later_is_told_and_breaks_no_archive(whole, archive):
+    site = whole.consortium.site(whole.consortium.names[0])
+    model = load_model(archive / "model")
+    recall_model(archive / "model", model, site.identity, "A new scale.", "2026-06-01T08:00:00Z")
+    found = check_archive(archive, {})
+    assert found.notices == (f"Recalled by {site.name} on 2026-06-01: A new scale.",)
+    assert "A new scale." in markdown(archive_page(found))
 
 
 def test_another_folder_is_no_archive(tmp_path):

@@ -12,10 +12,11 @@ from completed_study import finish, finished, other_weights
 from conftest import make_study
 from in_process_federation import NAMES, Room, sealed_study
 
-from securefl.errors import StudyError, UsageError
+from securefl.errors import NotApprovedError, StudyError, UsageError
 from securefl.federation.round_plan import RoundPlan
 from securefl.federation.study_progress import StudyProgress
 from securefl.learning.artefact import load_model
+from securefl.learning.model_notices import recall_model
 from securefl.learning.models import first_weights, weights_sha256, weights_to_bytes
 from securefl.node.earlier_study import (
     continuation,
@@ -265,6 +266,30 @@ def test_a_withheld_model_is_not_continued(end, model, tmp_path):
     keep_verdict(site.study_folder(strict.digest), "not-met")
     (fault,) = continuation_faults(site, study)
     assert "withholds" in fault.what
+
+
+def test_no_study_starts_from_a_recalled_model(end, tmp_path):
+    site = Here(tmp_path, end.plan.sealed)
+    folder = tmp_path / "models" / end.plan.sealed.name
+    folder.parent.mkdir()
+    model = end.unpacked(end.files, folder)
+    study = next_study(end, model).study
+    assert continuation_faults(site, study) == ()
+    recalled_by(folder, model, site.name)
+    (fault,) = continuation_faults(site, study)
+    assert "was recalled" in fault.what
+    # one hospital of three takes it from nobody but itself
+    next_study(end, model)
+    recalled_by(folder, model, NAMES[1])
+    with pytest.raises(NotApprovedError, match="The laboratory changed its scale"):
+        next_study(end, model)
+
+
+def recalled_by(folder, model, name):
+    from conftest import fixed_identity
+
+    owner = fixed_identity(name, "hospital")
+    recall_model(folder, model, owner, "The laboratory changed its scale.", "2026-05-30T12:00:00Z")
 
 
 def test_the_owner_sees_which_study_what_it_took_and_who_is_new(end, model, tmp_path):

@@ -41,6 +41,8 @@ def model_notes(model: Model) -> str:
         "",
         f"- Intended use: {facts.intended_use}",
         f"- Licence: {facts.licence}",
+        *([f"- Not to be used after: {facts.expires[:10]}"] if facts.expires else []),
+        "- Its hospitals can recall it; this copy knows of no recall. The folder it came from does.",
         f"- Privacy: {facts.words.say(facts.privacy)}",
         "",
         "## Features, in this order",

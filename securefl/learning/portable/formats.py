@@ -148,6 +148,7 @@ class Safetensors(Format):
             "model_digest": model.digest,
             "features": json.dumps(feature_names(model.data)),
             "intended_use": model.facts.intended_use,
+            "not_to_be_used_after": model.facts.expires,
         }
         replace_file(target, save(whole, metadata=facts), mode=0o644)
 
@@ -222,9 +223,11 @@ def export_model(
         The largest difference, None where nothing on this machine can run the file.
 
     Raises:
+        NotApprovedError: the model expired, or its owners recalled it.
         UsageError: the format is not known, something is at that place, or as
             :meth:`Format.write`.
     """
+    model.check_usable()
     chosen = FORMATS[to]()
     if target.exists():
         raise UsageError(

@@ -149,6 +149,7 @@ def _facts(model: Model) -> dict[str, str]:
         "study_digest": model.facts.study_digest,
         "intended_use": model.facts.intended_use,
         "licence": model.facts.licence,
+        "not_to_be_used_after": model.facts.expires,
         "privacy": model.facts.privacy,
         "prediction": model.score_words,
         "prediction_names": ", ".join(task.score_names) or task.noun,

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from securefl.errors import SecureFLError
+from securefl.learning.model_notices import recall_model
 from securefl.learning.tasks import task_of
 from securefl.node.model_figures import own_figures
 from securefl.node.models import find_model, list_models
 from securefl.node.requests import kept_study
-from securefl.party.model_notices import recall_model
 from securefl.party.scoring import score_table
 from securefl.report.explain_study import units
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from securefl.learning.artefact import Model
@@ -89,7 +88,6 @@ def score_rows(
     rows: Path,
     given: GivenReading,
     *,
-    now: datetime,
     anyway: bool = False,
 ) -> ScoredTable:
     """Score a table with a model that came home.
@@ -99,7 +97,6 @@ def score_rows(
         name: of the model.
         rows: a table with the model's columns.
         given: how it is read.
-        now: the time: a model may have expired.
         anyway: score with a model that expired or was recalled.
 
     Raises:
@@ -113,7 +110,6 @@ def score_rows(
         folder,
         rows,
         given,
-        now=now,
         own=site.name,
         anyway=anyway,
     )

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from securefl.node.models import find_model
 from securefl.node.personal import check_same_table, make_personal, read_personal
-from securefl.party.model_notices import check_usable, standing
 from securefl.party.scoring import score_with
 from securefl.report.explain_study import units
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from securefl.learning.personal.facts import PersonalFacts
@@ -88,7 +85,6 @@ def score_at_home(
     rows: Path,
     given: GivenReading,
     *,
-    now: datetime,
     anyway: bool = False,
 ) -> SiteScores:
     """Score a table with the model that this hospital keeps of a study.
@@ -98,7 +94,6 @@ def score_at_home(
         name: of the study.
         rows: a table with the model's columns.
         given: how it is read.
-        now: the time: the study's model may have expired.
         anyway: score though it expired or was recalled.
 
     Raises:
@@ -109,22 +104,6 @@ def score_at_home(
     """
     personal = read_personal(site, name)
     check_same_table(site, personal)
-    scored = score_with(personal.kept, rows, given)
-    notices = _notices(site, personal.name, now, anyway=anyway)
-    scored = replace(scored, notices=notices)
+    # the personal model stands as the study's does, of which it was made
+    scored = score_with(replace(personal.kept, anyway=anyway), rows, given)
     return SiteScores(scored, personal.name, personal.record.facts.kept == "personal")
-
-
-def _notices(site: Site, name: str, now: datetime, *, anyway: bool) -> tuple[str, ...]:
-    """Notices on the study's model, of which the personal one was made.
-
-    Raises:
-        NotApprovedError: it expired or was recalled, and is not asked for all the same.
-    """
-    row, model = find_model(site, name)
-    if row.folder is None:
-        return ()
-    found = standing(row.folder, model, now, site.name)
-    if not anyway:
-        check_usable(found)
-    return found.sentences

@@ -3,6 +3,8 @@ owner is not heeded.
 """
 
 import json
+import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -10,19 +12,26 @@ import pytest
 from click.testing import CliRunner
 from completed_study import finished
 from conftest import SITES, fixed_identity, make_study
+from kinds_of_models import some_model
 from model_facts import DETAILS
 from small_study import SPEC, protocol
 
+from securefl.api import load_model as load_in_session
 from securefl.cli.main import cli
 from securefl.errors import NotApprovedError, StudyError, UntrustedError
 from securefl.learning.artefact import load_model, save_model
-from securefl.party.model_notices import (
+from securefl.learning.curve_edits import Wish, make_statement, plan_edit
+from securefl.learning.edited_model import save_edited
+from securefl.learning.model_notices import (
     NOTICES,
     Recall,
     check_usable,
     recall_model,
     standing,
 )
+from securefl.learning.portable.feature_words import model_notes
+from securefl.report.html import html_page
+from securefl.report.shown_model import shown_model_page
 from securefl.study.sealed import SealedStudy
 from securefl.study.training import training_of
 
@@ -160,6 +169,106 @@ def test_predict_refuses_and_scores_all_the_same_when_asked_to(tmp_path):
     said = json.loads((tmp_path / "s.json").read_text())
     assert len(said["scores"]) == 1
     assert len(said["notices"]) == 3
+
+
+# --- every way a model is used or handed on
+
+ROW = {"age": ["30"], "TSH": ["1"], "sex": ["F"], "sick": ["f"]}
+
+
+def by_command(*words):
+    done = CliRunner().invoke(cli, [str(word) for word in words])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+
+
+def compared(folder):
+    table = folder.parent / "table.csv"
+    rows = [f"{30 + n},1,F,f,{'E' if n % 2 else '-'}" for n in range(20)]
+    table.write_text("\n".join(["age,TSH,sex,sick,target", *rows]) + "\n")
+    by_command("model", "compare", folder, folder, "--table", table, "--json", "-")
+
+
+DOORS = {
+    "predict": lambda folder: load_model(folder).predict(ROW),
+    "scored": lambda folder: load_model(folder).scored(ROW),
+    "as_sklearn": lambda folder: load_model(folder).as_sklearn(),
+    "as_torch": lambda folder: load_model(folder).as_torch(),
+    "model export": lambda folder: by_command(
+        *("model", "export", folder, "--to", "safetensors", "--out", folder.parent / "out"),
+    ),
+    "model compare": compared,
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_no_door_opens_to_a_recalled_or_expired_model(tmp_path, door):
+    folder, model = made(tmp_path / "model")
+    recalled(folder, model, *SITES[:2])
+    DOORS[door](folder)
+    shutil.rmtree(tmp_path / "out", ignore_errors=True)
+    (tmp_path / "out").unlink(missing_ok=True)
+    recalled(folder, model, SITES[2])
+    with pytest.raises(NotApprovedError, match="not to be used any more"):
+        DOORS[door](folder)
+    assert not (tmp_path / "out").exists()
+    old, _ = made(
+        tmp_path / "old",
+        OWNED.model_copy(update={"expires": "2026-03-01T00:00:00Z"}),
+    )
+    with pytest.raises(NotApprovedError, match="until 2026-03-01"):
+        DOORS[door](old)
+
+
+def test_a_program_that_loaded_the_model_before_its_recall_is_refused_as_well(tmp_path):
+    folder, model = made(tmp_path / "model")
+    estimator = load_model(folder).as_sklearn()
+    assert len(estimator.predict(ROW)) == 1
+    recalled(folder, model, *SITES[:3])
+    with pytest.raises(NotApprovedError):
+        estimator.predict(ROW)
+
+
+def test_a_session_is_told_at_once_and_may_use_the_model_anyway(tmp_path):
+    folder, model = made(tmp_path / "model")
+    recalled(folder, model, *SITES[:3])
+    with pytest.warns(UserWarning, match="The laboratory changed its scale"):
+        opened = load_in_session(folder, anyway=True)
+    assert np.isfinite(opened.predict(ROW)).all()
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_recall_holds_for_the_model_whose_curves_were_edited(tmp_path, before):
+    plain = some_model("binary", "additive")
+    folder, edited = tmp_path / "model", tmp_path / "model-edited"
+    model = save_model(folder, plain.theta, plain.spec, plain.data, OWNED)
+    if before:
+        recalled(folder, model, *SITES[:3])
+    wish = Wish("age", 0, 20, "flat", height=0.2)
+    statement = make_statement(
+        plan_edit(model.theta, model.spec, model.data, model.theta, wish),
+        wish,
+        HOSPITALS[SITES[0]].card,
+        model=model.digest,
+        before="",
+        who="Dr. A",
+        why="The risk does not fall there.",
+        at=AT,
+    )
+    save_edited(model, folder, statement.dump(HOSPITALS[SITES[0]].sign), edited)
+    if not before:
+        recalled(folder, model, *SITES[:3])
+        shutil.copytree(folder / NOTICES, edited / NOTICES)
+    with pytest.raises(NotApprovedError, match="changed its scale"):
+        load_model(edited).predict(ROW)
+    page = html_page(shown_model_page(load_model(edited), str(edited), [""]))
+    assert "The model is not to be used any more." in page
+
+
+def test_an_exported_file_says_until_when_the_model_is_used():
+    facts = OWNED.model_copy(update={"expires": "2031-03-01T00:00:00Z"})
+    notes = model_notes(replace(some_model("binary", "linear"), facts=facts))
+    assert "Not to be used after: 2031-03-01" in notes
 
 
 # --- from the study file

@@ -3,7 +3,8 @@ each signed, and its expiry.
 
 The model's own description says whose signature counts, and until when it is used, so a copy of its
 folder is judged without a store. Who takes a notice out of a copy can use that copy: a notice
-protects those who want to be told.
+protects those who want to be told. Every use of a :class:`~securefl.learning.artefact.Model` asks
+here, by its :meth:`~securefl.learning.artefact.Model.check_usable`.
 """
 
 from __future__ import annotations
@@ -63,13 +64,18 @@ class ModelStanding:
         expired: day until which it was to be used, where that is over; else empty.
         recalls: valid ones, by hospital.
         unknown: files among the notices that are no valid notice on this model.
-        refused: it is not to be used.
+        recalled: more than half of its hospitals recalled it, or the one that asks.
     """
 
     expired: str
     recalls: tuple[Recall, ...]
     unknown: tuple[str, ...]
-    refused: bool
+    recalled: bool
+
+    @property
+    def refused(self) -> bool:
+        """It is not to be used."""
+        return self.recalled or bool(self.expired)
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -113,7 +119,7 @@ def recall_model(
 
 
 def standing(
-    folder: Path,
+    folder: Path | None,
     model: Model,
     now: datetime,
     own: str = "",
@@ -124,19 +130,16 @@ def standing(
     by fewer is a warning, so that no single one takes it from all.
 
     Args:
-        folder: of the model.
-        model: as it was read from there.
+        folder: of the model; None of one that lies nowhere, and so has no notices.
+        model: as it was read from there; of an edited one the notices on the model before the edits
+            count.
         now: the time, with its zone.
         own: the hospital that asks; empty elsewhere.
     """
-    recalls = []
-    unknown = []
-    for file_name in sorted(names_in(folder / NOTICES)):
-        site = file_name.removesuffix(".json")
-        try:
-            recalls.append(_open(read_file(folder / NOTICES / file_name, MAX_SMALL), site, model))
-        except (OSError, MessageError):
-            unknown.append(ascii(file_name)[:80])
+    recalls: list[Recall] = []
+    unknown: list[str] = []
+    if folder is not None:
+        recalls, unknown = _notices(folder, model)
     expired = model.facts.expires
     if not expired or now <= _moment(expired):
         expired = ""
@@ -146,8 +149,32 @@ def standing(
         expired[:10],
         tuple(recalls),
         tuple(unknown),
-        refused=bool(expired) or most or of_own,
+        recalled=most or of_own,
     )
+
+
+def copy_notices(source: Path, model: Model, target: Path) -> None:
+    """Copy the valid notices on a model to the folder of one that was made of it."""
+    recalls, _ = _notices(source, model)
+    for recall in recalls:
+        name = f"{recall.site}.json"
+        (target / NOTICES).mkdir(exist_ok=True)
+        replace_file(target / NOTICES / name, read_file(source / NOTICES / name, MAX_SMALL))
+
+
+def _notices(folder: Path, model: Model) -> tuple[list[Recall], list[str]]:
+    """Valid notices in a model's folder, and names of files there that are none."""
+    released = model if model.edited is None else model.edited.unedited
+    recalls = []
+    unknown = []
+    for file_name in names_in(folder / NOTICES):
+        site = file_name.removesuffix(".json")
+        try:
+            signed = read_file(folder / NOTICES / file_name, MAX_SMALL)
+            recalls.append(_open(signed, site, released))
+        except (OSError, MessageError):
+            unknown.append(ascii(file_name)[:80])
+    return recalls, unknown
 
 
 def _moment(text: str) -> datetime:
@@ -169,9 +196,26 @@ def check_usable(found: ModelStanding) -> None:
             "The model is not to be used any more.\n" + "\n".join(found.sentences),
             whose="the model's owners",
             next_step=(
-                "Ask them for a later version. To score all the same, for a study of the past:"
-                " `--anyway`."
+                "Ask them for a later version. To use it all the same, for a study of the past:"
+                " `--anyway`, where the command has it; in Python"
+                " `load_model(FOLDER, anyway=True)`."
             ),
+        )
+
+
+def check_not_recalled(found: ModelStanding) -> None:
+    """Refuse a model from which no other is to be learnt: a recalled one.
+
+    One that merely expired may be: a later version is what its owners then want.
+
+    Raises:
+        NotApprovedError: with what its owners said.
+    """
+    if found.recalled:
+        raise NotApprovedError(
+            "No study can start from this model: it was recalled.\n" + "\n".join(found.sentences),
+            whose="the model's owners",
+            next_step="Ask them, or train anew: a study without `continues` starts from its seed.",
         )
 
 
