@@ -20,7 +20,8 @@ from securefl.api import load_model as load_in_session
 from securefl.cli.main import cli
 from securefl.errors import NotApprovedError, StudyError, UntrustedError
 from securefl.learning.artefact import load_model, save_model
-from securefl.learning.curve_edits import Wish, make_statement, plan_edit
+from securefl.learning.curve_edits import Wish, plan_edit
+from securefl.learning.edit_statement import make_statement
 from securefl.learning.edited_model import save_edited
 from securefl.learning.model_notices import (
     NOTICES,
