@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from securefl.cli.screen import confirm, json_option, say, write_json
+from securefl.cli.screen import confirm, json_option, say, show_page, write_json
 from securefl.cli.site_folder import open_site, site_option
 
 if TYPE_CHECKING:
@@ -195,21 +195,11 @@ def _say_checkpoint(found: SignedCheckpoint, out: str | None, *, own: bool) -> N
 
 def _settle(here: Site, name: str, *, yes: bool) -> None:
     from securefl.node.owner import checkpoints
+    from securefl.report.partners import settling_page
 
     checkpoints.check_doubted(here, name)
     if not yes:
-        say(
-            f"{name} has signed two pasts of its ledger that cannot both be true. Either an older"
-            " copy of it is at work again, which has"
-        )
-        say(
-            "forgotten what was spent since, or two copies of that hospital run at once. Ask by"
-            " telephone which, and that it was ended."
-        )
-        say(
-            "If you go on, what is held here of its ledger is put aside, and the next checkpoint"
-            " that it hands out counts as its first."
-        )
+        show_page(settling_page(name))
     confirm(f"Has {name} told you by telephone what it was, and that it was ended?", yes=yes)
     aside = checkpoints.settle_doubt(here, name)
     say(
@@ -221,28 +211,12 @@ def _settle(here: Site, name: str, *, yes: bool) -> None:
 def _go_without(here: Site, name: str, *, yes: bool) -> None:
     """The page before the question, and the note."""
     from securefl.node.owner import checkpoints
+    from securefl.node.owner.pages import excuse_page
     from securefl.party.clock import utc_now
 
     plan = checkpoints.plan_excuse(here, name)
     if not yes:
-        last = plan.last_at
-        say(
-            f"Before a study starts, {here.name} waits for {name} to say which checkpoint of this"
-            " ledger it holds."
-        )
-        say(
-            f"This ledger has {plan.size:,} events, the last one of {last[:10]}"
-            f" {last[11:16]} UTC. Was this folder ever put back from a backup, or copied to another"
-            " machine?"
-        )
-        say(
-            f"Then {name} may know of approvals and spending that it has forgotten, and a study"
-            f" could use them a second time: do not go on, but telephone {name}."
-        )
-        say(
-            f"If it is the ledger that has always run here, nothing is lost by going on. {name} is"
-            " waited for again once it has answered, and where it takes part itself."
-        )
+        show_page(excuse_page(here, plan))
     confirm(f"Start studies without a word of {name}?", yes=yes)
     checkpoints.excuse(here, plan, utc_now())
     say(f"{name} is not waited for any more, until it answers.")

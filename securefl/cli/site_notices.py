@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from securefl.cli.screen import confirm, json_option, say, write_json
+from securefl.cli.screen import confirm, json_option, say, show_page, write_json
 from securefl.cli.site_folder import open_site, site_option
-
-if TYPE_CHECKING:
-    from securefl.node.owner.notices import NoticeSettings
 
 
 @click.group()
@@ -33,12 +29,13 @@ def notices_set(file: Path, yes: bool, folder: str | None) -> None:
     """Sign the settings in FILE with this hospital's key; they replace the ones before."""
     from securefl.files import read_given
     from securefl.node.owner import notices as owner
+    from securefl.node.owner.pages import new_notices_page
 
     here = open_site(folder)
-    settings = owner.plan_notices(read_given(file, owner.MAX_SETTINGS))
-    _say_settings(settings)
-    confirm(f"Sign these settings for {here.name}?", yes=yes, read="the lines above")
-    owner.set_notices(here, settings)
+    plan = owner.plan_notices(here, read_given(file, owner.MAX_SETTINGS))
+    show_page(new_notices_page(plan))
+    confirm(f"Sign these settings for {here.name}?", yes=yes, read="the page above")
+    owner.set_notices(here, plan.settings)
     say("Signed. Next: `securefl site notices test`")
 
 
@@ -48,6 +45,7 @@ def notices_set(file: Path, yes: bool, folder: str | None) -> None:
 def notices_show(json_file: str | None, folder: str | None) -> None:
     """Show the settings that hold."""
     from securefl.node.owner.notices import kept_settings
+    from securefl.report.notices import notices_page
 
     found = kept_settings(open_site(folder))
     if json_file:
@@ -55,12 +53,8 @@ def notices_show(json_file: str | None, folder: str | None) -> None:
         if found is not None:
             rules = found.model_dump(mode="json", by_alias=True, exclude_none=True)
         write_json({"notices": rules}, json_file)
-    if json_file == "-":
-        return
-    if found is None:
-        say("No notices are set up: look yourself, with `securefl site inbox` and `site status`.")
-    else:
-        _say_settings(found)
+    if json_file != "-":
+        show_page(notices_page(None if found is None else found.rows()))
 
 
 @notices.command("drop")
@@ -82,14 +76,14 @@ def notices_test(json_file: str | None, folder: str | None) -> None:
     """Send a test by each way, and say what came of it."""
     from securefl.errors import StoreError
     from securefl.node.owner.notices import try_notices
+    from securefl.node.owner.pages import notice_trials_page
     from securefl.party.clock import utc_now
 
     trials = try_notices(open_site(folder), utc_now())
     if json_file:
         write_json({"ways": [vars(trial) for trial in trials]}, json_file)
     if json_file != "-":
-        for trial in trials:
-            say(f"  {trial.channel:<10} {trial.fault or 'it was taken'}")
+        show_page(notice_trials_page(trials))
     failed = [trial.channel for trial in trials if trial.fault]
     if failed:
         raise StoreError(
@@ -98,8 +92,3 @@ def notices_test(json_file: str | None, folder: str | None) -> None:
             next_step="Mend the settings, sign them with `securefl site notices set FILE`, and try"
             " again.",
         )
-
-
-def _say_settings(found: NoticeSettings) -> None:
-    for label, value in found.rows():
-        say(f"  {label:<20} {value}")

@@ -37,6 +37,11 @@ class Asked:
     form: Mapping[str, str]
     now: datetime
 
+    @property
+    def at(self) -> str:
+        """The time in ISO 8601, as ledgers and signed words have it."""
+        return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
 
 @dataclass(frozen=True)
 class View:
@@ -83,7 +88,7 @@ class Planned:
 
     Attributes:
         page: says it.
-        act: address in the room of the act.
+        act: address in the room of the act; empty for a page that only tells what was found.
         button: its words.
         busy: the button's words while it works.
         fields: that the form carries on unseen.
@@ -93,9 +98,9 @@ class Planned:
     """
 
     page: Page
-    act: str
-    button: str
-    busy: str
+    act: str = ""
+    button: str = ""
+    busy: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     typed: str = ""
     two: tuple[str, ...] = ()

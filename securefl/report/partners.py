@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from securefl.report.page import (
     Code,
+    Moment,
     Page,
     Paragraph,
     Quoted,
@@ -121,5 +122,61 @@ def distrust_page(card: IdentityCard) -> Page:
         Paragraph(
             "No study in which it takes part can be approved or begin here, until its card is added"
             " again."
+        ),
+    )
+
+
+def settling_page(name: str) -> Page:
+    """The page before a partner's two pasts are settled, after a telephone call."""
+    return page(
+        f"The ledger of {name} in doubt",
+        Paragraph(
+            "It has signed two pasts of its ledger that cannot both be true. Either an older copy"
+            " of it is at work again, which has forgotten what was spent since, or two copies of"
+            " that hospital run at once.",
+            Tone.BAD,
+        ),
+        Paragraph(
+            "Ask by telephone which it was, and that it was ended. Use a number that you know from"
+            " elsewhere."
+        ),
+        Paragraph(
+            "If you go on, what is held here of its ledger is put aside, and the next checkpoint"
+            " that it hands out counts as its first."
+        ),
+    )
+
+
+def excuse_page(name: str, own: str, size: int, last_at: str) -> Page:
+    """The page before studies start without the word of a silent partner.
+
+    Args:
+        name: the silent hospital.
+        own: this hospital.
+        size: events of this hospital's own ledger.
+        last_at: time of the last of them, UTC in ISO 8601.
+    """
+    return page(
+        f"Studies without a word of {name}",
+        facts(
+            [
+                ("silent", name),
+                ("events of your own ledger", f"{size:,}"),
+                ("the last one", Moment(last_at)),
+            ]
+        ),
+        Paragraph(
+            f"Before a study starts, {own} waits for {name} to say which checkpoint of this ledger"
+            " it holds."
+        ),
+        Paragraph(
+            "Was this folder ever put back from a backup, or copied to another machine? Then"
+            f" {name} may know of approvals and spending that it has forgotten, and a study could"
+            f" use them a second time: do not go on, but telephone {name}.",
+            Tone.WARN,
+        ),
+        Paragraph(
+            "If it is the ledger that has always run here, nothing is lost by going on."
+            f" {name} is waited for again once it has answered, and where it takes part itself."
         ),
     )

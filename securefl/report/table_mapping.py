@@ -64,6 +64,14 @@ def mapping_page(dataset: str, effects: Sequence[MappingEffect]) -> Page:
     )
 
 
+def no_mapping_page(dataset: str) -> Page:
+    """The page before a mapping is taken away."""
+    return page(
+        f"Mapping of '{dataset}' to be taken away",
+        Paragraph("Studies read the table as it lies there, with its own names and spellings."),
+    )
+
+
 def mapping_sections(effects: Sequence[MappingEffect]) -> Iterator[Section]:
     """A section for each column that is translated."""
     for effect in effects:

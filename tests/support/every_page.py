@@ -75,9 +75,21 @@ from securefl.report.errors import error_page
 from securefl.report.isolation import Isolation
 from securefl.report.live import LiveFacts, live_page
 from securefl.report.machines import MachineLine, MachinesFacts, machines_page
+from securefl.report.notices import (
+    new_notices_page,
+    no_notices_page,
+    notice_trials_page,
+    notices_page,
+)
 from securefl.report.own_model import own_model_page
 from securefl.report.own_rounds import OwnRound, own_rounds_page
-from securefl.report.partners import distrust_page, partners_page, trust_page
+from securefl.report.partners import (
+    distrust_page,
+    excuse_page,
+    partners_page,
+    settling_page,
+    trust_page,
+)
 from securefl.report.personal_model import PersonalAbout, personal_page
 from securefl.report.plan import plan_page, plan_study
 from securefl.report.quality import quality_words
@@ -103,7 +115,7 @@ from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.study import study_page
 from securefl.report.study_archive import archive_page
 from securefl.report.study_report import report_page
-from securefl.report.table_mapping import mapping_page, table_page
+from securefl.report.table_mapping import mapping_page, no_mapping_page, table_page
 from securefl.report.told import told_page
 from securefl.report.whole_report import ModelCheck, WholeReport, whole_report_page
 from securefl.simulation.facts import Spread
@@ -586,6 +598,11 @@ def settings():
     )
 
 
+NOTICES = [
+    ("told", "request, waiting"),
+    ("command", "/usr/local/bin/page"),
+    ("mail server", "smtp.hospital.example:587 (starttls)"),
+]
 RULES = [("purposes", "DUO:0000042"), ("people who must agree", "2")]
 ALONE = AloneRule(
     name="yearly-counts",
@@ -916,6 +933,7 @@ _BUILDERS = {
     "data-sets": data_sets,
     "mapping": mapping,
     "table-with-a-mapping": lambda: mapping(of="table"),
+    "mapping-taken-away": lambda: no_mapping_page("records"),
     "table-without-a-mapping": lambda: mapping(of="nothing"),
     "readiness": readiness,
     "readiness-without-trouble": lambda: readiness(well=True),
@@ -933,6 +951,16 @@ _BUILDERS = {
     "trust": lambda: trust_page(ledger(altered=False)[1], "", ""),
     "trust-a-successor": lambda: trust_page(ledger(altered=False)[1], "0a1b 2c3d", "2026-05-01"),
     "distrust": lambda: distrust_page(ledger(altered=False)[1]),
+    "settling": lambda: settling_page("SVHC"),
+    "excuse": lambda: excuse_page("SVHC", "SVHD", 4096, "2026-05-01T08:00:00Z"),
+    "notices": lambda: notices_page(NOTICES),
+    "notices-none": lambda: notices_page(None),
+    "notices-new": lambda: new_notices_page(NOTICES, NOTICES[:1], ("mail", "webhook")),
+    "notices-first": lambda: new_notices_page(NOTICES, None, ()),
+    "notices-taken-away": lambda: no_notices_page(NOTICES),
+    "notice-trials": lambda: notice_trials_page(
+        [("mail", ""), ("webhook", "it ended with exit code 2")]
+    ),
     "people": people,
     "people-nobody": lambda: people_page([]),
     "person-removal": lambda: person_removal_page("anna"),

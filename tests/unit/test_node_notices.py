@@ -401,7 +401,7 @@ def test_the_owner_sets_tries_and_drops_notices(here, tmp_path):
     file = tmp_path / "notices.toml"
     file.write_text(HEAD + HOOK)
     at = ("--site", here.path)
-    assert "No notices are set up" in typed("site", "notices", "show", *at).words
+    assert "Nobody is told of anything" in typed("site", "notices", "show", *at).words
     assert "--yes" in typed("site", "notices", "set", file, *at).mend
     assert kept_notice_settings(here) is None
     assert typed("site", "notices", "set", file, "--yes", *at).code == 0

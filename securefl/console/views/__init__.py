@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from securefl.console.views import (
     audit,
     budgets,
+    checkpoints,
     inbox,
     leaving,
+    mapping,
+    notices,
     partners,
     people,
     policy,
@@ -26,6 +29,7 @@ VIEWS: tuple[View, ...] = (
     *requests.VIEWS,
     *status.VIEWS,
     *tables.VIEWS,
+    *mapping.VIEWS,
     *budgets.VIEWS,
     *leaving.VIEWS,
     *audit.VIEWS,
@@ -33,6 +37,7 @@ VIEWS: tuple[View, ...] = (
     *settings.VIEWS,
     *people.VIEWS,
     *policy.VIEWS,
+    *notices.VIEWS,
 )
 ACTS: tuple[Act | Draft, ...] = (
     *inbox.ACTS,
@@ -41,6 +46,9 @@ ACTS: tuple[Act | Draft, ...] = (
     *budgets.ACTS,
     *leaving.ACTS,
     *partners.ACTS,
+    *checkpoints.ACTS,
     *people.ACTS,
     *policy.ACTS,
+    *notices.ACTS,
+    *mapping.ACTS,
 )

@@ -33,8 +33,7 @@ def _read(site: Site, asked: Asked) -> Mapping[str, Any]:
 
 
 def _read_alone(site: Site, asked: Asked) -> Mapping[str, Any]:
-    at = asked.now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"page": whole_audit_page(read_audit(site.path, memory=site.ledger_memory), at)}
+    return {"page": whole_audit_page(read_audit(site.path, memory=site.ledger_memory), asked.at)}
 
 
 def read_audit_ahead(site: Site) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.console.view import Act, Draft, Planned, View, check_typed
-from securefl.node.owner import partners
+from securefl.node.owner import checkpoints, partners
 from securefl.node.owner.pages import partners_page, trust_page
 from securefl.report.partners import distrust_page
 
@@ -28,6 +28,8 @@ def _read(site: Site, _: Asked) -> Mapping[str, Any]:
     return {
         "page": partners_page(partners.own_card(site), listed),
         "names": [partner.card.name for partner in listed],
+        "doubted": checkpoints.doubted_hospitals(site),
+        "hospitals": checkpoints.other_hospitals(site),
     }
 
 

@@ -43,9 +43,8 @@ def _add(site: Site, asked: Asked) -> str:
             "The two passphrases are not the same. Nothing was done.",
             next_step="Go back, and type the same one twice.",
         )
-    now = asked.now.strftime("%Y-%m-%dT%H:%M:%SZ")
     name = form.get("name", "").strip()
-    people.add_person(site, name, passphrase, now, two_passphrases(asked))
+    people.add_person(site, name, passphrase, asked.at, two_passphrases(asked))
     return _PLACE
 
 

@@ -12,7 +12,8 @@ from typing import Any, Final, Literal, TypeAlias
 Kind: TypeAlias = Literal["request", "waiting", "budget", "failure", "finished", "test"]
 #: Kinds that can be asked for; ``test`` is what `securefl site notices test` sends.
 KINDS: Final = ("request", "waiting", "budget", "failure", "finished")
-_SUBJECTS: Final = {
+#: Each kind in words: a mail's subject, and a line of the settings.
+SUBJECTS: Final = {
     "request": "a new request",
     "waiting": "a request waits for you",
     "budget": "80 % of a budget is used",
@@ -49,7 +50,7 @@ class Notice:
     @property
     def subject(self) -> str:
         """One line."""
-        return f"securefl at {self.site}: {_SUBJECTS[self.kind]}"
+        return f"securefl at {self.site}: {SUBJECTS[self.kind]}"
 
     @property
     def text(self) -> str:

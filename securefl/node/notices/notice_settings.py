@@ -104,6 +104,7 @@ class NoticeSettings(Section):
         if self.mail is not None:
             mail = self.mail
             rows.append(("mail server", f"{mail.host}:{mail.port} ({mail.security})"))
+            rows.append(("mail from", mail.sender))
             rows.append(("mail to", ", ".join(mail.recipients)))
         if self.webhook is not None:
             rows.append(("web address", self.webhook.url))
@@ -117,7 +118,7 @@ def read_notice_settings(text: bytes) -> NoticeSettings:
         StudyError: they are none, with the place that is wrong.
     """
     try:
-        return _made(tomllib.loads(text.decode()))
+        return made_notice_settings(tomllib.loads(text.decode()))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise _refused(str(error)) from None
 
@@ -141,7 +142,7 @@ def kept_notice_settings(site: Site) -> NoticeSettings | None:
     Raises:
         UnreadableError: the file is not signed by this hospital's key, is gone, or is an older one.
     """
-    return NOTICES_FILE.read(site, _made, broken=_BROKEN, next_step=_MEND)
+    return NOTICES_FILE.read(site, made_notice_settings, broken=_BROKEN, next_step=_MEND)
 
 
 def signed_notice_settings(site: Site) -> NoticeSettings | None:
@@ -150,10 +151,11 @@ def signed_notice_settings(site: Site) -> NoticeSettings | None:
     What it sends was put out by settings that the ledger names. Raises as
     :func:`kept_notice_settings`.
     """
-    return NOTICES_FILE.read_signed(site, _made, broken=_BROKEN, next_step=_MEND)
+    return NOTICES_FILE.read_signed(site, made_notice_settings, broken=_BROKEN, next_step=_MEND)
 
 
-def _made(raw: dict[str, Any]) -> NoticeSettings:
+def made_notice_settings(raw: dict[str, Any]) -> NoticeSettings:
+    """Settings from their values. Raises as :func:`read_notice_settings`."""
     try:
         return NoticeSettings.model_validate(tuples(raw))
     except ValidationError as error:

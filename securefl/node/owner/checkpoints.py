@@ -100,6 +100,16 @@ def find_checkpoint(site: Site, name: str) -> SignedCheckpoint:
     return found
 
 
+def other_hospitals(site: Site) -> tuple[str, ...]:
+    """Names of the hospitals on this one's list."""
+    return tuple(hospitals_of(site))
+
+
+def doubted_hospitals(site: Site) -> tuple[str, ...]:
+    """Names of those that have shown two pasts of their ledgers."""
+    return tuple(pasts.doubted(site, other_hospitals(site)))
+
+
 def check_doubted(site: Site, name: str) -> None:
     """Refuse to settle what is not in doubt.
 

@@ -6,17 +6,19 @@ It changes only while no approved study may read the table: those that agreed ru
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from securefl.errors import DataError, UnreadableError
+from securefl.errors import DataError, UnreadableError, UsageError
 from securefl.learning.cell_mapping import mapping_effects
 from securefl.learning.table import read_table
 from securefl.node import mappings
 from securefl.node.owner.data_removal import check_idle
 from securefl.node.owner.readiness import registered_columns
-from securefl.study.table_mapping import check_mapping, read_mapping
+from securefl.study.table_mapping import check_mapping, made_mapping, read_mapping
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from securefl.learning.cell_mapping import MappingEffect
     from securefl.node.site import Site
     from securefl.sources.source import Source
@@ -67,8 +69,47 @@ def plan_mapping(site: Site, dataset: str, text: bytes) -> MappingPlan:
         DataError: it is no mapping, does not fit the registered columns, names a column that the
             table does not have, or lets another column tell patients apart.
     """
+    return _planned(site, dataset, read_mapping(text))
+
+
+def plan_column(
+    site: Site,
+    dataset: str,
+    column: str,
+    translation: Mapping[str, Any],
+) -> MappingPlan:
+    """Change one column of the mapping in force, and count what it does; nothing is written.
+
+    Args:
+        site: the hospital.
+        dataset: the table's name.
+        column: the study's name of the column.
+        translation: as ``mapping.toml`` has it; empty to leave the column as it lies there.
+
+    Raises:
+        UsageError, DataError: as :func:`plan_mapping`; also where no column would be left.
+        UnreadableError: the mapping in force is not what this hospital signed.
+    """
+    site.dataset(dataset)
+    before = mappings.kept_mapping(site, dataset)
+    columns: dict[str, Any] = {}
+    if before is not None:
+        columns.update(before.content()["columns"])
+    columns.pop(column, None)
+    if translation:
+        columns[column] = dict(translation)
+    if not columns:
+        raise UsageError(
+            "No column would be translated.",
+            next_step="Name what the column is called, spelled or measured in; or take the mapping"
+            " away as a whole.",
+        )
+    made = made_mapping({"schema": "securefl-mapping/1", "columns": columns})
+    return _planned(site, dataset, made)
+
+
+def _planned(site: Site, dataset: str, mapping: TableMapping) -> MappingPlan:
     entry = site.dataset(dataset)
-    mapping = read_mapping(text)
     _check_changes(site, dataset, mapping)
     columns = registered_columns(site, dataset)
     check_mapping(mapping, columns)
@@ -130,6 +171,17 @@ def shown_table(site: Site, dataset: str) -> ShownTable:
     if mapping is not None:
         found = effects(plain, mapping)
     return ShownTable(dataset, entry.population, str(plain.path), plain.words, mapping, found)
+
+
+def translatable(site: Site, dataset: str) -> tuple[str, ...]:
+    """Columns with which a table was registered, in the order of its columns.
+
+    Raises:
+        DataError: there are none that can be read.
+    """
+    found = registered_columns(site, dataset)
+    names = (found.patient, *(column.name for column in found.columns), *found.label.columns)
+    return tuple(dict.fromkeys(names))
 
 
 def effects(plain: Source, mapping: TableMapping) -> tuple[MappingEffect, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from securefl.report import (
     budget,
     data_sets,
+    notices,
     partners,
     readiness,
     removed_patients,
@@ -32,9 +33,12 @@ if TYPE_CHECKING:
     from securefl.identity import IdentityCard
     from securefl.node.owner.audit import Audit
     from securefl.node.owner.budgets import GrantPlan, Revocation
+    from securefl.node.owner.checkpoints import ExcusePlan
     from securefl.node.owner.data import RegisteredTable
     from securefl.node.owner.data_removal import DataRemoval
+    from securefl.node.owner.folder import Site
     from securefl.node.owner.mapping import MappingPlan, ShownTable
+    from securefl.node.owner.notices import NoticePlan, NoticeTrial
     from securefl.node.owner.partners import Partner
     from securefl.node.owner.patients import PatientRemoval
     from securefl.node.owner.policy import PolicyPlan
@@ -330,6 +334,24 @@ def trust_page(plan: TrustPlan) -> Page:
     if plan.replaced is not None:
         replaced = plan.replaced.spoken
     return partners.trust_page(plan.card, replaced, plan.replaced_until[:10])
+
+
+def excuse_page(site: Site, plan: ExcusePlan) -> Page:
+    """Studies without the word of a silent hospital, before the owner's yes."""
+    return partners.excuse_page(plan.site, site.name, plan.size, plan.last_at)
+
+
+def new_notices_page(plan: NoticePlan) -> Page:
+    """Settings of notices, before the owner's yes."""
+    before = None
+    if plan.before is not None:
+        before = plan.before.rows()
+    return notices.new_notices_page(plan.settings.rows(), before, plan.lost)
+
+
+def notice_trials_page(trials: Sequence[NoticeTrial]) -> Page:
+    """What came of a test by each way."""
+    return notices.notice_trials_page([(trial.channel, trial.fault) for trial in trials])
 
 
 def _partner_line(partner: Partner) -> partners.PartnerLine:
