@@ -20,11 +20,19 @@ from securefl.federation import paths
 from securefl.federation.messages import Status
 from securefl.node import decisions
 from securefl.node.leaving import COUNTS
+from securefl.node.mappings import keep_mapping
 from securefl.party.events import EVENTS, read_events
 from securefl.privacy.ledger import read_ledger
 from securefl.researcher.run_events import run_now
+from securefl.study.table_mapping import read_mapping
 
 ME, OTHER, THIRD = NAMES
+GERMAN = """
+schema = "securefl-mapping/1"
+[columns.sex]
+from = "Geschlecht"
+values = {"männlich" = "M", "weiblich" = "F"}
+""".encode()
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +43,14 @@ def c(tmp_path_factory):
         lines = table.read_text().splitlines()
         lines[1] = re.sub(r"^([^,]*),[^,]*", r"\1,NaN", lines[1])  # an age that is not a number
         lines[2] = re.sub(r"^([^,]*),[^,]*", r"\1,65526", lines[2])
-        table.write_text("\n".join(lines) + "\n")
+        text = "\n".join(lines) + "\n"
+        # its own words: without the mapping this table has no column that studies ask for
+        text = text.replace(",sex,", ",Geschlecht,", 1)
+        text = text.replace(",M,", ",männlich,").replace(",F,", ",weiblich,")
+        table.write_text(text, "utf-8")
+        site = made.site(ME)
+        keep_mapping(site, "records", read_mapping(GERMAN))
+        site.ledger.close()
         yield made
 
 
