@@ -14,7 +14,10 @@ from consortium import NAMES, Consortium
 from securefl.cli.faults import fault
 from securefl.console.server import ConsoleServer
 from securefl.console.session import IDLE_SECONDS
-from securefl.console.views import VIEWS
+from securefl.console.view import Draft
+from securefl.console.views import ACTS, VIEWS
+from securefl.node import pasts
+from securefl.node.owner.people import add_person
 from securefl.undumpable import is_dumpable
 
 CHROMIUM = (
@@ -27,6 +30,31 @@ api = pytest.importorskip("playwright.sync_api", reason="playwright is not insta
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 
 ME, OTHER = NAMES[:2]
+NOTICES = {
+    "kind-request": "yes",
+    "mail-host": "smtp.hospital.example",
+    "mail-sender": "securefl@hospital.example",
+    "mail-recipients": "steward@hospital.example",
+}
+#: What a form leads with to each page before a yes. A new one is named here, and looked at.
+FORMS = {
+    "/data/budgets/plan": {"population": "clinic", "epsilon": "9", "delta": "0.00001"},
+    "/data/budgets/plan-revoke": {"population": "clinic"},
+    "/data/leaving/plan-patients": {"population": "clinic", "identifiers": "P1"},
+    "/data/leaving/plan-table": {"name": "records"},
+    "/data/mapping/plan": {"table": "records", "column": "TSH", "times": "0.5"},
+    "/data/mapping/plan-drop": {"table": "records"},
+    "/partners/plan": {},
+    "/partners/plan-excuse": {"partner": OTHER},
+    "/partners/plan-remove": {"partner": OTHER},
+    "/partners/plan-settle": {"partner": OTHER},
+    "/settings/notices/plan": NOTICES,
+    "/settings/notices/plan-drop": {},
+    "/settings/notices/try": {},
+    "/settings/people/plan-remove": {"person": "anna"},
+    "/settings/policy/plan": {"approvers": "1"},
+    "/settings/policy/plan-drop": {},
+}
 
 
 class Clock:
@@ -120,6 +148,64 @@ def test_every_page_fits_and_axe_finds_nothing(tab, c, scheme, width):
             found[place] = result.generate_report()
     assert found == {}
     assert tab.said == []
+
+
+#: Sends a form as a page of the console would.
+SEND = """([path, fields]) => {
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = path;
+  const secret = document.querySelector("input[name=form]").value;
+  for (const [name, value] of Object.entries({ ...fields, form: secret })) {
+    const field = document.createElement("input");
+    field.type = "hidden";
+    field.name = name;
+    field.value = value;
+    form.append(field);
+  }
+  document.body.append(form);
+  form.submit();
+}"""
+
+
+def test_every_page_before_a_yes_fits_a_phone_and_axe_finds_nothing(tab, c):
+    """Also where the answer is that it cannot be: that is a page too."""
+    drafts = {act.path for act in ACTS if isinstance(act, Draft)}
+    assert drafts == set(FORMS)
+    site = c.site(ME)
+    add_person(site, "anna", "four words of anna", "2026-05-01T08:00:00Z")
+    pasts.doubt(site, OTHER, (b"one", b"another"))
+    site.ledger.close()
+    card = c.root / OTHER / "keys" / "card.json"
+    spoken = c.site(OTHER).identity.card.spoken
+    typical = {"typical": c.studies["first"].sealed.text.decode()}
+    forms = {
+        **FORMS,
+        "/partners/plan": {"card": card.read_text(), "heard": spoken},
+        "/data/budgets/plan": {**FORMS["/data/budgets/plan"], **typical},
+    }
+    tab.set_viewport_size({"width": 320, "height": 900})
+    told, found = {}, {}
+    for path, fields in sorted(forms.items()):
+        tab.goto(f"{tab.root}/settings/policy")  # a page with a form, whose secret is sent
+        with tab.expect_navigation():
+            tab.evaluate(SEND, [f"{tab.root}{path}", fields])
+        told[path] = "Your yes" in tab.inner_text("main")
+        wide = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{path} is {wide} pixels too wide"
+        result = axe.Axe().run(tab)
+        if result.violations_count:
+            found[path] = result.generate_report()
+    assert found == {}
+    # nothing is told or ruled here, and an approved study may read the table
+    assert {path for path, yes in told.items() if not yes} == {
+        "/settings/notices/plan-drop",
+        "/settings/notices/try",
+        "/settings/policy/plan-drop",
+        "/data/leaving/plan-table",
+        "/data/mapping/plan",
+        "/data/mapping/plan-drop",
+    }
 
 
 def test_axe_finds_what_is_wrong(tab):
