@@ -40,6 +40,23 @@ def software() -> dict[str, str]:
     return {"securefl": version(), "lock_sha256": hashlib.sha256(lock_text().encode()).hexdigest()}
 
 
+@cache
+def code_sha256() -> str:
+    """Hash the Python files of this installation, in hex.
+
+    A version names a release; between two releases checkouts of one version differ, and only this
+    tells them apart. It is the same in a checkout and in the wheel that was built from it. Studies
+    to play lie elsewhere in a checkout and are left out.
+    """
+    root = Path(__file__).parent
+    files = {path.relative_to(root).as_posix(): path for path in root.rglob("*.py")}
+    digest = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        if not name.startswith("protocols/"):
+            digest.update(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}\n".encode())
+    return digest.hexdigest()
+
+
 def wrong_versions() -> list[str]:
     """List installed packages that differ from the lock; optional ones may be absent."""
     wrong = []

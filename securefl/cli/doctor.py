@@ -144,7 +144,7 @@ def _hand_on(mine: PartyFolder, report: MachineReport, place: Path, *, yes: bool
 
 
 def _versions() -> str:
-    from securefl.environment import software, wrong_versions
+    from securefl.environment import code_sha256, software, wrong_versions
 
     wrong = wrong_versions()
     if wrong:
@@ -154,7 +154,10 @@ def _versions() -> str:
             next_step="Install from requirements.lock again.",
         )
     mine = software()
-    return f"securefl {mine['securefl']}, lock {mine['lock_sha256'][:12]}: all as pinned"
+    return (
+        f"securefl {mine['securefl']}, lock {mine['lock_sha256'][:12]}, code"
+        f" {code_sha256()[:12]}: all as pinned"
+    )
 
 
 def _encryption() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -165,7 +166,7 @@ def make_report(
     at: str,
 ) -> MachineReport:
     """Put together what the owner may hand on; it says less than the screen."""
-    from securefl.environment import software
+    from securefl.environment import code_sha256, software
     from securefl.party.machine_report import CHECKS, MachineReport
 
     failed = {row["check"] for row in checks if row["result"] != "ok"}
@@ -177,6 +178,7 @@ def make_report(
         failed=tuple(name for name in CHECKS if name in failed),
         securefl=here["securefl"],
         lock=here["lock_sha256"],
+        code=code_sha256(),
         cores=_whole(figures, "cores"),
         memory_mb=_whole(figures, "memory", 1e-6),
         disk_mb=_whole(figures, "disk", 1e-6),
@@ -193,5 +195,7 @@ def _whole(figures: Mapping[str, float | None], name: str, scale: float = 1) -> 
     value = figures.get(name)
     if value is None:
         return 0
+    # Rounded up: half a millisecond was measured, and 0 says that nothing was.
+    whole = math.ceil(value * scale)
     # A limit of the system may be "none", written as a very large or a negative number.
-    return min(max(round(value * scale), 0), (1 << 31) - 1)
+    return min(max(whole, 0), (1 << 31) - 1)

@@ -150,14 +150,24 @@ def _review(
 def _check_software(study: Study) -> None:
     mine = software()
     theirs = {"securefl": study.software.securefl, "lock_sha256": study.software.lock_sha256}
-    if mine != theirs:
-        raise StudyError(
-            f"The study was made with securefl {theirs['securefl']} (lock"
-            f" {theirs['lock_sha256'][:12]}); here runs {mine['securefl']} (lock"
-            f" {mine['lock_sha256'][:12]}).",
-            whose="the researcher and this hospital's operator",
-            next_step="Install the same version, then make the study again.",
+    if mine == theirs:
+        return
+    next_step = (
+        "All parties of a study run one version: docs/operation.md, upgrading. Agree on it, install"
+        " it, then have the study made again."
+    )
+    if mine["securefl"] == theirs["securefl"]:
+        next_step = (
+            "One of the two is no release: take the same release, or the same commit of a checkout,"
+            " then have the study made again. `securefl doctor` shows the lock."
         )
+    raise StudyError(
+        f"The study was made with securefl {theirs['securefl']} (lock"
+        f" {theirs['lock_sha256'][:12]}); here runs {mine['securefl']} (lock"
+        f" {mine['lock_sha256'][:12]}).",
+        whose="the researcher and this hospital's operator",
+        next_step=next_step,
+    )
 
 
 def _check_schedule(study: Study, now: datetime) -> None:

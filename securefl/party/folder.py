@@ -33,7 +33,12 @@ from securefl.identity import Identity, Role
 from securefl.learning.reading import Reading, known_encoding
 from securefl.locks import holding
 from securefl.partners import AddressBook
-from securefl.party.folder_version import check_not_newer, check_schema, note_version
+from securefl.party.folder_version import (
+    check_not_newer,
+    check_schema,
+    note_version,
+    settings_fault,
+)
 from securefl.registry import NAME
 from securefl.sources.source import SOURCES, USUAL_KIND
 from securefl.study.fields import Line, Name, Section
@@ -136,7 +141,9 @@ class Settings(Section):
     def dump(self) -> str:
         """The settings as TOML text."""
         raw = {k: getattr(self, k) for k in ("name", "role", "legal_name", "email", "store")}
-        tables = [d.model_dump() for d in self.datasets]
+        # What a data set does not use is not written: an older version, which may not know it, goes
+        # on reading the folder.
+        tables = [d.model_dump(exclude_defaults=True) for d in self.datasets]
         return dump_toml(
             {"schema": self.schema_, **raw, **({"datasets": tables} if tables else {})}
         )
@@ -230,6 +237,8 @@ class PartyFolder:
             raise wrong_folder(path, role) from None
         except OSError as error:
             raise file_error(error, file) from None
+        except ValidationError as error:
+            raise settings_fault(file, error) from None
         except (ValueError, TypeError) as error:
             raise UnreadableError(
                 f"{file} cannot be read: {str(error).splitlines()[0]}.",

@@ -1,9 +1,10 @@
 """Newest version of securefl that has worked in a party's folder.
 
 A version that does not know a newer one's files would misread a ledger or overwrite what it does
-not understand, so it refuses the folder. ``docs/operation.md`` has the rule: within one MAJOR.MINOR
-every patch reads every other's folder; a newer MAJOR.MINOR reads all older ones, and from its first
-start on no older one does.
+not understand, so it refuses the folder. ``docs/operation.md`` has the rule: a newer version reads
+all older folders. Within one MAJOR.MINOR an older one reads what a newer one wrote too, unless it
+meets something that it does not know, and then it says so. From the first start of a newer
+MAJOR.MINOR on no older one reads the folder.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from securefl.files import read_file, replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 FILE: Final = "version"
 _MOST: Final = 100
@@ -75,6 +79,33 @@ def check_schema(folder: Path, schema: object) -> None:
             whose="this machine's operator",
             next_step="Install the newer securefl that wrote them.",
         )
+
+
+def settings_fault(file: Path, error: ValidationError) -> UnreadableError:
+    """Make the error of settings that do not fit; entries that only a newer version knows are named
+    as such.
+    """
+    faults = error.errors()
+    unknown = [_place(fault) for fault in faults if fault["type"] == "extra_forbidden"]
+    if len(unknown) == len(faults):
+        return UnreadableError(
+            f"{file} has entries that securefl {version()} does not know: {', '.join(unknown)}.",
+            whose="this machine's operator",
+            next_step=(
+                "If a newer securefl worked here, install that one again. Otherwise take the"
+                " entries out."
+            ),
+        )
+    first = next(fault for fault in faults if fault["type"] != "extra_forbidden")
+    return UnreadableError(
+        f"{file} cannot be read: {_place(first)}: {first['msg']}.",
+        next_step="Mend it or restore it from your backup.",
+    )
+
+
+def _place(fault: ErrorDetails) -> str:
+    """Place of a fault in the file, as in ``datasets.0.origin``."""
+    return ".".join(str(part) for part in fault["loc"])
 
 
 def _noted(folder: Path) -> str | None:

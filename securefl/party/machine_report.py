@@ -47,7 +47,7 @@ _Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z.+]{1,40}$")]
 
 @dataclass(frozen=True)
 class MachineReport(Statement):
-    """A machine beside one study. A figure that was not measured is 0.
+    """A machine beside one study. A figure that was not measured is 0; others are rounded up.
 
     Attributes:
         study: its digest.
@@ -56,6 +56,7 @@ class MachineReport(Statement):
         failed: checks that did not hold; empty where the machine can take part.
         securefl: version.
         lock: SHA-256 of its list of packages.
+        code: SHA-256 of its Python files.
         cores: that a process may run on.
         memory_mb: free, in 10^6 bytes.
         disk_mb: free, in 10^6 bytes.
@@ -76,6 +77,7 @@ class MachineReport(Statement):
     failed: tuple[CheckName, ...]
     securefl: _Version
     lock: Hex32
+    code: Hex32
     cores: Count
     memory_mb: Count
     disk_mb: Count

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import LedgerAlteredError, MessageError, SecureFLError, UntrustedError
 from securefl.identity import verify as verify_key
-from securefl.privacy.ledger_events import RESTORE, Event, Rotate, load_event
+from securefl.privacy.ledger_events import RESTORE, Event, NewerEventError, Rotate, load_event
 from securefl.privacy.ledger_state import LedgerState, apply
 from securefl.signed import dump_signed, open_signed
 
@@ -105,10 +105,24 @@ def _altered(seq: int, why: str) -> LedgerAlteredError:
     return LedgerAlteredError(f"Event {seq} of the ledger: {why}.", next_step=_RESTORE)
 
 
+def _newer(seq: int) -> NewerEventError:
+    """Make the error of an event that says more than this version knows."""
+    return NewerEventError(
+        f"Event {seq} of the ledger is signed with this hospital's key, and of a form that this"
+        " version of securefl does not know: a newer one wrote it.",
+        whose="this machine's operator",
+        next_step=(
+            "Install the newer version again. Put no older ledger back: it has forgotten what was"
+            " spent since."
+        ),
+    )
+
+
 def follow(head: Head, row: Row, verify: Verify) -> tuple[Head, Event]:
     """Check one row against the chain so far and apply its event.
 
     Raises:
+        NewerEventError: a newer version wrote it, and the reader's own key signed it.
         LedgerAlteredError: naming the row and the first check that failed.
     """
     seq = head.size + 1
@@ -127,6 +141,10 @@ def follow(head: Head, row: Row, verify: Verify) -> tuple[Head, Event]:
         event = load_event(row.body)
         state = apply(head.state, event)
     except SecureFLError as error:
+        if isinstance(error, NewerEventError) and head.trusted:
+            # Signed above, in its place in the chain: no alteration. An owner who went back to an
+            # older version must not be told to put an older ledger back.
+            raise _newer(seq) from error
         raise _altered(seq, f"it breaks the ledger's rules ({error.what})") from error
     # The genesis names the key that signs it; if that is this site's, `trusted` says.
     if not head.size:

@@ -43,6 +43,12 @@ RESTORE = (
 
 #: The longest decimal, in characters of its plain spelling.
 MAX_DECIMAL = 60
+#: Faults of an event that has more than this version knows: a kind, or a field.
+_UNKNOWN = frozenset({"union_tag_invalid", "extra_forbidden"})
+
+
+class NewerEventError(UnreadableError):
+    """Event that has a kind or a field which this version does not know."""
 
 
 def _decimal(value: object) -> object:
@@ -429,6 +435,7 @@ def load_event(body: str) -> Event:
     """Read :func:`dump_event`'s text; any other spelling of the same event is refused.
 
     Raises:
+        NewerEventError: nothing is wrong but that it says more than this version knows.
         UnreadableError: too long, not an event of this format, or not in canonical form.
     """
     if len(body) > MAX_BODY:
@@ -439,7 +446,10 @@ def load_event(body: str) -> Event:
     try:
         event = _ADAPTER.validate_json(body)
     except ValidationError as error:
-        raise UnreadableError(
+        kind = UnreadableError
+        if {fault["type"] for fault in error.errors()} <= _UNKNOWN:
+            kind = NewerEventError
+        raise kind(
             f"A ledger event does not follow the format {FORMAT}: {error.errors()[0]['msg']}.",
             next_step=f"Use the version of securefl that wrote the ledger. {RESTORE}",
         ) from error

@@ -94,6 +94,7 @@ def machines_page(found: MachinesFacts) -> Page:
     return page(
         "Machines for a study",
         _verdict(found),
+        _codes(found),
         facts([("study", Quoted(found.study)), ("digest", Code(found.digest))]),
         _states(found),
         *(_figures(name, one) for name, one in found.found.items() if one.report is not None),
@@ -110,6 +111,20 @@ def _verdict(found: MachinesFacts) -> Paragraph:
     if not waiting:
         return Paragraph("Every party says that its machine can take part.", Tone.GOOD)
     return Paragraph(f"Not ready yet: {', '.join(waiting)}.", Tone.WARN)
+
+
+def _codes(found: MachinesFacts) -> Paragraph | None:
+    """A warning where machines with one version run different code; studies only name the version."""
+    reports = [one.report for one in found.found.values() if one.report is not None]
+    versions = {(report["securefl"], report["lock"]) for report in reports}
+    codes = {(report["securefl"], report["lock"], report["code"]) for report in reports}
+    if len(codes) == len(versions):
+        return None
+    return Paragraph(
+        "Machines with the same version run different code: one of them is a checkout or was"
+        " changed. Compare the lines below, and install the same release.",
+        Tone.WARN,
+    )
 
 
 def _states(found: MachinesFacts) -> Table:
@@ -136,7 +151,10 @@ def _figures(name: str, line: MachineLine) -> Section | None:
         facts(
             [
                 ("measured", Moment(report["at"])),
-                ("securefl", f"{report['securefl']}, lock {report['lock'][:12]}"),
+                (
+                    "securefl",
+                    f"{report['securefl']}, lock {report['lock'][:12]}, code {report['code'][:12]}",
+                ),
                 ("cores", f"{report['cores']:,}"),
                 ("free memory", f"{report['memory_mb']:,} MB"),
                 ("free disk", f"{report['disk_mb']:,} MB"),

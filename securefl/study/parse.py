@@ -37,6 +37,9 @@ _LONG_KEY = re.compile(
 
 _SCHEMAS: dict[type[Template], str] = {Template: "securefl-protocol/2", Study: "securefl-study/2"}
 
+#: Forms of a study file that a later version may write.
+_NEWER = re.compile(r"securefl-(?:protocol|study)/(?:[3-9]|[1-9]\d{1,3})")
+
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -294,7 +297,9 @@ def _other_schema(raw: Mapping[str, Any], want: str, text: str | bytes) -> Study
         if said is not None
         else f'The file has no line schema = "{want}".'
     )
-    if want == _SCHEMAS[Study]:
+    if _NEWER.fullmatch(str(said)):
+        mend = "If a newer securefl wrote it, install that one: all parties of a study run one."
+    elif want == _SCHEMAS[Study]:
         mend = "A protocol becomes a study with `securefl study new`."
     elif said == _SCHEMAS[Study]:
         mend = "Start from the protocol; a sealed study is not edited."

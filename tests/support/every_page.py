@@ -210,6 +210,7 @@ def machines(*, ready=False):
         "failed": (),
         "securefl": "0.1.0",
         "lock": "0" * 64,
+        "code": "1" * 64,
         "cores": 8,
         "memory_mb": 16_000,
         "disk_mb": 200_000,
@@ -221,7 +222,8 @@ def machines(*, ready=False):
     }
     found = {"SVI": MachineLine(well)}
     if not ready:
-        found["SVHC"] = MachineLine({**well, "failed": ("machine", "pace"), "store_ms": 0})
+        slow = {**well, "failed": ("machine", "pace"), "store_ms": 0, "code": "2" * 64}
+        found["SVHC"] = MachineLine(slow)
         found["STMW"] = MachineLine(fault=FAULTS[1].what)
         found["Aggregator"] = MachineLine()
     return machines_page(MachinesFacts("small-0123456789ab", DIGEST, "SVI", found))

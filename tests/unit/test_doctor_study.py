@@ -12,6 +12,7 @@ from agreed_consortium import AgreedConsortium
 from click.testing import CliRunner
 from conftest import fixed_identity, make_study
 from consortium import NAMES
+from every_page import built
 
 import securefl
 from securefl.cli import doctor_study
@@ -20,6 +21,7 @@ from securefl.errors import RoundError, SecureFLError, StudyError, UntrustedErro
 from securefl.node.mock_rounds import MockPace, mock_pace, mock_rows
 from securefl.node.owner import machine
 from securefl.party.machine_report import CHECKS, MachineReport, find_reports, report_file
+from securefl.report.terminal import plain_text
 from securefl.study.sealed import SealedStudy
 
 ME, OTHER, _ = NAMES
@@ -112,6 +114,7 @@ def test_the_wire_page_lists_the_fields_and_the_vector_is_what_is_written():
         failed=("pace",),
         securefl="0.1.0",
         lock="cd" * 32,
+        code="ef" * 32,
         cores=2,
         memory_mb=8000,
         disk_mb=90000,
@@ -169,6 +172,21 @@ def test_a_slow_machine_is_told_so_beside_the_studys_own_times(ring, monkeypatch
     with pytest.raises(SecureFLError, match="Too little memory"):
         memory()
     mine.ledger.close()
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0.0002, 1), (0.0101, 11), (0.05, 50), (None, 0)])
+def test_a_figure_is_rounded_up_since_0_says_that_nothing_was_measured(ring, seconds, shown):
+    mine = doctor_study.open_party(ring.root / ME)
+    figures = {"store_seconds": seconds}
+    report = doctor_study.make_report(mine, ring.asked.sealed, [], figures, "2026-01-01T00:00:00Z")
+    assert report.store_ms == shown
+    mine.ledger.close()
+
+
+def test_machines_of_one_version_with_different_code_are_noticed():
+    warning = "run different code"
+    assert warning in plain_text(built("machines"), 200, most=1000)
+    assert warning not in plain_text(built("machines-all-ready"), 200, most=1000)
 
 
 def test_a_study_that_names_somebody_else_or_another_version_is_refused(ring):

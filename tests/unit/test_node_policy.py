@@ -102,7 +102,14 @@ def test_a_second_review_leaves_out_the_figures_and_nothing_else(site, study, mo
 
 def test_other_software_is_a_fault(site, study):
     mine = study.file.software.lock_sha256
-    only(site, replaced(study, (mine, "ab" * 32)), "study-invalid", "made with securefl")
+    text = replaced(study, (mine, "ab" * 32))
+    only(site, text, "study-invalid", "made with securefl")
+    # one version with two locks: "install the same version" would say nothing
+    (fault,) = review(site, SealedStudy.read(text), NOW).faults
+    assert "same commit of a checkout" in fault.next_step
+    other = replaced(study, (f'securefl = "{study.file.software.securefl}"', 'securefl = "0.0.9"'))
+    (fault,) = review(site, SealedStudy.read(other), NOW).faults
+    assert "run one version" in fault.next_step
 
 
 @pytest.mark.parametrize("when", ["opens", "closes"])

@@ -77,10 +77,16 @@ def service_faults(name, service, text):
 
 
 def compose_faults(text):
-    services = yaml.safe_load(text)["services"]
-    return [
-        fault for name, service in services.items() for fault in service_faults(name, service, text)
+    read = yaml.safe_load(text)
+    found = [
+        fault
+        for name, service in read["services"].items()
+        for fault in service_faults(name, service, text)
     ]
+    # podman refuses a service's own users inside a pod; podman-compose makes a pod unless told not to
+    if read["x-podman"] != {"in_pod": False}:
+        found += [f"{name}: shares a pod's users" for name in read["services"]]
+    return found
 
 
 def test_the_image_runs_without_root_and_fetches_nothing():
@@ -113,6 +119,7 @@ def test_each_service_is_closed_and_says_what_a_store_by_url_needs():
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
+        ("in_pod: false", "in_pod: true", "pod"),
         ("read_only: true", "read_only: false", "can be written"),
         ("cap_drop: [ALL]", "cap_drop: [NET_RAW]", "capabilities"),
         ('"no-new-privileges:true"', "", "privileges"),

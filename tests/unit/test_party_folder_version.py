@@ -1,11 +1,13 @@
 """A folder in which a newer securefl has worked is refused, with the version to install."""
 
+import tomllib
+
 import pytest
 from command_line_hospital import here
 
 from securefl.errors import UnreadableError
 from securefl.party import folder_version
-from securefl.party.folder import PartyFolder
+from securefl.party.folder import DatasetEntry, PartyFolder
 
 
 @pytest.fixture
@@ -86,3 +88,25 @@ def test_a_backup_takes_the_note_along(folder, tmp_path):
     here("site", "backup", tmp_path / "backup", "--site", folder)
     here("site", "restore", tmp_path / "backup", "--yes", "--site", tmp_path / "again")
     assert (tmp_path / "again" / "version").exists()
+
+
+def test_an_entry_that_only_a_newer_version_knows_is_named(folder):
+    file = folder / "site.toml"
+    before = file.read_text()
+    file.write_text(f'{before}colour = "green"\n')
+    with pytest.raises(UnreadableError, match="does not know: colour") as caught:
+        opened(folder)
+    assert "install that one again" in caught.value.next_step
+    # the control: beside a broken entry the broken one is named
+    file.write_text(f'{before.replace("hospital", "ghost")}colour = "green"\n')
+    with pytest.raises(UnreadableError, match=r"cannot be read: role: Input should be"):
+        opened(folder)
+
+
+def test_what_a_data_set_does_not_use_is_not_written(folder):
+    """Every version reads these three; a new field of a data set is written where it is used."""
+    entry = DatasetEntry(name="records", population="clinic", path="private/t.csv")
+    opened(folder).save(opened(folder).settings.model_copy(update={"datasets": (entry,)}))
+    raw = tomllib.loads((folder / "site.toml").read_text())
+    assert raw["datasets"] == [{"name": "records", "population": "clinic", "path": "private/t.csv"}]
+    assert opened(folder).settings.datasets == (entry,)

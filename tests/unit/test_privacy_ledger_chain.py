@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from ledger_site import KEY, KEY_HEX, NEXT_HEX, verify
+from ledger_site import KEY, KEY_HEX, NEXT_HEX, NEXT_KEY, verify
 
 from securefl.errors import LedgerAlteredError, MessageError
 from securefl.privacy import ledger_events as ev
@@ -51,6 +51,34 @@ def test_an_edited_row_with_its_hash_made_to_fit_lacks_the_signature():
     forged = replace(PAUSES[1], body=body, hash=row_hash(2, PAUSES[1].prev, body))
     with pytest.raises(LedgerAlteredError, match=r"Event 2 .*signature"):
         follow_all([PAUSES[0], forged], verify)
+
+
+def after(rows, body, sign=KEY.sign):
+    return [*rows, make_row(Head(len(rows), rows[-1].hash), body, sign)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'{{"at":"{AT}","kind":"of-next-year","what":"x"}}',
+        f'{{"at":"{AT}","kind":"pause","more":1,"note":"a"}}',
+    ],
+)
+def test_what_a_newer_version_signed_is_not_called_altered(body):
+    """An owner who went back to an older version must not put an older ledger back."""
+    with pytest.raises(ev.NewerEventError, match=r"Event 5 .*a newer one wrote it") as caught:
+        follow_all(after(PAUSES, body), verify)
+    assert "Install the newer version" in caught.value.next_step
+    # the controls: not by this hospital's key, or by a key that the reader does not trust
+    with pytest.raises(LedgerAlteredError, match=r"Event 5 .*signature"):
+        follow_all(after(PAUSES, body, NEXT_KEY.sign), verify)
+    with pytest.raises(LedgerAlteredError, match=r"Event 5 .*breaks the ledger's rules"):
+        follow_all(after(PAUSES, body), lambda *_: False)
+
+
+def test_an_event_that_lacks_something_is_broken_and_not_newer():
+    with pytest.raises(LedgerAlteredError, match=r"Event 5 .*breaks the ledger's rules"):
+        follow_all(after(PAUSES, f'{{"at":"{AT}","kind":"pause"}}'), verify)
 
 
 def test_a_row_gone_from_the_middle_is_missed():
