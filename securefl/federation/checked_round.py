@@ -12,10 +12,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from securefl.errors import MessageError
-from securefl.federation.messages import Announcement
+from securefl.federation.group_cohort import check_division
+from securefl.federation.messages import Announcement, GroupedAnnouncement
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.sealing import open_model
 from securefl.secagg.frame import read_public_key
@@ -26,6 +27,49 @@ if TYPE_CHECKING:
     from securefl.identity import Identity
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
+
+
+def announcement_type(plan: RoundPlan) -> type[Announcement]:
+    """How this study's rounds are announced."""
+    if plan.draws_groups:
+        return GroupedAnnouncement
+    return Announcement
+
+
+def announcement_of(
+    plan: RoundPlan,
+    facts: RoundContext,
+    *,
+    parameters: int,
+    sealed_sha256: str,
+    round_digest: str,
+) -> Announcement:
+    """The announcement of a round.
+
+    Args:
+        plan: the study.
+        facts: of the round.
+        parameters: float64 numbers that are broadcast.
+        sealed_sha256: of the sealed model.
+        round_digest: of the round.
+    """
+    said: dict[str, Any] = {
+        "study": facts.study,
+        "round": facts.round,
+        "attempt": facts.attempt,
+        "kind": facts.kind,
+        "cohort": facts.cohort,
+        "instances": facts.instances,
+        "length": facts.length,
+        "parameters": parameters,
+        "model_sha256": facts.model_sha256,
+        "sealed_sha256": sealed_sha256,
+        "public_key_sha256": facts.public_key_sha256,
+        "round_digest": round_digest,
+    }
+    if plan.draws_groups:
+        return GroupedAnnouncement(**said, groups=facts.groups)
+    return Announcement(**said)
 
 
 @dataclass(frozen=True)
@@ -53,7 +97,8 @@ class AnnouncedRound:
         Raises:
             MessageError: naming the first check that failed.
         """
-        said = Announcement.open(announcement, study=plan.digest, verify=plan.coordinator)
+        kind = announcement_type(plan)
+        said = kind.open(announcement, study=plan.digest, verify=plan.coordinator)
         return cls(plan, said, announcement)
 
     @cached_property
@@ -62,14 +107,17 @@ class AnnouncedRound:
 
         Raises:
             StudyError: they contradict each other.
+            MessageError: the groups are none of this study's.
         """
         said = self.said
+        check_division(self.plan, said.round, said.division)
         return self.plan.facts(
             said.round,
             said.public_key_sha256,
             said.model_sha256,
             said.cohort,
             instances=said.by_site,
+            groups=said.division,
         )
 
     @property

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from securefl.errors import RoundError
-from securefl.federation.checked_round import AnnouncedRound, Broadcast
-from securefl.federation.messages import Announcement, Call
+from securefl.federation.checked_round import AnnouncedRound, Broadcast, announcement_of
+from securefl.federation.messages import Call
 from securefl.federation.round_plan import card_of
 from securefl.federation.round_record import RoundRecord
 from securefl.federation.round_strategy import round_strategy_of
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from securefl.identity import Identity
     from securefl.learning.stages.stage import Result
     from securefl.secagg.cipher import RoundKeys, SumCipher
+    from securefl.secagg.group_draw import Groups
     from securefl.secagg.round_context import RoundContext
 
 
@@ -361,19 +362,13 @@ class Coordinator:
             model_sha256,
             self._cohort,
             instances=self._instances,
+            groups=self._groups(number),
         )
-        announcement = Announcement(
-            study=plan.digest,
-            round=number,
-            attempt=ATTEMPT,
-            kind=facts.kind,
-            cohort=facts.cohort,
-            instances=facts.instances,
-            length=facts.length,
+        announcement = announcement_of(
+            plan,
+            facts,
             parameters=len(theta),
-            model_sha256=model_sha256,
             sealed_sha256=hashlib.sha256(sealed).hexdigest(),
-            public_key_sha256=keys.public.sha256,
             round_digest=self._rounds.round_digest(facts),
         )
         key = write_public_key(
@@ -390,3 +385,10 @@ class Coordinator:
             key,
             sealed,
         )
+
+    def _groups(self, number: int) -> Groups:
+        """The groups that the hospitals' lot draws for a round; none where all make one sum."""
+        plan = self._plan
+        if not plan.by_groups(number):
+            return ()
+        return self._exchange.lot().groups(number, plan.study.secagg.min_contributors)

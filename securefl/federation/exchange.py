@@ -7,17 +7,25 @@ One interface; its homes are one process (:mod:`securefl.federation.local_exchan
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from typing import BinaryIO
 
+    from securefl.boards.board import Board
     from securefl.federation.checked_round import Broadcast
-    from securefl.federation.full_round import FullRound
     from securefl.federation.messages import Call
     from securefl.federation.survivor_round import SurvivorRound
     from securefl.federation.tempfiles import ClaimedSum
+    from securefl.secagg.envelope import Readable
+    from securefl.secagg.group_draw import Lot
     from securefl.secagg.round_context import RoundContext
+    from securefl.types import Sign
+
+#: Aggregator's sum as it was read and checked.
+ClaimT = TypeVar("ClaimT")
+ClaimT_co = TypeVar("ClaimT_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,54 @@ class Waiting:
 
     def __str__(self) -> str:
         return f"waiting for {', '.join(self.names)} ({self.seconds:.0f} s of {self.deadline:.0f})"
+
+
+class Arrivals(Protocol[ClaimT_co]):
+    """Contributions of a round that needs all of its hospitals, as far as they came: one sum
+    (:class:`securefl.federation.full_round.FullRound`), or one of each group
+    (:class:`securefl.federation.group_round.GroupRound`).
+    """
+
+    @property
+    def facts(self) -> RoundContext:
+        """Of the round."""
+
+    @property
+    def progress(self) -> tuple[int, ...]:
+        """Progress of the round: it grows while something is going on."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Hospitals whose contribution is not there yet."""
+
+    def missing_words(self) -> str:
+        """The missing hospitals by name, each with what was found in its place."""
+
+    def add_frame(self, site: str, frame: Readable) -> None:
+        """Check one frame and add it; what is refused is as if it had not come."""
+
+    def poll(self, board: Board) -> bool:
+        """Add all that is new; whether the round is complete."""
+
+    def poll_frame(self, board: Board) -> bool:
+        """Add one that is new; whether there was one."""
+
+    def poll_sum(self, board: Board) -> ClaimT_co | None:
+        """What the aggregator signed for the round; None while there is nothing."""
+
+    def write_sum(
+        self,
+        total: BinaryIO,
+        sender: str,
+        sign: Sign,
+    ) -> None:
+        """Write what the aggregator signs into an empty file."""
+
+    def check_sum(self, file: Readable) -> ClaimT_co:
+        """Read and check what the aggregator signed."""
+
+    def close(self) -> None:
+        """Let go of what was added; harmless when repeated."""
 
 
 class Exchange(Protocol):
@@ -64,7 +120,14 @@ class Exchange(Protocol):
     def broadcast(self, facts: RoundContext, given: Broadcast) -> None:
         """Make the round known to every hospital and the aggregator."""
 
-    def collect(self, arrivals: FullRound, seconds: float) -> ClaimedSum:
+    def lot(self) -> Lot:
+        """The nonces of all hospitals, in a study that trains by groups; after :meth:`assemble`.
+
+        Raises:
+            RoundError: they are not all there, or not as they were committed to.
+        """
+
+    def collect(self, arrivals: Arrivals[ClaimT], seconds: float) -> ClaimT:
         """Take in every hospital's contribution, and wait for the aggregator's sum.
 
         Returns it, read and checked.

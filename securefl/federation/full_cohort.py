@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from securefl.federation.hospital_keys import HospitalKeys
     from securefl.federation.messages import Status
     from securefl.federation.round_plan import RoundPlan
-    from securefl.federation.round_strategy import Kept
+    from securefl.federation.round_strategy import Aggregation, Kept
     from securefl.federation.run_memory import OpeningMemory
     from securefl.federation.streamed_sum import StreamedSum
     from securefl.federation.unmasking_stage import RecordKeeper, UnmaskingStage
@@ -87,6 +87,10 @@ class FullCohort:
 
     def left_behind(self) -> None:
         """None: a study is never completed without one of its hospitals."""
+
+    def own_context(self, context: RoundContext, site: str) -> RoundContext:  # noqa: ARG002 - the interface
+        """All hospitals make one sum."""
+        return context
 
     def write_contribution(
         self,
@@ -162,7 +166,7 @@ class FullCohort:
     ) -> OpenedSum:
         """See :class:`RoundStrategy`."""
         study = self._plan.study
-        with closing(self.aggregation(context)) as arrivals:
+        with closing(FullRound(self._plan, context)) as arrivals:
             claimed = exchange.collect(arrivals, float(study.schedule.round_deadline))
             # recomputed before it is decrypted, block by block: a crafted "sum" would read the
             # round's key out of its opening
@@ -186,14 +190,14 @@ class FullCohort:
 
     # --- the aggregator, and whoever verifies
 
-    def aggregation(self, context: RoundContext) -> FullRound:
+    def aggregation(self, context: RoundContext) -> Aggregation:
         """See :class:`RoundStrategy`."""
         return FullRound(self._plan, context)
 
     def recompute(self, board: Board, context: RoundContext) -> Recomputed:
         """See :class:`RoundStrategy`."""
         aggregator, what = self._plan.study.aggregator.name, f"sum of round {context.round}"
-        with closing(self.aggregation(context)) as arrivals:
+        with closing(FullRound(self._plan, context)) as arrivals:
             if not arrivals.poll(board):
                 raise missing_error(f"contribution of {arrivals.missing_words()}")
             with (

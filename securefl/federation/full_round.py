@@ -166,9 +166,14 @@ class FullRound:
             sign=sign,
         )
 
+    @property
+    def sum_limit(self) -> int:
+        """The most bytes that the aggregator's sum can have."""
+        return sum_bytes(self.facts)
+
     def poll_sum(self, board: Board) -> ClaimedSum | None:
         """The aggregator's sum; what it did not sign for this round is not there yet."""
-        slot = RoundBoard.of(board, self.facts).sum(sum_bytes(self.facts))
+        slot = RoundBoard.of(board, self.facts).sum(self.sum_limit)
         return self._refusals.read_open(slot, self.check_sum)
 
     def check_sum(self, file: Readable) -> ClaimedSum:

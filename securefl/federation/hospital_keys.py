@@ -12,7 +12,7 @@ from securefl.errors import MessageError
 from securefl.secagg.masks import pair_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -37,6 +37,11 @@ class HospitalKeys:
     def name(self) -> str:
         """This hospital's name in the cohort."""
         return self.identity.card.name
+
+    def within(self, cohort: Collection[str]) -> HospitalKeys:
+        """The same keys with the secrets of these hospitals alone: those of one group."""
+        secrets = {site: self.pair_secrets[site] for site in cohort if site in self.pair_secrets}
+        return HospitalKeys(self.identity, secrets)
 
 
 def pair_secrets(

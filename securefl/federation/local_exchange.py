@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
     from securefl.federation.aggregator import Aggregator
     from securefl.federation.checked_round import Broadcast
-    from securefl.federation.full_round import FullRound
+    from securefl.federation.exchange import Arrivals, ClaimT
     from securefl.federation.messages import Call
     from securefl.federation.participant import Participant
     from securefl.federation.survivor_round import SurvivorRound
     from securefl.federation.tempfiles import ClaimedSum
     from securefl.federation.unmasking_stage import UnmaskingStage
+    from securefl.secagg.group_draw import Lot
     from securefl.secagg.round_context import RoundContext
     from securefl.secagg.survivor_contribution import ContributionHead
 
@@ -60,7 +61,14 @@ class LocalExchange:
         """See :class:`Exchange`."""
         self._given = given
 
-    def collect(self, arrivals: FullRound, seconds: float) -> ClaimedSum:  # noqa: ARG002 - nobody is late in one process
+    def lot(self) -> Lot:
+        """See :class:`Exchange`."""
+        lot = self._participants[0].lot
+        if lot is None:
+            raise RoundError("The hospitals drew no lot.", whose="the hospitals")
+        return lot
+
+    def collect(self, arrivals: Arrivals[ClaimT], seconds: float) -> ClaimT:  # noqa: ARG002 - nobody is late in one process
         """See :class:`Exchange`."""
         if self._given is None:
             raise RoundError("No round was broadcast.", whose="the coordinator")

@@ -18,6 +18,7 @@ from securefl.study.fields import NAME
 from securefl.study.schema import VERDICTS
 
 if TYPE_CHECKING:
+    from securefl.secagg.group_draw import Groups
     from securefl.secagg.survivor_terms import SurvivorTerms
     from securefl.types import Verify
 
@@ -28,6 +29,7 @@ __all__ = [
     "Call",
     "Complaint",
     "End",
+    "GroupedAnnouncement",
     "Invitation",
     "Ready",
     "Status",
@@ -96,11 +98,34 @@ class Announcement(Statement):
         """Hospital of the cohort → the nonce that is announced for it."""
         return dict(zip(self.cohort, self.instances, strict=True))
 
+    @property
+    def division(self) -> Groups:
+        """The groups that are summed each by itself; none where all make one sum."""
+        return ()
+
     def contradiction(self) -> str:
         """As many nonces as hospitals; see :meth:`Statement.contradiction`."""
         if len(self.instances) == len(self.cohort):
             return ""
         return "without a nonce for each"
+
+
+@dataclass(frozen=True)
+class GroupedAnnouncement(Announcement):
+    """The opening of a round in a study that trains by groups.
+
+    ``groups`` are those that the hospitals' lot draws for the round; none in a round that is no
+    training. The coordinator says them for whoever adds, and every hospital draws them itself.
+    """
+
+    TYPE: ClassVar[str] = "securefl-grouped-announcement/1"
+
+    groups: tuple[tuple[str, ...], ...]
+
+    @property
+    def division(self) -> Groups:
+        """See :class:`Announcement`."""
+        return self.groups
 
 
 @dataclass(frozen=True)

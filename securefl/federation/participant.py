@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from securefl.federation.unmasking_stage import RecordKeeper, UnmaskingStage
     from securefl.identity import Identity
     from securefl.secagg.cipher import SumCipher
+    from securefl.secagg.group_draw import Lot
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
     from securefl.study.approval import Approval
@@ -120,6 +121,8 @@ class Participant:
             that run no study; never on private data.
         records: makes what is said after the contribution durable; needed where the study goes on
             after a loss.
+        lot: nonces of all hospitals, by which this one draws each round's groups itself; needed
+            where the study trains by groups.
 
     Attributes:
         following: see above.
@@ -129,7 +132,8 @@ class Participant:
             the study ends with a loss.
 
     Raises:
-        UsageError: the study goes on after a loss, and ``records`` is missing.
+        UsageError: the study goes on after a loss, and ``records`` is missing; or it trains by
+            groups, and ``lot`` is.
         NotApprovedError: an approval is missing; nothing runs before all have approved.
         MessageError: a study key is unusable, or two hospitals' approvals name the same one.
     """
@@ -147,6 +151,7 @@ class Participant:
         instance: str,
         following: Following | None,
         records: RecordKeeper | None = None,
+        lot: Lot | None = None,
     ) -> None:
         missing = [site for site in plan.study.cohort if site not in approvals]
         if missing:
@@ -170,7 +175,9 @@ class Participant:
                 "A study that goes on after a loss needs a keeper of records.",
                 next_step="Pass records.",
             )
-        self._records = records
+        if plan.draws_groups and lot is None:
+            raise UsageError("A study that trains by groups needs their lot.", next_step="Pass it.")
+        self._records, self.lot = records, lot
         self.instance = instance
         self._instances: dict[str, str] = {}
         self.cohort = plan.study.cohort
@@ -249,6 +256,7 @@ class Participant:
             )
         self._check_follows(said)
         self._check_instances(said)
+        self._check_groups(said)
         if not announced.has_own_digest:
             raise RoundError(
                 "The announced round digest is not that of the announced facts.",
@@ -319,6 +327,20 @@ class Participant:
                     f"Ask {', '.join(changed)} whether two copies of its folder run; the study ends"
                     " here."
                 ),
+            )
+
+    def _check_groups(self, said: Announcement) -> None:
+        """Check that the announced groups are those that the hospitals' lot draws.
+
+        Raises:
+            BrokenRuleError: the coordinator made others.
+        """
+        if self.lot is None or not self.plan.by_groups(said.round):
+            return
+        drawn = self.lot.groups(said.round, self.plan.study.secagg.min_contributors)
+        if said.division != drawn:
+            raise broken_rule(
+                f"round {said.round} was announced in other groups than the hospitals' lot draws"
             )
 
     def answer(self, given: Broadcast) -> BinaryIO:
@@ -421,7 +443,7 @@ class Participant:
         """
         facts = accepted.facts
         kept = keep(
-            facts,
+            self._strategy.own_context(facts, self.name),
             lambda file: self._strategy.write_contribution(
                 file,
                 values,

@@ -93,6 +93,26 @@ def ready(digest: str, site: str) -> str:
     return f"{ready_folder(digest)}/{site}"
 
 
+def group_commitments(digest: str) -> str:
+    """The folder of commitments to nonces, in a study that trains by groups."""
+    return f"{study_root(digest)}/group-commitments"
+
+
+def group_commitment(digest: str, site: str) -> str:
+    """One hospital's commitment."""
+    return f"{group_commitments(digest)}/{site}"
+
+
+def group_nonces(digest: str) -> str:
+    """The folder of shown nonces."""
+    return f"{study_root(digest)}/group-nonces"
+
+
+def group_nonce(digest: str, site: str) -> str:
+    """One hospital's nonce."""
+    return f"{group_nonces(digest)}/{site}"
+
+
 def return_folder(digest: str) -> str:
     """The folder of hospitals' words that they come back."""
     return f"{study_root(digest)}/returns"

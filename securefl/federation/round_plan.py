@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from securefl.learning.stages.programme import Step
+    from securefl.secagg.group_draw import Groups
     from securefl.study.schema import Participant, Study
     from securefl.study.sealed import SealedStudy
 
@@ -92,6 +93,15 @@ class RoundPlan:
             return step.stage.starts_from
         return None
 
+    @property
+    def draws_groups(self) -> bool:
+        """True where the hospitals draw groups for the training."""
+        return self.study.secagg.groups is not None
+
+    def by_groups(self, number: int) -> bool:
+        """True for a round whose hospitals are summed by groups."""
+        return self.draws_groups and isinstance(self.step(number).stage, Train)
+
     def terms(self, facts: RoundContext) -> SurvivorTerms:
         """The terms of a round that survives losses.
 
@@ -118,6 +128,7 @@ class RoundPlan:
         cohort: tuple[str, ...] | None = None,
         *,
         instances: Mapping[str, str],
+        groups: Groups = (),
     ) -> RoundContext:
         """Derive the round's facts as this party sees them; their digest binds the masks.
 
@@ -129,6 +140,7 @@ class RoundPlan:
             model_sha256: of the global model that it starts from.
             cohort: who is to contribute.
             instances: hospital → nonce of the run of its agent that may answer.
+            groups: that are summed each by itself.
 
         Raises:
             StudyError: a hospital has no nonce, or facts contradict each other.
@@ -147,6 +159,7 @@ class RoundPlan:
             length=release.length,
             bound=release.bound,
             model_sha256=model_sha256,
+            groups=groups,
         )
 
     def context(self, number: int) -> bytes:

@@ -1,7 +1,7 @@
-"""The two kinds of round: one needs its full cohort, the other survives losses.
+"""The kinds of round: one needs its full cohort, one survives losses, one is summed by groups.
 
 :func:`round_strategy_of` is the one place that decides between them. Hospital, coordinator, aggregator
-and whoever verifies ask the strategy, and know nothing of the other kind.
+and whoever verifies ask the strategy, and know nothing of the other kinds.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from securefl.federation.full_cohort import FullCohort
+from securefl.federation.group_cohort import GroupCohort
 from securefl.federation.survivor_cohort import SurvivorCohort
 
 if TYPE_CHECKING:
@@ -131,6 +132,11 @@ class RoundStrategy(Protocol):
     def left_behind(self) -> RoundError | None:
         """The error of a hospital without which the study was completed; None where it is never."""
 
+    def own_context(self, context: RoundContext, site: str) -> RoundContext:
+        """The facts of the sum that a hospital's contribution is part of: those of its group, where
+        hospitals are summed by groups, else of the round.
+        """
+
     def write_contribution(
         self,
         file: BinaryIO,
@@ -249,7 +255,9 @@ class RoundStrategy(Protocol):
 
 
 def round_strategy_of(plan: RoundPlan) -> RoundStrategy:
-    """The kind of this study's rounds: its ``on_dropout`` says which."""
+    """The kind of this study's rounds: ``groups`` and ``on_dropout`` say which."""
+    if plan.draws_groups:
+        return GroupCohort(plan)
     if plan.study.schedule.on_dropout == "fail":
         return FullCohort(plan)
     return SurvivorCohort(plan)

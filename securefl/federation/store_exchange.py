@@ -10,6 +10,7 @@ from securefl.backoff import persist, poll
 from securefl.errors import RoundError, StoreError
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.exchange import Waiting
+from securefl.federation.group_lot import lot_on
 from securefl.federation.hospital_return import returned
 from securefl.federation.old_rounds import OldRounds
 from securefl.federation.readiness import all_ready
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 
     from securefl.boards.board import Board
     from securefl.federation.checked_round import Broadcast
-    from securefl.federation.full_round import FullRound
+    from securefl.federation.exchange import Arrivals, ClaimT
     from securefl.federation.messages import Call
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.survivor_round import SurvivorRound
     from securefl.federation.tempfiles import ClaimedSum
+    from securefl.secagg.group_draw import Lot
     from securefl.secagg.round_context import RoundContext
 
 T = TypeVar("T")
@@ -151,12 +153,16 @@ class StoreExchange:
         AnnouncedRound.open(self._plan, data)
         return data
 
-    def collect(self, arrivals: FullRound, seconds: float) -> ClaimedSum:
+    def lot(self) -> Lot:
+        """See :class:`Exchange`."""
+        return self._persist(lambda: lot_on(self._board, self._plan))
+
+    def collect(self, arrivals: Arrivals[ClaimT], seconds: float) -> ClaimT:
         """See :class:`Exchange`."""
         tell, heard = self._timer(seconds), 0.0
-        claimed: ClaimedSum | None = None
+        claimed: ClaimT | None = None
 
-        def look() -> ClaimedSum | None:
+        def look() -> ClaimT | None:
             nonlocal heard, claimed
             tell(arrivals.missing)
             claimed = claimed or arrivals.poll_sum(self._board)

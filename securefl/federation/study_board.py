@@ -76,6 +76,22 @@ class StudyBoard:
         """Names under which an answer to the call lies."""
         return self.board.names(paths.ready_folder(self.digest))
 
+    def group_commitment(self, site: str) -> Slot:
+        """One hospital's commitment to its nonce, in a study that trains by groups."""
+        return Slot(self.board, paths.group_commitment(self.digest, site), MAX_SMALL)
+
+    def with_group_commitment(self) -> list[str]:
+        """Names under which a commitment lies."""
+        return self.board.names(paths.group_commitments(self.digest))
+
+    def group_nonce(self, site: str) -> Slot:
+        """One hospital's nonce."""
+        return Slot(self.board, paths.group_nonce(self.digest, site), MAX_SMALL)
+
+    def with_group_nonce(self) -> list[str]:
+        """Names under which a nonce lies."""
+        return self.board.names(paths.group_nonces(self.digest))
+
     def question(self, site: str, number: int) -> Slot:
         """One signed question of a hospital's owner."""
         return Slot(self.board, paths.question(self.digest, site, number), MAX_QUESTION)

@@ -15,7 +15,7 @@ from securefl.federation.evidence import Recomputed, missing_error, present, rea
 from securefl.federation.opened_sum import OpenedSum
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_plan import card_of
-from securefl.federation.streamed_sum import StreamedSum, survivors_sum
+from securefl.federation.streamed_sum import StreamedSum, StreamedWhole, survivors_sum
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.federation.unmasking_stage import UnmaskingStage
 from securefl.secagg.envelope import write_frame
@@ -144,6 +144,10 @@ class SurvivorCohort:
             next_step=_CHARGED,
         )
 
+    def own_context(self, context: RoundContext, site: str) -> RoundContext:  # noqa: ARG002 - the interface
+        """All hospitals make one sum."""
+        return context
+
     def write_contribution(
         self,
         file: BinaryIO,
@@ -246,7 +250,7 @@ class SurvivorCohort:
             state = arrivals.state
             if not state.agreed or not state.unmasked:
                 raise missing_error(f"answer of {', '.join(state.waiting_for)}")
-            yield state.survivors.names, StreamedSum(arrivals.sum_blocks())
+            yield state.survivors.names, StreamedWhole(arrivals.sum_blocks())
 
     # --- the coordinator
 

@@ -16,8 +16,6 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from securefl.backoff import Backoff
 from securefl.errors import BrokenRuleError, MessageError, RoundError
 from securefl.federation.following import broken_rule
@@ -27,9 +25,8 @@ from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.shown_opening import ShownOpening, readers_of
 from securefl.federation.transcript import Transcript
-from securefl.secagg.opening import open_sum
 from securefl.secagg.round_context import ATTEMPT
-from securefl.secagg.total_check import ShownKeys, total_sha256
+from securefl.secagg.total_check import ShownKeys, check_secret, total_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,10 +173,9 @@ class VerifiedTotals:
         if shown is None:
             raise MessageError(f"the coordinator has not shown the opening of round {number}")
         keys, said = self._shown_keys(shown, last)
-        values = np.empty(context.length, dtype=np.int64)
         digest = self._rounds.round_digest(context)
         with self._rounds.missed_sum(context, board) as (names, summed):
-            open_sum(keys, summed.blocks, context, values, len(names), round_digest=digest)
+            values = summed.open(keys, context, len(names), digest)
         if total_sha256(values) != said:
             raise broken_rule(
                 f"the total of round {number} that it names is not that of the signed contributions"
@@ -187,15 +183,18 @@ class VerifiedTotals:
         self._keep(number, values, len(names))
         following.take(number, values, len(names))
 
-    def _shown_keys(self, shown: ShownOpening, last: Accepted) -> tuple[ShownKeys, str]:
-        """The keys that were shown, and the hash of the total.
+    def _shown_keys(
+        self, shown: ShownOpening, last: Accepted
+    ) -> tuple[Callable[[], ShownKeys], str]:
+        """What makes the keys that were shown, and the hash of the total.
 
         Raises:
             BrokenRuleError: they are no opening of the round.
         """
         try:
             secret, said = shown.read(self._reader)
-            return ShownKeys(last.public, secret), said
+            check_secret(last.public, secret)
+            return partial(ShownKeys, last.public, secret), said
         except MessageError as error:
             where = f"of round {last.facts.round}"
             raise broken_rule(f"the opening {where} is none: {error.what}") from None
@@ -235,7 +234,6 @@ class VerifiedTotals:
         facts = last.facts
         where = f"of round {facts.round}"
         keys, said = self._shown_keys(shown, last)
-        values = np.empty(facts.length, dtype=np.int64)
         names = self._rounds.contributors(facts, participant.later)
         digest = self._rounds.round_digest(facts)
         with ExitStack() as stack:
@@ -250,14 +248,7 @@ class VerifiedTotals:
             except RoundError as error:
                 raise MessageError(error.what, whose=error.whose) from None
             try:
-                open_sum(
-                    keys,
-                    summed.blocks,
-                    facts,
-                    values,
-                    len(names),
-                    round_digest=digest,
-                )
+                values = summed.open(keys, facts, len(names), digest)
             except RoundError as error:
                 self._check_added(board, facts, summed)
                 raise broken_rule(
@@ -286,9 +277,8 @@ class VerifiedTotals:
         """
         if not summed.frames:
             return
-        # A sum that did not open was left midway; a frame has its hash once it was read to its end.
-        for _ in summed.blocks:
-            pass
+        # A sum that did not open was left midway.
+        summed.read_to_end()
         read = partial(Transcript.open, study=facts.study, verify=self._plan.coordinator)
         slot = RoundBoard.of(board, facts).transcript
         transcript = slot.read_as(read)

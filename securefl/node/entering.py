@@ -23,6 +23,7 @@ from securefl.federation.readiness import call_of, ready_of
 from securefl.federation.status_board import end_of, ended, first_departure, over
 from securefl.federation.study_board import StudyBoard
 from securefl.node.decisions import all_approvals
+from securefl.node.group_lot import GroupLot
 from securefl.node.instances import Instances, check_alone
 from securefl.node.kept_rounds import KeptRounds
 from securefl.node.own_policy import kept_policy
@@ -114,6 +115,7 @@ class Entering:
         self._since = self.own.clock()
         self.instances = Instances(self.own.folder)
         self.rounds = KeptRounds(self.own.folder, self.own.plan)
+        self.group_lot = GroupLot(self.own)
 
     def step(self) -> Entered | None:
         """Do what can be done now; the first round when it may be answered.
@@ -125,9 +127,10 @@ class Entering:
         self._still_possible()
         check_alone(self.own.site, self.own.plan, self.instances)
         approvals = all_approvals(self.own.site, self.own.plan, self._not_there)
-        before = self._behind() if approvals is not None else "the other hospitals' approvals"
-        if approvals is None or before:
-            self.waiting = before
+        self.waiting = "the other hospitals' approvals"
+        if approvals is not None:
+            self.waiting = self._behind() or self._without_lot()
+        if approvals is None or self.waiting:
             return None
         worker = self._launch()
         if not self.witness.agreed():
@@ -214,6 +217,12 @@ class Entering:
             return ""
         runs = "1 study runs" if count == 1 else f"{count} studies run"
         return f"the end of another study: {runs} here, as many as your rules allow at once"
+
+    def _without_lot(self) -> str:
+        """What the lot for the groups waits for; empty once it is drawn, and where there is none."""
+        if not self.own.plan.draws_groups or self.group_lot.drawn() is not None:
+            return ""
+        return self.group_lot.waiting
 
     @property
     def _table(self) -> Source:
@@ -390,6 +399,9 @@ class Entering:
     def _participant(self, approvals: dict[str, Approval]) -> Participant:
         from securefl.secagg.seal import CkksIntegers
 
+        lot = None
+        if self.own.plan.draws_groups:
+            lot = self.group_lot.drawn()
         return Participant(
             plan=self.own.plan,
             identity=self.own.site.identity,
@@ -399,6 +411,7 @@ class Entering:
             instance=self.instances.mine,
             following=Following(self.own.plan),
             records=self.records,
+            lot=lot,
         )
 
     def _not_there(self, site: str, error: MessageError) -> None:

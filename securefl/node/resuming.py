@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import RoundError
 from securefl.federation.round_board import RoundBoard
+from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import end_of, first_departure
 from securefl.node.decisions import all_approvals
 from securefl.node.durable_contribution import DurableContribution, kept_contribution
@@ -58,8 +59,10 @@ class Resuming(Entering):
         check_alone(self.own.site, self.own.plan, self.instances)
         worker = self._launch()
         approvals = all_approvals(self.own.site, self.own.plan, self._not_there)
-        if approvals is None:
-            self.waiting = "the other hospitals' approvals"
+        self.waiting = "the other hospitals' approvals"
+        if approvals is not None:
+            self.waiting = self._without_lot()
+        if approvals is None or self.waiting:
             self._check_waiting()
             return None
         if not self._table_fits(worker):
@@ -104,7 +107,9 @@ class Resuming(Entering):
         unsent = None
         if number:
             accepted = self.rounds.accepted(number)
-            kept = kept_contribution(own.folder, accepted.facts)
+            rounds = round_strategy_of(own.plan)
+            facts = rounds.own_context(accepted.facts, own.site.name)
+            kept = kept_contribution(own.folder, facts)
             participant.restore(accepted, kept)
             if not self._is_there(kept):
                 unsent = kept

@@ -25,6 +25,8 @@ _BY_ROLE: Final[dict[Role, tuple[str, ...]]] = {
     "hospital": (
         f"{_STUDY}/approvals/{{me}}",
         f"{_STUDY}/ready/{{me}}",
+        f"{_STUDY}/group-commitments/{{me}}",
+        f"{_STUDY}/group-nonces/{{me}}",
         f"{_STUDY}/status/{{me}}",
         f"{_STUDY}/returns/{{me}}",
         f"{_STUDY}/extracts/{{me}}",

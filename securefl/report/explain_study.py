@@ -18,6 +18,7 @@ from securefl.learning.tasks import task_of
 from securefl.privacy.accounting import gated_epsilon
 from securefl.privacy.explain import explain_epsilon, guess_percent, one_in
 from securefl.privacy.planning import epsilon_if_masks_fail
+from securefl.report.group_sums import group_sentences
 from securefl.report.words import bytes_words, decimal_words, plural
 from securefl.secagg.layouts import body_bytes, layout_for
 from securefl.study import meanings
@@ -390,23 +391,32 @@ def _shared_words(study: Template) -> str:
 
 def sum_sentences(study: Template) -> list[str]:
     """Views of each party, in plain words."""
-    c = study.secagg.colluders
-    together = "nobody else"
-    if c != 0:
-        together = plural(c, "other hospital")
     return [
         added_noise_sentence(noise_shares(study).count),
         (
             "Then it encrypts and masks the numbers. The aggregator adds what comes from"
             f" {_adds(study)} and holds no key."
         ),
+        *_opened_sentences(study),
+        alone_sentence(shared=noise_shares(study).count > 1),
+        *_own_figures_sentences(study),
+    ]
+
+
+def _opened_sentences(study: Template) -> list[str]:
+    """Which totals open, and what parties see that work together."""
+    if study.secagg.groups is not None:
+        return group_sentences(study)
+    c = study.secagg.colluders
+    together = "nobody else"
+    if c != 0:
+        together = plural(c, "other hospital")
+    return [
         *_loss_sentences(study),
         (
             f"Should researcher, aggregator and {together} work together, they see no more than the"
             " noised total of the rest."
         ),
-        alone_sentence(shared=noise_shares(study).count > 1),
-        *_own_figures_sentences(study),
     ]
 
 

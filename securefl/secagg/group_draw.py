@@ -1,13 +1,14 @@
 """Disjoint groups of hospitals, drawn by a lot that none of them can choose.
 
-Every hospital first commits to a nonce: SHA-256 over study, round, its name and the nonce. Only when
-all commitments are known do they show their nonces, and the lot is a hash of all of them. A hospital
-that knew the others' nonces before it chose its own could choose its group; the commitment takes
-that away. It can still withhold its nonce: then it is in no group, and the lot is drawn from the
-nonces of the others. So each that withholds chooses between two lots, at the price of being out.
+Every hospital first commits to a nonce: SHA-256 over study, its name and the nonce. Only when all
+commitments are known do they show their nonces. The lot of a round is a hash of all nonces and of
+the round's number, so one showing serves a whole study, and groups are others in each round.
 
-Pure: nonces come from outside. Nothing in the product sends commitments yet; simulations draw by
-the same rule.
+A hospital that knew the others' nonces before it chose its own could choose its group; the
+commitment takes that away. It can still withhold its nonce: then no lot is drawn, the study does
+not begin, and everybody sees whose nonce is missing. A coordinator has no part in it.
+
+Pure: nonces come from outside.
 """
 
 from __future__ import annotations
@@ -26,38 +27,26 @@ if TYPE_CHECKING:
 NONCE_BYTES: Final = 32
 #: With fewer groups the median is one group's sum, or the mean of two: one poisoner decides.
 LEAST_GROUPS: Final = 3
-_COMMIT: Final = b"securefl group nonce v1"
-_LOT: Final = b"securefl group lot v1"
+_COMMIT: Final = b"securefl group nonce v2"
+_LOT: Final = b"securefl group lot v2"
 
-
-@dataclass(frozen=True)
-class GroupTerms:
-    """Public facts that a lot is bound to.
-
-    Attributes:
-        study: the study's digest.
-        round: number of the round.
-        least: hospitals in a group, at least: the study's ``min_contributors``.
-    """
-
-    study: str
-    round: int
-    least: int
+#: Groups of a round, each sorted, in the order of their first names.
+Groups = tuple[tuple[str, ...], ...]
 
 
 def commitment(
-    terms: GroupTerms,
+    study: str,
     site: str,
     nonce: bytes,
 ) -> bytes:
-    """SHA-256 that binds a hospital to a nonce in this round.
+    """SHA-256 that binds a hospital to a nonce in this study.
 
     Raises:
         ValueError: the nonce has another length.
     """
     if len(nonce) != NONCE_BYTES:
         raise ValueError(f"a nonce has {NONCE_BYTES} bytes")
-    return hashlib.sha256(_framed(_COMMIT, terms, site.encode(), nonce)).digest()
+    return hashlib.sha256(_framed(_COMMIT, study.encode(), site.encode(), nonce)).digest()
 
 
 def groups_that_fit(
@@ -83,54 +72,81 @@ def groups_that_fit(
     return groups
 
 
-def draw_groups(
-    terms: GroupTerms,
-    commitments: Mapping[str, bytes],
-    nonces: Mapping[str, bytes],
-) -> tuple[tuple[str, ...], ...]:
-    """The groups, each sorted, in the order of their first names; everybody draws the same.
+@dataclass(frozen=True)
+class Lot:
+    """Nonces of all hospitals of a study, each the one that was committed to. Made by :meth:`open`.
 
-    Args:
-        terms: of the round.
-        commitments: hospital to its commitment, all of them known before any nonce was.
-        nonces: hospital to its nonce, of those that showed it.
-
-    Raises:
-        RoundError: a nonce is not the one that its hospital committed to, or nobody committed.
-        UsageError: too few hospitals are left for three groups.
+    Attributes:
+        study: the study's digest.
+        nonces: hospital to its nonce.
     """
-    for site, nonce in nonces.items():
-        known = commitments.get(site, b"")
-        fits = len(nonce) == NONCE_BYTES and hmac.compare_digest(
-            known, commitment(terms, site, nonce)
-        )
-        if not fits:
+
+    study: str
+    nonces: Mapping[str, bytes]
+
+    @classmethod
+    def open(
+        cls,
+        study: str,
+        commitments: Mapping[str, bytes],
+        nonces: Mapping[str, bytes],
+    ) -> Lot:
+        """Hold all nonces to the commitments.
+
+        Args:
+            study: the study's digest.
+            commitments: hospital to its commitment, all of them known before any nonce was.
+            nonces: hospital to its nonce.
+
+        Raises:
+            RoundError: a nonce is missing, or is not the one that its hospital committed to.
+        """
+        missing = sorted(set(commitments) - set(nonces))
+        if missing:
+            names = ", ".join(missing)
             raise RoundError(
-                f"{site} showed another nonce than the one that it committed to.",
-                whose=site,
-                next_step="Draw no groups with it; ask it what it sent.",
+                f"{names} did not show the nonce that it committed to: no groups are drawn.",
+                whose=names,
+                next_step="Ask it what holds it up. Nothing was charged.",
             )
-    count = groups_that_fit(len(nonces), terms.least)
-    shown = b"".join(_entry(site, nonces[site]) for site in sorted(nonces))
-    lot = hashlib.sha256(_framed(_LOT, terms, shown)).digest()
-    order = sorted(nonces, key=lambda site: hmac.digest(lot, site.encode(), "sha256"))
-    drawn = (tuple(sorted(order[place::count])) for place in range(count))
-    return tuple(sorted(drawn))
+        for site, nonce in nonces.items():
+            known = commitments.get(site, b"")
+            fits = len(nonce) == NONCE_BYTES and hmac.compare_digest(
+                known, commitment(study, site, nonce)
+            )
+            if not fits:
+                raise RoundError(
+                    f"{site} showed another nonce than the one that it committed to.",
+                    whose=site,
+                    next_step="Draw no groups with it; ask it what it sent.",
+                )
+        return cls(study, dict(nonces))
+
+    def groups(
+        self,
+        round_number: int,
+        least: int,
+    ) -> Groups:
+        """The groups of a round; everybody draws the same.
+
+        Args:
+            round_number: of the study.
+            least: hospitals in a group, at least: the study's ``min_contributors``.
+
+        Raises:
+            UsageError: too few hospitals for three groups.
+        """
+        count = groups_that_fit(len(self.nonces), least)
+        facts = (self.study.encode(), round_number.to_bytes(8), least.to_bytes(8))
+        shown = [
+            part for site in sorted(self.nonces) for part in (site.encode(), self.nonces[site])
+        ]
+        lot = hashlib.sha256(_framed(_LOT, *facts, *shown)).digest()
+        order = sorted(self.nonces, key=lambda site: hmac.digest(lot, site.encode(), "sha256"))
+        drawn = (tuple(sorted(order[place::count])) for place in range(count))
+        return tuple(sorted(drawn))
 
 
-def _framed(
-    label: bytes,
-    terms: GroupTerms,
-    *parts: bytes,
-) -> bytes:
+def _framed(*parts: bytes) -> bytes:
     """The parts, each behind its length: no two lists of parts are the same bytes."""
-    facts = (terms.study.encode(), terms.round.to_bytes(8), terms.least.to_bytes(8))
-    return b"".join(len(part).to_bytes(8) + part for part in (label, *facts, *parts))
-
-
-def _entry(
-    site: str,
-    nonce: bytes,
-) -> bytes:
-    name = site.encode()
-    return len(name).to_bytes(8) + name + nonce
+    return b"".join(len(part).to_bytes(8) + part for part in parts)

@@ -19,6 +19,7 @@ from securefl.secagg.sections import ciphertext_section
 from securefl.signed import canonical
 
 if TYPE_CHECKING:
+    from securefl.secagg.group_draw import Groups
     from securefl.secagg.sections import Section
 
 MAX_NAME: Final = 64
@@ -61,6 +62,8 @@ class RoundContext:
         length: d, how many integers each hospital sends.
         bound: the largest value before noise that is planned for: a count, or steps of the wire.
         model_sha256: SHA-256 of the global model that the round starts from.
+        groups: disjoint groups, each summed by itself (:mod:`securefl.secagg.group_contexts`); none
+            where the whole cohort is one sum. With groups the cohort is all of them, or one.
 
     Raises:
         StudyError: facts that contradict each other.
@@ -77,6 +80,7 @@ class RoundContext:
     length: int
     bound: int
     model_sha256: str
+    groups: Groups = ()
 
     def __post_init__(self) -> None:
         self._check_hex()
@@ -98,6 +102,20 @@ class RoundContext:
             raise _contradiction(f"{self.length} values cannot be summed")
         if not 0 < self.bound <= self.layout.max_value:
             raise _contradiction(f"bound {self.bound} does not fit in {self.layout.bits} bits")
+        self._check_groups()
+
+    def _check_groups(self) -> None:
+        """Check that groups are disjoint, in order, and make the cohort or are one of them."""
+        if not self.groups:
+            return
+        everybody = sorted(name for group in self.groups for name in group)
+        if len(everybody) != len(set(everybody)):
+            raise _contradiction("a hospital is in two groups")
+        in_order = list(self.groups) == sorted(tuple(sorted(group)) for group in self.groups)
+        if not in_order or not all(self.groups):
+            raise _contradiction("groups or their hospitals are not in order, or a group is empty")
+        if list(self.cohort) != everybody and self.cohort not in self.groups:
+            raise _contradiction("the groups do not make the cohort")
 
     def _check_hex(self) -> None:
         """Check digests and nonces: each is 32 bytes in lower-case hex."""
@@ -144,7 +162,7 @@ class RoundContext:
 
     def as_json(self) -> dict[str, object]:
         """Write the facts as the dictionary that is hashed; its keys are the wire format's."""
-        return {
+        facts: dict[str, object] = {
             "attempt": self.attempt,
             "bits": self.layout.bits,
             "bound": self.bound,
@@ -160,6 +178,9 @@ class RoundContext:
             "round": self.round,
             "study": self.study,
         }
+        if self.groups:
+            facts["groups"] = [list(group) for group in self.groups]
+        return facts
 
     def digest(self) -> str:
         """Round digest: hex SHA-256 of the canonical JSON (RFC 8785) of :meth:`as_json`."""

@@ -1,4 +1,4 @@
-"""Hospitals that poison, and sums by groups that withstand some of them: for simulations alone.
+"""Sums by groups as a study's rounds make them, and hospitals that poison: for simulations alone.
 
 Whoever poisons here has the label flipped (an error that happens), or sends its update many times
 over or against everybody's (an attack). A field of the sum is the limit of both.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from securefl.errors import UsageError
 from securefl.learning.robust_sums import combined
 from securefl.learning.stages.stage import Rows
 from securefl.privacy.mechanisms import SubsampledGaussian
-from securefl.secagg.group_draw import GroupTerms, commitment, draw_groups
+from securefl.secagg.group_draw import Lot, commitment
 from securefl.simulation.trial import VirtualHospital, plain_sum
 from securefl.study.wire import largest_value
 
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from securefl.learning.features import Prepared
     from securefl.learning.robust_sums import Rule
     from securefl.learning.stages.release import Release
+    from securefl.secagg.group_draw import Groups
+    from securefl.simulation.trial import Summer
     from securefl.types import IntArray
+
+#: In the place of a study's digest.
+_STUDY: Final = "simulation"
 
 
 @dataclass
@@ -37,8 +42,9 @@ class GroupedSum:
         sites: hospitals, in the order of their answers.
         least: of them in a group.
         rule: how groups are combined.
-        seed: lots follow from it.
+        seed: the lot follows from it.
         factors: hospital to the factor that its update is multiplied with before it is sent.
+        inner: adds the answers of one group, and of rounds that are no training.
         round: number of the last round of updates.
     """
 
@@ -47,6 +53,7 @@ class GroupedSum:
     rule: Rule
     seed: int = 0
     factors: Mapping[str, float] | None = None
+    inner: Summer = plain_sum
     round: int = 0
 
     def __call__(
@@ -56,19 +63,19 @@ class GroupedSum:
     ) -> IntArray:
         """The sum, int64[release.length]."""
         if not isinstance(release.mechanism, SubsampledGaussian):
-            return plain_sum(release, answers)
+            return self.inner(release, answers)
         self.round += 1
         sent = {
             site: self._sent(site, answer, release.bits)
             for site, answer in zip(self.sites, answers, strict=True)
         }
         if self.rule == "mean":
-            return plain_sum(release, list(sent.values()))
+            return self.inner(release, list(sent.values()))
         groups = self._groups()
         totals, sizes = [], []
         for group in groups:
             answers_of_group = [sent[site] for site in group]
-            totals.append(plain_sum(release, answers_of_group))
+            totals.append(self.inner(release, answers_of_group))
             sizes.append(len(group))
         return combined(totals, sizes, self.rule)
 
@@ -86,14 +93,12 @@ class GroupedSum:
         found: IntArray = np.clip(scaled, -largest, largest).astype(np.int64)
         return found
 
-    def _groups(self) -> tuple[tuple[str, ...], ...]:
-        terms = GroupTerms("simulation", self.round, self.least)
+    def _groups(self) -> Groups:
         nonces = {
-            site: hashlib.sha256(f"{self.seed} {self.round} {site}".encode()).digest()
-            for site in self.sites
+            site: hashlib.sha256(f"{self.seed} {site}".encode()).digest() for site in self.sites
         }
-        commitments = {site: commitment(terms, site, nonce) for site, nonce in nonces.items()}
-        return draw_groups(terms, commitments, nonces)
+        commitments = {site: commitment(_STUDY, site, nonce) for site, nonce in nonces.items()}
+        return Lot.open(_STUDY, commitments, nonces).groups(self.round, self.least)
 
 
 def with_flipped_labels(

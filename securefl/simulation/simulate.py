@@ -27,6 +27,7 @@ from securefl.simulation.facts import (
     Spread,
     spread_of,
 )
+from securefl.simulation.poisoning import GroupedSum
 from securefl.simulation.settings import changed, grid
 from securefl.simulation.tables import check_columns
 from securefl.simulation.trial import plain_sum, run_trial, virtual_hospitals
@@ -189,11 +190,26 @@ class _Simulator:
                 self._samplers,
                 seed=self._wishes.seed,
                 repeat=repeat,
-                summer=self._summer,
+                summer=self._summer_of(study, repeat),
                 on_round=self._one_more,
             )
             for repeat in range(self._wishes.repeat)
         ]
+
+    def _summer_of(self, study: Study, repeat: int) -> Summer:
+        """Adds as the study's rounds do: all hospitals together, or by groups."""
+        rule = study.secagg.groups
+        if rule is None:
+            return self._summer
+        names = [one.site for one in self._at(study, repeat)]
+        seed = self._wishes.seed + repeat
+        return GroupedSum(
+            names,
+            study.secagg.min_contributors,
+            rule,
+            seed,
+            inner=self._summer,
+        )
 
     def _at(
         self,

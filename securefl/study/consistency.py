@@ -12,6 +12,7 @@ from securefl.study.cadence import most_rounds
 from securefl.study.claims import epsilon_fault
 from securefl.study.counts import evaluation_of
 from securefl.study.faults import at, place
+from securefl.study.groups import group_faults
 from securefl.study.lines import line_index
 from securefl.study.noise_shares import DISTRIBUTED
 from securefl.study.parse import parse_any
@@ -101,6 +102,7 @@ def contradictions(study: schema.Template, accountant: Accountant, text: str = "
         *_contributors(study),
         *_shared_noise(study),
         *_dropouts(study),
+        *group_faults(study),
         *_each_hospital(study),
     ]
     # A stage with a fault, such as a column that the data lack, may not tell what it releases.
@@ -173,7 +175,8 @@ def _contributors(study: schema.Template) -> list[Finding]:
                 f"says {s.min_contributors}, but the study has {k} participants; write at most {k}",
             )
         )
-    if 2 * s.min_contributors <= k + s.colluders:
+    # Groups are disjoint and fixed before anything is sent: no two sets of one round overlap.
+    if s.groups is None and 2 * s.min_contributors <= k + s.colluders:
         need = (k + s.colluders) // 2 + 1
         fault = (
             f"must be at least {need}: with fewer, two different sets of hospitals could be opened"

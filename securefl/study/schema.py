@@ -138,10 +138,15 @@ class PrivacySpec(Section):
 
 
 class SecAggSpec(Section):
-    """The encrypted sum: who must be in it, and how many may work together against the rest."""
+    """The encrypted sum: who must be in it, and how many may work together against the rest.
+
+    ``groups``: how the sums of disjoint groups of hospitals are combined in the training; left out,
+    all hospitals make one sum (:mod:`securefl.study.groups`).
+    """
 
     min_contributors: Positive
     colluders: Annotated[int, Field(ge=0, le=LARGEST)]
+    groups: Literal["median", "trimmed"] | None = None
 
 
 class Schedule(Section):

@@ -286,6 +286,27 @@ def request_with_own_model():
     )
 
 
+def request_by_groups():
+    """A request of nine hospitals that train by groups of three."""
+    edits = (
+        ("min_contributors = 9", 'min_contributors = 3\ngroups = "median"'),
+        ("colluders = 7", "colluders = 1"),
+    )
+    text = make_study(9, *edits)[0]
+    study, digest = parse_study(text), SealedStudy.read(text).digest
+    return request_page(
+        study,
+        digest,
+        site="SVI",
+        sender="Researcher@securefl.invalid",
+        quote=None,
+        trusted=(*study.cohort, "Researcher"),
+        faults=(),
+        isolation=Isolation.NETWORK,
+        registered=study.data.model_dump(mode="json"),
+    )
+
+
 def own_rounds():
     """More rounds than are listed; one without a figure."""
     rounds = [OwnRound(n, 0.9 - 0.4 / (n + 1), 0.8 - 0.4 / (n + 1), 0.95) for n in range(40)]
@@ -889,6 +910,7 @@ _BUILDERS = {
     ),
     "request-with-own-figures": request_with_own_figures,
     "request-with-own-model": request_with_own_model,
+    "request-by-groups": request_by_groups,
     "request-refused": lambda: request(state="refused"),
     "status": status,
     "status-of-a-new-hospital": lambda: status(

@@ -16,11 +16,14 @@ from securefl.errors import SecureFLError
 from securefl.federation.checked_round import AnnouncedRound, Broadcast
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.following import Following
+from securefl.federation.group_lot import GroupCommitment, GroupNonce, commitments_sha256
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.run_memory import NoMemory
 from securefl.federation.store_exchange import StoreExchange
+from securefl.federation.study_board import StudyBoard
 from securefl.federation.verified_totals import VerifiedTotals
+from securefl.secagg.group_draw import commitment
 from securefl.secagg.survivor_contribution import head_limit
 
 
@@ -135,11 +138,24 @@ class FollowedStudy:
         self.room = Room(plan)
         self.room.hospitals = {s: Numbers(i) for i, s in enumerate(plan.study.cohort)}
         self.board = open_board(folder.as_uri())
+        if plan.draws_groups:
+            self._say_lot()
         self.exchange = FollowedExchange(self.room, self.board, checked=checked)
         self.coordinator = coordinator(
             plan, self.room.researcher, self.exchange, self.room.cipher, memory or NoMemory()
         )
         self.coordinator._instances = INSTANCES
+
+    def _say_lot(self):
+        """What hospitals say before the first round of a study that trains by groups."""
+        digest, nonces = self.room.plan.digest, self.room.lot.nonces
+        committed = {s: commitment(digest, s, nonce).hex() for s, nonce in nonces.items()}
+        saw, at = commitments_sha256(committed), StudyBoard(self.board, digest)
+        for site, nonce in nonces.items():
+            sign = self.room.identities[site].sign
+            said = GroupCommitment(digest, site, committed[site])
+            at.group_commitment(site).post(said.dump(sign))
+            at.group_nonce(site).post(GroupNonce(digest, site, nonce.hex(), saw).dump(sign))
 
     def run(self):
         return self.coordinator.run()

@@ -15,11 +15,10 @@ from conftest import SITES, fixed_identity, party, protocol_text
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from securefl.federation.aggregator import Aggregator
-from securefl.federation.checked_round import AnnouncedRound, Broadcast
+from securefl.federation.checked_round import AnnouncedRound, Broadcast, announcement_of
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.full_round import FullRound
 from securefl.federation.local_exchange import LocalExchange
-from securefl.federation.messages import Announcement
 from securefl.federation.participant import Participant
 from securefl.federation.round_plan import RoundPlan, card_of
 from securefl.federation.round_strategy import round_strategy_of
@@ -32,6 +31,7 @@ from securefl.learning.stages.stage import Rows
 from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule
 from securefl.privacy.randomness import SystemRandomness
 from securefl.secagg.frame import write_public_key
+from securefl.secagg.group_draw import Lot, commitment
 from securefl.secagg.seal import CkksIntegers
 from securefl.study.approval import Approval
 from securefl.study.seal import seal_study
@@ -40,10 +40,12 @@ from securefl.study.stages import makes_model
 from securefl.study.training import training_of
 
 NAMES = tuple(sorted(SITES[:3]))
+#: As many as three groups of three take.
+NINE = tuple(sorted((*SITES, "H05", "H06", "H07", "H08")))
 #: Hospital → key of the one run of its agent, and its public half, as its ready statement says it.
 RUN_KEYS = {
     name: X25519PrivateKey.from_private_bytes(hashlib.sha256(f"run of {name}".encode()).digest())
-    for name in SITES
+    for name in NINE
 }
 INSTANCES = {name: key.public_key().public_bytes_raw().hex() for name, key in RUN_KEYS.items()}
 
@@ -72,6 +74,13 @@ def sealed_study(*edits, names=NAMES) -> tuple[str, RoundPlan]:
         software={"securefl": "0.1.0", "lock_sha256": "0" * 64},
     )
     return sealed.text.decode(), RoundPlan(sealed)
+
+
+def grouped_study(*edits, names=NINE) -> RoundPlan:
+    """A study of nine hospitals that trains by groups of three, combined by the median."""
+    everybody = f"min_contributors = {len(names)}"
+    by_groups = 'min_contributors = 3\ngroups = "median"'
+    return sealed_study((everybody, by_groups), *edits, names=names)[1]
 
 
 def going_on(plan: RoundPlan) -> RoundPlan:
@@ -216,6 +225,7 @@ class Room:
             "records": self.record(site),
             "instance": INSTANCES[site],
             "following": None,
+            "lot": self.lot,
         }
         return Participant(**(given | changes))
 
@@ -235,6 +245,16 @@ class Room:
         return coordinator
 
     @property
+    def lot(self):
+        """The nonces of all hospitals, where they train by groups."""
+        if not self.plan.draws_groups:
+            return None
+        digest = self.plan.digest
+        nonces = {s: hashlib.sha256(f"nonce of {s}".encode()).digest() for s in self.identities}
+        committed = {site: commitment(digest, site, nonce) for site, nonce in nonces.items()}
+        return Lot.open(digest, committed, nonces)
+
+    @property
     def theta(self):
         return initial_weights(
             training_of(self.plan.study).model, len(feature_names(self.plan.study.data))
@@ -252,6 +272,7 @@ class Room:
         said_model=None,
         key_signer=None,
         instances=None,
+        groups=None,
         **changes,
     ):
         """A coordinator's broadcast, honest but for the changes; ``(keys, Broadcast)``."""
@@ -262,30 +283,26 @@ class Room:
         sealed = seal_model(model, readers, sealed_under or plan.context(number))
         model_sha256 = said_model or hashlib.sha256(model).hexdigest()
         known = min(number, plan.last_round)  # a liar may announce a round that there is not
+        if groups is None and plan.by_groups(known):
+            groups = self.lot.groups(known, plan.study.secagg.min_contributors)
         facts = replace(
             plan.facts(known, keys.public.sha256, model_sha256, instances=instances or INSTANCES),
             round=number,
+            groups=groups or (),
         )
-        honest = {
-            "study": plan.digest,
-            "round": number,
-            "attempt": 1,
-            "kind": facts.kind,
-            "cohort": facts.cohort,
-            "instances": facts.instances,
-            "length": facts.length,
-            "parameters": plan.public_length(known),
-            "model_sha256": model_sha256,
-            "sealed_sha256": hashlib.sha256(sealed).hexdigest(),
-            "public_key_sha256": keys.public.sha256,
-            "round_digest": round_strategy_of(plan).round_digest(facts),
-        }
+        honest = announcement_of(
+            plan,
+            facts,
+            parameters=plan.public_length(known),
+            sealed_sha256=hashlib.sha256(sealed).hexdigest(),
+            round_digest=round_strategy_of(plan).round_digest(facts),
+        )
         if "cohort" in changes:
             changes = {
                 "instances": tuple(INSTANCES.get(site, "0" * 64) for site in changes["cohort"]),
                 **changes,
             }
-        announcement = Announcement(**(honest | changes)).dump(sign or self.researcher.sign)
+        announcement = replace(honest, **changes).dump(sign or self.researcher.sign)
         key = write_public_key(
             keys.public,
             study=plan.digest,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from click.testing import CliRunner
-from consortium import Consortium
+from consortium import NAMES, Consortium
 from worker_stand_ins import AtOnce
 
 from securefl.cli.main import cli
@@ -100,6 +100,7 @@ class WholeStudy:
             must be registered.
         patch: puts the researcher's looks and the agents' workers into this process.
         way_of: gives each party its store; one for all unless said.
+        names: of the hospitals.
 
     Attributes:
         consortium: everybody's folders.
@@ -112,8 +113,9 @@ class WholeStudy:
         *edits: tuple[str, str],
         patch: pytest.MonkeyPatch,
         way_of: Callable[[str], Path] | None = None,
+        names: tuple[str, ...] = NAMES,
     ) -> None:
-        self.consortium = c = Consortium(root, edits=edits, way_of=way_of)
+        self.consortium = c = Consortium(root, edits=edits, way_of=way_of, names=names)
         self.study = c.new_study("whole", *edits)
         self._now = 1000.0
         door = WorkerDoor(WorkerHere, AtOnce)

@@ -12,10 +12,10 @@ from in_process_federation import RUN_KEYS, sealed_study
 
 from securefl.boards.opening import open_board
 from securefl.errors import BrokenRuleError, RoundError
-from securefl.federation import verified_totals
+from securefl.federation import streamed_sum
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
-from securefl.federation.streamed_sum import StreamedSum
+from securefl.federation.streamed_sum import StreamedWhole
 from securefl.federation.verified_totals import VerifiedTotals
 
 ME, OTHER = "STMW", "SVHC"
@@ -201,7 +201,7 @@ def unopened(monkeypatch):
     def refuse(*_given, **_more):
         raise RoundError("The margin is too small.")
 
-    monkeypatch.setattr(verified_totals, "open_sum", refuse)
+    monkeypatch.setattr(streamed_sum, "open_sum", refuse)
 
 
 @pytest.mark.usefixtures("unopened")
@@ -224,7 +224,7 @@ def test_frames_that_the_survivors_signed_need_no_transcript(look, monkeypatch):
     @contextmanager
     def signed(*given):
         with rounds.streamed_sum(*given) as summed:
-            yield StreamedSum(summed.blocks)
+            yield StreamedWhole(summed.blocks)
 
     known = SimpleNamespace(
         contributors=rounds.contributors, round_digest=rounds.round_digest, streamed_sum=signed

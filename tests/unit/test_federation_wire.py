@@ -3,6 +3,7 @@ implementation made here from the pages with nothing but the standard library an
 """
 
 import hashlib
+import hmac
 import json
 import re
 from pathlib import Path
@@ -19,6 +20,7 @@ import securefl
 from securefl.boards.opening import open_board
 from securefl.errors import PUBLIC_CODES, MessageError
 from securefl.federation import messages, paths
+from securefl.federation.group_lot import GroupCommitment, GroupNonce, commitments_sha256
 from securefl.federation.hospital_return import Return
 from securefl.federation.party_board import MAX_PYSYFT_KEYS
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
@@ -27,6 +29,7 @@ from securefl.federation.study_board import MAX_EXTRACT
 from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript
 from securefl.identity import Identity, IdentityCard
 from securefl.party import audit_extract, pysyft_keys
+from securefl.secagg.group_draw import Lot
 
 WIRE = Path(securefl.__file__).parents[1] / "protocols" / "wire"
 PAGE = (WIRE / "rounds" / "README.md").read_text("utf-8")
@@ -74,6 +77,13 @@ READ = {
     ),
     "call": lambda data: messages.Call.open(data, study=STUDY, verify=CARD.verify),
     "ready": lambda data: messages.Ready.open(data, study=STUDY, site="SVI", verify=CARD.verify),
+    "group_commitment": lambda data: GroupCommitment.open(
+        data, study=STUDY, site="SVI", verify=CARD.verify
+    ),
+    "group_nonce": lambda data: GroupNonce.open(data, study=STUDY, site="SVI", verify=CARD.verify),
+    "grouped_announcement": lambda data: messages.GroupedAnnouncement.open(
+        data, study=STUDY, verify=CARD.verify
+    ),
     "return": lambda data: Return.open(data, study=STUDY, site="SVI", verify=CARD.verify),
     "end": lambda data: messages.End.open(data, study=STUDY, verify=CARD.verify),
     "invitation": lambda data: messages.Invitation.open(data, study=STUDY, verify=CARD.verify),
@@ -102,6 +112,9 @@ TYPES = {
     "call": "securefl-study-call/1",
     "ready": "securefl-study-ready/1",
     "return": "securefl-study-return/1",
+    "group_commitment": "securefl-group-commitment/1",
+    "group_nonce": "securefl-group-nonce/1",
+    "grouped_announcement": "securefl-grouped-announcement/1",
 }
 CAPS = {
     "announcement": messages.MAX_ANNOUNCEMENT,
@@ -116,6 +129,8 @@ CAPS = {
     "call": messages.MAX_SMALL,
     "ready": messages.MAX_SMALL,
     "return": Return.MAX_BYTES,
+    "group_commitment": messages.MAX_SMALL,
+    "group_nonce": messages.MAX_SMALL,
 }
 
 
@@ -162,7 +177,23 @@ def seal_model_2(payload, name, context):
 def as_json(value):
     if isinstance(value, bytes):
         return value.hex()
-    return list(value) if isinstance(value, tuple) else value
+    return [as_json(item) for item in value] if isinstance(value, tuple) else value
+
+
+def framed_2(*parts):
+    return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+
+
+def groups_2(vector, number):
+    """The lot's groups by the page alone."""
+    nonces = {site: bytes.fromhex(nonce) for site, nonce in vector["nonces"].items()}
+    shown = [part for site in sorted(nonces) for part in (site.encode(), nonces[site])]
+    numbers = (number.to_bytes(8, "big"), vector["least"].to_bytes(8, "big"))
+    facts = (b"securefl group lot v2", vector["study"].encode(), *numbers)
+    lot = hashlib.sha256(framed_2(*facts, *shown)).digest()
+    order = sorted(nonces, key=lambda site: hmac.digest(lot, site.encode(), "sha256"))
+    count = len(order) // vector["least"]
+    return sorted(sorted(order[place::count]) for place in range(count))
 
 
 # statements
@@ -195,6 +226,8 @@ def test_securefl_writes_the_same_bytes():
         ("end", messages.End),
         ("invitation", messages.Invitation),
         ("complaint", messages.Complaint),
+        ("group_commitment", GroupCommitment),
+        ("group_nonce", GroupNonce),
     ):
         assert kind(**VECTORS[name]["fields"]).dump(ME.sign).hex() == VECTORS[name]["bytes"]
     written = {}
@@ -242,6 +275,21 @@ def test_the_announcements_digest_is_that_of_its_facts():
         said["sealed_sha256"]
         == hashlib.sha256(bytes.fromhex(VECTORS["sealed_model"]["bytes"])).hexdigest()
     )
+
+
+def test_the_lot_is_that_of_the_page():
+    vector = VECTORS["lot"]
+    study, site = vector["study"], "SVI"
+    nonces = {name: bytes.fromhex(nonce) for name, nonce in vector["nonces"].items()}
+    bound = framed_2(b"securefl group nonce v2", study.encode(), site.encode(), nonces[site])
+    assert hashlib.sha256(bound).hexdigest() == VECTORS["group_commitment"]["fields"]["commitment"]
+    committed = {name: bytes.fromhex(one) for name, one in vector["commitments"].items()}
+    lot = Lot.open(study, committed, nonces)
+    for number in (1, 2):
+        found = [list(group) for group in lot.groups(number, vector["least"])]
+        assert found == groups_2(vector, number) == vector["groups"][str(number)]
+    saw = VECTORS["group_nonce"]["fields"]["commitments"]
+    assert commitments_sha256(vector["commitments"]) == saw
 
 
 # what is sealed
@@ -336,6 +384,8 @@ def section(title):
         ("Transcript", "transcript"),
         ("Call", "call"),
         ("Ready", "ready"),
+        ("Group commitment", "group_commitment"),
+        ("Group nonce", "group_nonce"),
         ("Status", "status"),
         ("Complaint", "complaint"),
         ("End", "end"),
@@ -373,6 +423,8 @@ def test_the_page_names_every_place_in_the_store(tmp_path):
         paths.approval("<digest>", "<site>"),
         paths.call("<digest>"),
         paths.ready("<digest>", "<site>"),
+        paths.group_commitment("<digest>", "<site>"),
+        paths.group_nonce("<digest>", "<site>"),
         at.key,
         at.model,
         at.announcement,

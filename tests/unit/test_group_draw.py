@@ -6,22 +6,22 @@ from itertools import count
 import pytest
 
 from securefl.errors import RoundError, UsageError
-from securefl.secagg.group_draw import GroupTerms, commitment, draw_groups, groups_that_fit
+from securefl.secagg.group_draw import Lot, commitment, groups_that_fit
 
 SITES = tuple(f"H{n:02}" for n in range(15))
-TERMS = GroupTerms("d" * 64, 7, 5)
+STUDY = "d" * 64
 
 
 def nonces_of(seed, sites=SITES):
     return {site: hashlib.sha256(f"{seed} {site}".encode()).digest() for site in sites}
 
 
-def committed(nonces, terms=TERMS):
-    return {site: commitment(terms, site, nonce) for site, nonce in nonces.items()}
+def committed(nonces, study=STUDY):
+    return {site: commitment(study, site, nonce) for site, nonce in nonces.items()}
 
 
-def drawn(nonces, terms=TERMS):
-    return draw_groups(terms, committed(nonces, terms), nonces)
+def drawn(nonces, study=STUDY, number=7):
+    return Lot.open(study, committed(nonces, study), nonces).groups(number, 5)
 
 
 def test_groups_are_disjoint_hold_everybody_and_are_large_enough():
@@ -35,21 +35,21 @@ def test_groups_are_disjoint_hold_everybody_and_are_large_enough():
 def test_everybody_draws_the_same_in_whatever_order_nonces_came():
     nonces = nonces_of(1)
     turned = dict(reversed(nonces.items()))
-    assert draw_groups(TERMS, committed(nonces), turned) == drawn(nonces)
+    assert drawn(turned) == drawn(nonces)
 
 
 def test_another_round_study_or_single_nonce_makes_other_groups():
     nonces = nonces_of(1)
     first = drawn(nonces)
-    assert drawn(nonces, GroupTerms("d" * 64, 8, 5)) != first
-    assert drawn(nonces, GroupTerms("e" * 64, 7, 5)) != first
+    assert drawn(nonces, number=8) != first
+    assert drawn(nonces, "e" * 64) != first
     assert drawn(nonces | {"H03": b"x" * 32}) != first
 
 
 def test_a_pair_of_hospitals_meets_as_often_as_chance_says():
     met = 0
-    for seed in range(400):
-        (group,) = [group for group in drawn(nonces_of(seed)) if "H00" in group]
+    for number in range(400):
+        (group,) = [group for group in drawn(nonces_of(1), number=number) if "H00" in group]
         met += "H01" in group
     # 4 of 14 places beside it
     assert abs(met / 400 - 4 / 14) < 0.09
@@ -63,13 +63,13 @@ def test_a_pair_of_hospitals_meets_as_often_as_chance_says():
 def test_a_nonce_that_was_not_committed_to_is_refused(wrong):
     nonces = nonces_of(1)
     with pytest.raises(RoundError, match="another nonce than the one that it committed to"):
-        draw_groups(TERMS, committed(nonces), nonces | wrong)
+        Lot.open(STUDY, committed(nonces), nonces | wrong)
 
 
-def test_a_commitment_is_of_one_hospital_and_one_round():
+def test_a_commitment_is_of_one_hospital_and_one_study():
     nonce = b"n" * 32
-    assert commitment(TERMS, "H00", nonce) != commitment(TERMS, "H01", nonce)
-    assert commitment(TERMS, "H00", nonce) != commitment(GroupTerms("d" * 64, 8, 5), "H00", nonce)
+    assert commitment(STUDY, "H00", nonce) != commitment(STUDY, "H01", nonce)
+    assert commitment(STUDY, "H00", nonce) != commitment("e" * 64, "H00", nonce)
 
 
 def test_control_without_commitments_the_last_one_chooses_its_group():
@@ -84,14 +84,15 @@ def test_control_without_commitments_the_last_one_chooses_its_group():
     assert attempt < 400
     first = committed(nonces_of(1))
     with pytest.raises(RoundError):
-        draw_groups(TERMS, first, nonces)
+        Lot.open(STUDY, first, nonces)
 
 
-def test_who_withholds_its_nonce_is_in_no_group():
-    nonces = nonces_of(1, (*SITES, "H15"))
+def test_while_a_nonce_is_withheld_no_lot_is_drawn_and_its_hospital_is_named():
+    nonces = nonces_of(1)
     shown = {site: nonce for site, nonce in nonces.items() if site != "H00"}
-    groups = draw_groups(TERMS, committed(nonces), shown)
-    assert "H00" not in {site for group in groups for site in group}
+    with pytest.raises(RoundError, match="did not show the nonce") as refused:
+        Lot.open(STUDY, committed(nonces), shown)
+    assert refused.value.whose == "H00"
 
 
 @pytest.mark.parametrize("hospitals", [2, 5, 14])

@@ -27,6 +27,7 @@ OWNERS = (
     "request-that-continues-an-unknown-one",
     "request-with-own-figures",
     "request-with-own-model",
+    "request-by-groups",
     "edited-model",
     "status",
     "status-of-a-new-hospital",
@@ -73,6 +74,7 @@ OWNERS = (
 WAITING = 2
 NAMES = frozenset(
     """
+    H05 H06 H07 H08
     Aggregator Researcher anna linear Researcher@securefl.invalid STMW SVHC SVHD SVI clinic goitre-def maternity
     DUO:0000042 next-456 older other records referrals securefl somebody@else.example then-789 thyroid thyroid-abc tsh-123
     0.1.0 2026-05-01 AUC sick - 2027-06-30 binary count lopez yearly-counts

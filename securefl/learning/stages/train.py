@@ -115,6 +115,7 @@ class Train(Stage):
         of_row = self._family.longest_gradient(task_of(data).steepest)
         yield from clip_faults(self.study, of_row * data.max_rows_per_patient)
         yield from self._shared_faults()
+        yield from self._group_faults()
 
     def _start_faults(self) -> Iterator[Finding]:
         """Weights of an earlier study that are none of this model."""
@@ -162,6 +163,21 @@ class Train(Stage):
                     f" of the noise; at most {1 / least:.2g} keeps the promise. Write more bits"
                 ),
             )
+
+    def _group_faults(self) -> Iterator[Finding]:
+        """What does not go with sums by groups: a strategy that reads more than a mean."""
+        if self.study.secagg.groups is None:
+            return
+        strategy = self._strategy
+        if strategy.sends_its_sum and not strategy.remembers:
+            return
+        yield (
+            ("strategy",),
+            (
+                f'"{self.section.strategy}" reckons with the sum of all hospitals, and a robust mean'
+                ' of groups is none; write "fedavg", or delete secagg.groups'
+            ),
+        )
 
     def sealed(self) -> Mapping[str, Any]:
         """The hash of the initial weights."""

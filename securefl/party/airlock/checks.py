@@ -14,8 +14,9 @@ from securefl.federation.bundle import bundle_limit, open_statement
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.checkpoints import Ask
 from securefl.federation.full_round import FullRound
+from securefl.federation.group_lot import GroupCommitment, GroupNonce
+from securefl.federation.group_round import GroupRound
 from securefl.federation.messages import (
-    Announcement,
     Call,
     Complaint,
     End,
@@ -27,12 +28,13 @@ from securefl.federation.party_board import PartyBoard
 from securefl.federation.questions import Question, Reply
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_plan import RoundPlan
+from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.shown_opening import ShownOpening
 from securefl.federation.study_board import StudyBoard
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.federation.transcript import Transcript
 from securefl.party.airlock.ciphertexts import check_looks_sealed, check_sealed_to, refused
-from securefl.secagg.frame import contribution_blocks, contribution_bytes, sum_bytes
+from securefl.secagg.frame import contribution_blocks, contribution_bytes
 from securefl.secagg.streaming import sum_limit
 from securefl.secagg.survivor_contribution import check_contribution, contribution_limit
 from securefl.secagg.survivors import agrees, read_proposal
@@ -213,6 +215,18 @@ def _ready(there: BundleObjects, at: Place) -> None:
     Ready.open(data, verify=there.plan(at.study).hospital(at.site), study=at.study, site=at.site)
 
 
+def _group_commitment(there: BundleObjects, at: Place) -> None:
+    data = there.read(there.study_board(at).group_commitment(at.site).read(), at)
+    verify = there.plan(at.study).hospital(at.site)
+    GroupCommitment.open(data, verify=verify, study=at.study, site=at.site)
+
+
+def _group_nonce(there: BundleObjects, at: Place) -> None:
+    data = there.read(there.study_board(at).group_nonce(at.site).read(), at)
+    verify = there.plan(at.study).hospital(at.site)
+    GroupNonce.open(data, verify=verify, study=at.study, site=at.site)
+
+
 def _checkpoint(there: BundleObjects, at: Place) -> None:
     cohort = there.plan(at.study).study.cohort
     if at.site not in cohort or at.only_for not in cohort:
@@ -258,10 +272,8 @@ def _round_key(there: BundleObjects, at: Place) -> None:
 def _broadcast(there: BundleObjects, at: Place) -> None:
     plan = there.plan(at.study)
     board = there.round_board(at)
-    verify = plan.coordinator
-    said = Announcement.open(
-        there.read(board.announcement.read(), at), study=at.study, verify=verify
-    )
+    announcement = there.read(board.announcement.read(), at)
+    said = AnnouncedRound.open(plan, announcement).said
     data = there.read(board.model(plan).read(), at)
     if hashlib.sha256(data).hexdigest() != said.sealed_sha256:
         raise refused(at.path, "it is not the one that the coordinator announced")
@@ -274,8 +286,9 @@ def _contribution(there: BundleObjects, at: Place) -> None:
     verify = plan.hospital(at.site)
     board = there.round_board(at)
     if plan.study.schedule.on_dropout == "fail":
-        with board.contribution(at.site, contribution_bytes(facts)).open() as file:
-            blocks = contribution_blocks(there.present(file, at.path), facts, at.site, verify)
+        own = round_strategy_of(plan).own_context(facts, at.site)
+        with board.contribution(at.site, contribution_bytes(own)).open() as file:
+            blocks = contribution_blocks(there.present(file, at.path), own, at.site, verify)
             for _ in blocks:
                 pass
         return
@@ -311,8 +324,8 @@ def _answer(there: BundleObjects, at: Place) -> None:
 def _sum(there: BundleObjects, at: Place) -> None:
     plan, facts = there.plan(at.study), there.facts(at)
     if plan.study.schedule.on_dropout == "fail":
-        whole = FullRound(plan, facts)
-        with there.round_board(at).sum(sum_bytes(facts)).open() as file:
+        whole = GroupRound(plan, facts) if facts.groups else FullRound(plan, facts)
+        with there.round_board(at).sum(whole.sum_limit).open() as file:
             whole.check_sum(there.present(file, at.path))
         whole.close()
         return
@@ -362,6 +375,8 @@ _CHECKS: Final[Mapping[str, Callable[[BundleObjects, Place], None]]] = {
     "end": _end,
     "call": _call,
     "ready": _ready,
+    "group-commitment": _group_commitment,
+    "group-nonce": _group_nonce,
     "checkpoint": _checkpoint,
     "extract": _extract,
     "model-statement": _model_statement,

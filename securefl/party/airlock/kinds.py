@@ -70,6 +70,8 @@ KINDS: Final = (
     _kind("end", _IN_STUDY + "end", COORDINATOR),
     _kind("call", _IN_STUDY + "call", COORDINATOR),
     _kind("ready", _IN_STUDY + "ready/" + _SITE, "site"),
+    _kind("group-commitment", _IN_STUDY + "group-commitments/" + _SITE, "site"),
+    _kind("group-nonce", _IN_STUDY + "group-nonces/" + _SITE, "site"),
     _kind(
         "checkpoint",
         _IN_STUDY + "checkpoints/" + _SITE + rf"/(?P<reader>{_NAME})",
