@@ -11,14 +11,17 @@ import io
 
 import numpy as np
 import pytest
-from in_process_federation import going_on
+from in_process_federation import going_on, grouped_study
 from killed_run import FULL, KilledStudy, Killer
 
 from securefl.errors import MessageError, RoundError
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
+from securefl.learning.robust_sums import combined
 from securefl.researcher.durable_run import DurableRun
+
+GROUPED = grouped_study(("rounds = 4", "rounds = 1"), ("steps = 4", "steps = 1"))
 
 
 def killed_with_intent(plan, folder, monkeypatch):
@@ -55,22 +58,33 @@ def exchange_frame(study, plan):
 
 
 def truth(study):
-    return sum(hospital.produced[0] for hospital in study.room.hospitals.values())
+    produced = {site: hospital.produced[0] for site, hospital in study.room.hospitals.items()}
+    if not study.room.plan.draws_groups:
+        return sum(produced.values())
+    groups = study.room.lot.groups(1, 3)
+    sums = [sum(produced[site] for site in group) for group in groups]
+    return combined(sums, [len(group) for group in groups], "median")
 
 
-def test_a_sum_that_may_have_been_opened_is_opened_to_the_same_integers(tmp_path, monkeypatch):
-    study = killed_with_intent(FULL, tmp_path, monkeypatch)
+@pytest.mark.parametrize("plan", [FULL, GROUPED], ids=["full", "by groups"])
+def test_a_sum_that_may_have_been_opened_is_opened_to_the_same_integers(
+    plan, tmp_path, monkeypatch
+):
+    study = killed_with_intent(plan, tmp_path, monkeypatch)
     study.restarted().run()
     first = next(iter(DurableRun(study.lab)._totals.all()))[1]
     assert np.array_equal(first, truth(study))
 
 
-def test_a_frame_exchanged_in_between_is_refused_and_its_hospital_named(tmp_path, monkeypatch):
-    study = killed_with_intent(FULL, tmp_path, monkeypatch)
-    exchange_frame(study, FULL)
+@pytest.mark.parametrize("plan", [FULL, GROUPED], ids=["full", "by groups"])
+def test_a_frame_exchanged_in_between_is_refused_and_its_hospital_named(
+    plan, tmp_path, monkeypatch
+):
+    study = killed_with_intent(plan, tmp_path, monkeypatch)
+    exchange_frame(study, plan)
     with pytest.raises(RoundError, match="may have been opened before") as caught:
         study.restarted().run()
-    assert FULL.study.cohort[0] in caught.value.whose
+    assert plan.study.cohort[0] in caught.value.whose
     assert not list(DurableRun(study.lab)._totals.all())
 
 

@@ -26,6 +26,7 @@ from securefl.simulation.advice import comparison, neighbours, told_apart
 from securefl.simulation.draws import Samplers, SeededDraws, key_of
 from securefl.simulation.encrypted import EncryptedSum
 from securefl.simulation.facts import PointFacts, Spread, spread_of
+from securefl.simulation.poisoning import GroupedSum
 from securefl.simulation.settings import changed, grid, read_sweep
 from securefl.simulation.simulate import Wishes, simulate_study
 from securefl.simulation.tables import (
@@ -103,6 +104,24 @@ def test_the_cipher_changes_no_figure():
     assert encrypted.model_sha256 == plain.model_sha256
     assert encrypted.evaluation == plain.evaluation
     assert cipher.bytes > 5 * 4096 * 8
+
+
+BY_GROUPS = (
+    ("min_contributors = 5", 'min_contributors = 3\ngroups = "median"'),
+    ("colluders = 3", "colluders = 1"),
+)
+
+
+def test_a_study_that_trains_by_groups_is_simulated_by_groups():
+    names = [f"site{n}" for n in range(9)]
+    tables = dict(zip(names, 3 * list(TABLES.values()), strict=True))
+    found = simulated(*BY_GROUPS, tables=tables, repeat=1)
+    study, hospitals = prepared(*BY_GROUPS, tables=tables)
+    summer = GroupedSum(names, 3, "median", 0)
+    assert found.base.models == (trial(study, hospitals, summer=summer).model_sha256,)
+    assert found.base.models != (trial(study, hospitals).model_sha256,)  # control: one sum
+    with pytest.raises(UsageError, match="3 hospitals make 1 group of 3"):
+        simulated(*BY_GROUPS, repeat=1)
 
 
 def seeded_modules(package):

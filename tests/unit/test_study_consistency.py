@@ -318,6 +318,58 @@ def test_a_sum_of_one_honest_hospital_is_refused_already_in_the_protocol():
     )
 
 
+# groups
+
+
+def by_groups(n, *edits):
+    return edited(
+        make_study(n)[0],
+        (f"min_contributors = {n}", 'min_contributors = 3\ngroups = "median"'),
+        (f"colluders = {n - 2}", "colluders = 1"),
+        *edits,
+    )
+
+
+def test_nine_hospitals_train_by_groups_of_three():
+    assert faults(by_groups(9), parse=parse_study) == ""
+    again = ("colluders = 1", "colluders = 2")  # and no group may be one honest hospital
+    assert "must be at least colluders + 2 = 4" in faults(by_groups(9, again), parse=parse_study)
+
+
+def test_with_five_hospitals_groups_are_refused_and_the_study_says_why():
+    says(
+        by_groups(5),
+        'groups = "median"',
+        r"secagg\.groups: needs 9 hospitals while 3 must be in a sum, and the study has 5: with"
+        r" fewer than 3 groups one hospital that poisons decides",
+        parse=parse_study,
+    )
+
+
+LOSSES = (('on_dropout = "fail"', 'on_dropout = "continue"'),)
+SCAFFOLD = (
+    ('strategy = "fedavg"', 'strategy = "scaffold"'),
+    ('server_momentum = "0.8"', 'server_momentum = "0"'),
+)
+WEIGHTS = (('weight = "1/9"', 'weight = "1/18"'), ('weight = "1/9"', 'weight = "1/6"'))
+
+
+@pytest.mark.parametrize(
+    ("edits", "fault"),
+    [
+        (LOSSES, 'on_dropout: must be "fail" with'),
+        (SCAFFOLD, 'strategy: "scaffold" reckons with'),
+        (WEIGHTS, "groups: compares hospitals as equals"),
+    ],
+    ids=["losses", "a strategy of the sum", "weights"],
+)
+def test_what_does_not_go_with_groups_is_refused(edits, fault):
+    text = by_groups(9)
+    for old, new in edits:
+        text = text.replace(old, new, 1)
+    assert fault in faults(text, parse=parse_study)
+
+
 # the answer
 
 
