@@ -72,7 +72,9 @@ ORIGINS: Registry[type[Origin]] = Registry(
     {
         "excel": "securefl.origins.excel:ExcelOrigin",
         "fhir": "securefl.origins.fhir:FhirOrigin",
+        "images": "securefl.origins.images:ImagesOrigin",
         "parquet": "securefl.origins.parquet:ParquetOrigin",
+        "signals": "securefl.origins.signals:SignalsOrigin",
         "sql": "securefl.origins.sql:SqlOrigin",
     },
 )

@@ -5,6 +5,7 @@ from secagg_round import digest_of, make_facts
 
 from securefl.errors import StudyError
 from securefl.secagg import round_context
+from securefl.secagg.group_contexts import context_of, group_contexts
 from securefl.secagg.number_layout import NumberLayout
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.round_context import RoundContext
@@ -21,6 +22,7 @@ OTHER = {
     "bound": 101,
     "instances": tuple(digest_of(f"another run of {n}") for n in range(5)),
     "model_sha256": digest_of("another model"),
+    "groups": (make_facts().cohort[:2], make_facts().cohort[2:]),
 }
 
 
@@ -45,6 +47,38 @@ def test_how_the_numbers_travel_is_part_of_the_digest(primes):
     assert (under_keys.chunks, under_keys.cipher_layout) == (1, FieldLayout(8, 5))
     assert under_keys.sections[0].masked
     assert not any(section.masked for section in under_keys.sections[1:])
+
+
+COHORT = make_facts().cohort
+
+
+@pytest.mark.parametrize(
+    ("groups", "why"),
+    [
+        ((COHORT[:3], COHORT[2:]), "in two groups"),
+        ((COHORT[:2], COHORT[2:4]), "do not make the cohort"),
+        ((COHORT[2:], COHORT[:2]), "not in order"),
+        ((COHORT[:2][::-1], COHORT[2:]), "not in order"),
+        (((), COHORT), "a group is empty"),
+    ],
+    ids=["overlap", "one left out", "groups turned", "names turned", "empty"],
+)
+def test_groups_that_contradict_the_cohort_are_refused(groups, why):
+    with pytest.raises(StudyError, match=why):
+        replace(make_facts(), groups=groups)
+
+
+def test_a_groups_facts_name_the_group_alone_and_are_bound_to_the_whole_division():
+    groups = (COHORT[:2], COHORT[2:])
+    whole = replace(make_facts(), groups=groups)
+    first, second = group_contexts(whole)
+    assert (first.cohort, second.cohort) == groups
+    assert first.instances == whole.instances[:2]
+    assert (first.layout.contributors, second.layout.contributors) == (2, 3)
+    assert context_of(whole, COHORT[-1]) == second
+    assert context_of(make_facts(), COHORT[0]) == make_facts()
+    other = replace(first, groups=(COHORT[:2], COHORT[2:3], COHORT[3:]))
+    assert len({whole.digest(), first.digest(), second.digest(), other.digest()}) == 4
 
 
 def test_equal_facts_have_equal_digests():
