@@ -31,7 +31,7 @@ from securefl.identity import IdentityCard, as_it_was_sent, read_card
 from securefl.learning.graphs.graph_template import read_template
 from securefl.party.folder import PartyFolder
 from securefl.party.pysyft_keys import publish_pysyft_keys
-from securefl.party.study_names import fit_words, meant
+from securefl.party.study_names import fit_words, meant, meant_version
 from securefl.privacy.accounting import PldAccountant
 from securefl.report.explain_study import worst_epsilon
 from securefl.researcher.agreement_check import check_agreed
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from securefl.federation.offers import Offer
     from securefl.federation.round_record import RoundRecord
     from securefl.learning.artefact import Model
+    from securefl.learning.model_versions import ModelVersion
     from securefl.researcher.results import Result
     from securefl.study.schema import Study as StudyFile
 
@@ -87,12 +88,8 @@ def load_model(folder: str | Path, *, anyway: bool = False) -> Model:
     to ``model.json``, and nothing ties that to the study. Whoever can write the folder can rewrite
     all three; compare ``model.digest`` with the one that the researcher announced.
 
-    Notices on the model are Python warnings here. One that expired, or that more than half of its
-    hospitals recalled, is opened and refuses to predict; each prediction asks again.
-
-    Args:
-        folder: of the model.
-        anyway: predict all the same, for a study of the past.
+    One that expired or was recalled refuses to predict, unless ``anyway`` is given: for a study of
+    the past. Notices on the model are Python warnings here.
 
     Raises:
         UnreadableError: it is not a model, or weights or card are not those that ``model.json``
@@ -193,6 +190,18 @@ class Lab(Shown):
                 first = error.what.splitlines()[0]
                 warnings.warn(f"{folder} is left out: {first}", stacklevel=2)
         return found
+
+    def model_versions(self, name: str) -> tuple[ModelVersion, ...]:
+        """Versions of a completed study's model: all it grew from, and all that grew from it.
+
+        Raises:
+            UsageError: no completed study fits the name, or several do.
+        """
+        from securefl.learning.model_versions import line_of
+        from securefl.researcher.model_lines import known_versions
+
+        known = known_versions(self.studies())
+        return line_of(known, meant_version(name, known).digest)
 
     def study(self, name: str) -> Study:
         """Find the study that is meant by ``name``.

@@ -1,4 +1,4 @@
-"""``securefl model``: a trained model shown, edited, for other programs, beside another model."""
+"""``securefl model``: a trained model shown, edited, for other programs, beside other models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.model_edit import edit, show
+from securefl.cli.model_versions import versions
 from securefl.cli.predict import say_notices
 from securefl.cli.screen import html_option, json_option, say, show_page, write_json
 from securefl.errors import RoundError
@@ -28,7 +29,7 @@ _anyway_option = click.option(
 
 @click.group()
 def model() -> None:
-    """A trained model: show it, edit its curves, write it for other programs, compare it.
+    """A trained model: show it, its versions, edit its curves, write it for other programs, compare it.
 
     `securefl predict` scores a table with it.
     """
@@ -36,6 +37,7 @@ def model() -> None:
 
 model.add_command(edit)
 model.add_command(show)
+model.add_command(versions)
 
 
 @model.command()

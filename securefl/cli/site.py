@@ -26,6 +26,7 @@ from securefl.cli.site_keys import checkpoint, rotate_key
 from securefl.cli.site_mapping import data_map, data_show, data_unmap
 from securefl.cli.site_metrics import metrics
 from securefl.cli.site_model import model
+from securefl.cli.site_models import models
 from securefl.cli.site_notices import notices
 from securefl.cli.site_offer import counter_offer
 from securefl.cli.site_patient import patient
@@ -43,7 +44,7 @@ def site() -> None:
     The order of a new hospital: init, exchange cards and `trust` them, `data add`, `budget set`,
     `policy set`, `start`. Then requests arrive: `inbox`, `review`, perhaps `ask`,
     and `approve` or `refuse`. After a study:
-    `model`, `personalize`. In a browser: `console`. On a server: `service`. To stop: `pause`,
+    `models`, `model`, `personalize`. In a browser: `console`. On a server: `service`. To stop: `pause`,
     `withdraw`, `budget revoke`, `data remove`, `patient remove`. Now and then `backup`.
     Seldom: `restore`, `rotate-key` for new keys, `checkpoint` when a ledger is doubted.
     """
@@ -128,6 +129,7 @@ for _command in (
     refuse,
     counter_offer,
     withdraw,
+    models,
     model,
     personalize,
     console,

@@ -65,9 +65,10 @@ _NOT_KEPT = frozenset(
         "totals",
         "run.key",
         "console.html",
-        "notices",
     }
 )
+#: Notices that wait to be sent to the owner. Those beside a model are recalls, and are kept.
+_WAITING_NOTICES = ("notices",)
 _STUDY_KEYS = ("keys", "studies")
 
 
@@ -150,7 +151,7 @@ def kept_files(folder: Path) -> Iterator[str]:
     """The files that belong into a backup, but for the ledger's: paths below the folder."""
     for root, folders, names in os.walk(folder):
         below = Path(root).relative_to(folder)
-        folders[:] = [f for f in folders if f not in _NOT_KEPT and (*below.parts, f) != _STUDY_KEYS]
+        folders[:] = [f for f in folders if _is_kept((*below.parts, f))]
         for name in names:
             own = below == Path() and (
                 name.startswith((_LEDGER, "agent.json", "agent.end.json")) or name.endswith(".lock")
@@ -162,6 +163,11 @@ def kept_files(folder: Path) -> Iterator[str]:
                 and stat.S_ISREG((Path(root) / name).lstat().st_mode)
             ):
                 yield str(below / name)
+
+
+def _is_kept(below: tuple[str, ...]) -> bool:
+    """True for a folder, by its path below the hospital's, that belongs into a backup."""
+    return below[-1] not in _NOT_KEPT and below not in {_STUDY_KEYS, _WAITING_NOTICES}
 
 
 def _copy(source: Path, target: Path) -> str:

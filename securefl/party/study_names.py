@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+from securefl.errors import UsageError
+from securefl.study.study_id import StudyId
 
-    from securefl.study.study_id import StudyId
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from securefl.learning.model_versions import ModelVersion
 
 #: Fewer digits of a digest are too easily typed by mistake.
 LEAST_DIGITS = 6
@@ -78,3 +81,22 @@ def fit_words(
     if count == 1:
         return f"1 {one} fits '{typed}'."
     return f"{count} {many} fit '{typed}'."
+
+
+def meant_version(name: str, versions: Sequence[ModelVersion]) -> ModelVersion:
+    """The version that a person names, by its study's id, name, digest or a beginning of one.
+
+    Raises:
+        UsageError: none fits, or several do.
+    """
+    by_id = {
+        StudyId(version.name.rpartition("-")[0], version.digest): version for version in versions
+    }
+    fits = meant(name, by_id)
+    if len(fits) != 1:
+        listed = ", ".join(by_id[one].name for one in fits or by_id) or "none"
+        raise UsageError(
+            f"{fit_words(len(fits), 'study', 'studies', name)} Completed and kept here: {listed}.",
+            next_step="Name one of them, or the folder of a model.",
+        )
+    return by_id[fits[0]]

@@ -53,6 +53,8 @@ HOSPITAL = {
     "site model recall": "site model recall nothing --reason none --site {here}",
     "site model predict": "site model predict nothing {beside}/table.csv --site {here}",
     "site personalize": "site personalize nothing --site {here}",
+    "site models": "site models --site {here}",
+    "model versions": "model versions nothing --folder {here}",
     "site model show": "site model show nothing --site {here}",
     "site notices drop": "site notices drop --yes --site {here}",
     "site notices show": "site notices show --site {here}",

@@ -35,6 +35,8 @@ from securefl.learning.drift import Drift
 from securefl.learning.edit_statement import make_statement
 from securefl.learning.effects import Effect
 from securefl.learning.features import Found
+from securefl.learning.model_notices import ModelStanding, Recall
+from securefl.learning.model_versions import ModelVersion
 from securefl.learning.personal.facts import Candidate, Interval, Judged, PersonalFacts, Rows
 from securefl.learning.readiness import ColumnLook, Scale, Spelling, TableLook
 from securefl.learning.selftest import Finding, SelfTest
@@ -45,6 +47,7 @@ from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.learning.tasks.binary.own_figures import figures_of
 from securefl.learning.tasks.binary.words import told, told_own
 from securefl.learning.update_lengths import UpdateLength
+from securefl.node.owner.model_lines import ModelInUse
 from securefl.party.airlock.facts import BundleFacts, CarriedObject, CarriedStudy
 from securefl.party.model_signers import NOT_LOOKED_UP
 from securefl.party.study_archive import CheckedArchive, NamedParty
@@ -75,6 +78,7 @@ from securefl.report.errors import error_page
 from securefl.report.isolation import Isolation
 from securefl.report.live import LiveFacts, live_page
 from securefl.report.machines import MachineLine, MachinesFacts, machines_page
+from securefl.report.model_versions import site_models_page, versions_page
 from securefl.report.notices import (
     new_notices_page,
     no_notices_page,
@@ -836,6 +840,43 @@ def archive(*, compared=True):
     return archive_page(checked)
 
 
+def model_line():
+    """A model that grew: the first not kept, the second recalled, the third in use."""
+    said = Recall(DIGEST, "e" * 64, SITES[0], "A new scale.", "2026-06-01T08:00:00Z")
+    common = {"title": "A small study", "at": "2026-05-01T08:00:00Z", "model": "e" * 64}
+    first = ModelVersion("0123456789ab", DIGEST)
+    second = ModelVersion(
+        "small-0123456789ab",
+        "b" * 64,
+        DIGEST,
+        hospitals=SITES[:3],
+        folder="models/small",
+        figures={"AUC": "0.94 to 1.00"},
+        standing=ModelStanding("2026-03-01", (said,), ("'x'",), recalled=True),
+        **common,
+    )
+    third = ModelVersion(
+        "small-123456789abc",
+        "c" * 64,
+        "b" * 64,
+        hospitals=SITES[1:4],
+        standing=ModelStanding("", (said,), (), recalled=False),
+        **common,
+    )
+    return first, second, third
+
+
+def site_models(*, some=True):
+    """Models of a hospital: one recalled, its later version in use."""
+    if not some:
+        return site_models_page([], "SVI")
+    _, second, third = model_line()
+    at = "2026-06-01T08:00:00Z"
+    used = ModelInUse(second, "A University", at, at, newer="small-123456789abc")
+    later = ModelInUse(third, "A University", at, at, in_use=True)
+    return site_models_page([used, later, ModelInUse(third, "", "", "")], "SVI")
+
+
 def removal(*, known=True):
     """Patients who were in two studies; or nobody whom a table knows."""
     touched = (
@@ -997,6 +1038,10 @@ _BUILDERS = {
     "error": lambda: error_page(FAULTS[0]),
     "compared-models": comparison,
     "archive": archive,
+    "model-versions": lambda: versions_page(model_line(), "c" * 64),
+    "model-versions-alone": lambda: versions_page(model_line()[1:2], ""),
+    "site-models": site_models,
+    "site-models-none": lambda: site_models(some=False),
     "archive-of-strangers": lambda: archive(compared=False),
     "removal": removal,
     "removal-of-unknown-patients": lambda: removal(known=False),

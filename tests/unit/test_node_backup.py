@@ -76,6 +76,16 @@ def test_a_backup_has_what_cannot_be_made_again_and_nothing_that_is_to_be_erased
     assert made.reading.at.size == sites["A"].ledger.size
 
 
+def test_a_recall_beside_a_model_is_in_it_and_a_notice_that_waits_is_not(sites, tmp_path):
+    here = sites["A"].path
+    for folder in (here / "models" / "small" / "notices", here / "notices"):
+        folder.mkdir(parents=True)
+        (folder / "A.json").write_bytes(b"signed")
+    names = set(make_backup(sites["A"], tmp_path / "backup", AT).files)
+    assert "models/small/notices/A.json" in names
+    assert "notices/A.json" not in names
+
+
 def test_put_back_into_a_new_folder_the_hospital_is_as_it_was(sites, made, tmp_path):
     assert restore_backup(read_backup(tmp_path / "backup"), tmp_path / "new") is None
     back = Site.at(tmp_path / "new")

@@ -29,6 +29,8 @@ OWNERS = (
     "request-with-own-model",
     "request-by-groups",
     "edited-model",
+    "site-models",
+    "site-models-none",
     "status",
     "status-of-a-new-hospital",
     "data-sets",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from securefl.errors import SecureFLError
 from securefl.learning.model_notices import recall_model
 from securefl.learning.tasks import task_of
 from securefl.node.model_figures import own_figures
+from securefl.node.model_uses import note_use
 from securefl.node.models import find_model, list_models
 from securefl.node.requests import kept_study
-from securefl.party.scoring import score_table
+from securefl.party.clock import utc_now
+from securefl.party.scoring import score_with
 from securefl.report.explain_study import units
 
 if TYPE_CHECKING:
@@ -105,14 +107,10 @@ def score_rows(
         UnreadableError: its folder was changed.
         DataError: the table cannot be read, or lacks a column.
     """
-    folder = model_folder(site, name)
-    return score_table(
-        folder,
-        rows,
-        given,
-        own=site.name,
-        anyway=anyway,
-    )
+    row, model = find_model(site, name)
+    scored = score_with(replace(model, anyway=anyway), rows, given)
+    note_use(site, row.digest, model.digest, utc_now())
+    return scored
 
 
 def recall(

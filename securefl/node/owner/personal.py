@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from securefl.node.model_uses import note_use
 from securefl.node.personal import check_same_table, make_personal, read_personal
+from securefl.party.clock import utc_now
 from securefl.party.scoring import score_with
 from securefl.report.explain_study import units
 
@@ -106,4 +108,5 @@ def score_at_home(
     check_same_table(site, personal)
     # the personal model stands as the study's does, of which it was made
     scored = score_with(replace(personal.kept, anyway=anyway), rows, given)
+    note_use(site, personal.record.study, personal.record.model, utc_now())
     return SiteScores(scored, personal.name, personal.record.facts.kept == "personal")
