@@ -19,7 +19,7 @@ from securefl.designer.asked_label import label_of
 from securefl.designer.draft import Draft, draft
 from securefl.designer.given import described
 from securefl.designer.published_sizes import with_sizes
-from securefl.designer.question import Question
+from securefl.designer.question import CURVE, KINDS, LINEAR, Question
 from securefl.designer.what_if import WhatIf, what_if
 from securefl.errors import UsageError
 from securefl.files import replace_file
@@ -172,6 +172,8 @@ def design(
     source: str | None = None,
     hospitals: int | None = None,
     title: str | None = None,
+    kind: str | None = None,
+    by: str | None = None,
 ) -> Design:
     """Design a study from public facts.
 
@@ -184,10 +186,14 @@ def design(
         epsilon: of the whole study, for one patient; 1 if left out.
         patients: published number in all hospitals; or the report of a count that was run. Left
             out, the design is that count.
-        share: published share of positives; of several classes one each, in their order.
+        share: published share of positives; of several classes one each, in their order; of a time
+            to an event the share without it at each of the label's times.
         source: where these sizes were published.
         hospitals: how many take part; as many as describe their table, or 5.
         title: of the study.
+        kind: "linear", a model of few weights (if left out); "boosted-trees", for a yes or no;
+            "survival-curve", curves of a time to an event and no model.
+        by: column by whose levels survival curves are split.
 
     Raises:
         UsageError: answers that do not fit together, with the mend.
@@ -202,6 +208,8 @@ def design(
             epsilon=first.epsilon if epsilon is None else _epsilon(epsilon),
             hospitals=_hospitals(hospitals or first.hospitals),
             title=title or first.title,
+            kind=_kind(kind or first.kind),
+            by=first.by if by is None else by,
         )
     else:
         given = described(data)
@@ -212,6 +220,13 @@ def design(
             hospitals=_hospitals(hospitals or given.hospitals or _USUAL_HOSPITALS),
             title=title or "",
             sizes=None,
+            kind=_kind(kind or LINEAR),
+            by=by or "",
+        )
+    if question.by and question.kind != CURVE:
+        raise UsageError(
+            "Only survival curves are split by a column.",
+            next_step=f"Ask for --kind {CURVE}, or leave --by out.",
         )
     sized = with_sizes(
         question,
@@ -229,6 +244,15 @@ def _epsilon(given: float | str | Decimal) -> Decimal:
         raise UsageError(
             f"{str(given)[:40]!r} is no epsilon.", next_step="Write a number, like 1."
         ) from None
+
+
+def _kind(given: str) -> str:
+    if given in KINDS:
+        return given
+    raise UsageError(
+        f"{given[:40]!r} is nothing that can be designed.",
+        next_step=f"Give one of: {', '.join(KINDS)}.",
+    )
 
 
 def _hospitals(given: int) -> int:

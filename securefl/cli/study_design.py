@@ -37,16 +37,26 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--label",
-    help="What is predicted: 'died = yes', 'HbA1c >= 6.5', 'stage'; else the data set's own.",
+    help="What is predicted: 'died = yes', 'HbA1c >= 6.5', 'stage', 'days until status = dead by 365,"
+    " 730'; else the data set's own.",
 )
+@click.option(
+    "--kind",
+    type=click.Choice(("linear", "boosted-trees", "survival-curve")),
+    help="What is made: a model of few weights, boosted trees for a yes or no, or survival curves and"
+    " no model.  [default: linear]",
+)
+@click.option("--by", metavar="COLUMN", help="Survival curves for each level of this column.")
 @click.option("--epsilon", help="Of the whole study, for one patient.  [default: 1]")
 @click.option(
     "--patients",
     metavar="N",
-    help="Published number in all hospitals, or the JSON report of a count that was run.",
+    help="Published number in all hospitals, or the JSON report of a first study that was run.",
 )
 @click.option(
-    "--share", help="Published share of positives, like 0.08; of each class, 0.5,0.3,0.2."
+    "--share",
+    help="Published share of positives, like 0.08; of each class, 0.5,0.3,0.2; without the event at"
+    " each time, 0.97,0.92.",
 )
 @click.option("--source", help="Where these sizes were published.")
 @click.option(
@@ -74,6 +84,8 @@ def study_design(
     *,
     file: Path,
     label: str | None,
+    kind: str | None,
+    by: str | None,
     epsilon: str | None,
     patients: str | None,
     share: str | None,
@@ -90,7 +102,7 @@ def study_design(
 
     FILE says which columns there are: what `securefl study datasets --json FILE` wrote, a study
     file, or a CSV table that you may see. Where no sizes are published, leave them out: the study
-    is then a cheap count, and its report gives them.
+    is then a cheap count or survival curve, and its report gives them.
     """
     from securefl.designing import design
     from securefl.report.page import joined
@@ -108,6 +120,8 @@ def study_design(
         source=source,
         hospitals=hospitals,
         title=title,
+        kind=kind,
+        by=by,
     )
     made.save(out)
     found: dict[str, Any] = {"file": str(out), **made.to_dict()}

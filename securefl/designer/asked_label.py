@@ -3,7 +3,9 @@
 ``COLUMN`` alone is predicted as the column is declared: a yes or no, one of its levels, or its
 number. ``COLUMN = TEXT, TEXT`` is positive with one of the texts, negative with any other that is
 declared. ``COLUMN >= NUMBER`` (also ``>``, ``<=``, ``<``) is positive on that side. ``COLUMN ~ E F``
-is positive with one of these letters in the cell. A table as in ``[data.label]`` is taken as it is.
+is positive with one of these letters in the cell. ``TIME until EVENT = TEXT by NUMBER, NUMBER`` is a
+time to an event (:mod:`securefl.designer.time_label`). A table as in ``[data.label]`` is taken as it
+is.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.designer.own_table import MOST_LEVELS, declared_column
+from securefl.designer.time_label import time_to_event
 from securefl.errors import UsageError
 from securefl.learning.table import MISSING
 from securefl.study.fields import is_decimal
@@ -49,9 +52,15 @@ def label_of(asked: str | Mapping[str, Any] | None, table: Description) -> dict[
         )
     if not isinstance(asked, str):
         return dict(asked)
-    if _known(asked.strip(), table):
-        return _whole_column(asked.strip(), table)
-    form = _FORM.fullmatch(asked.strip())
+    words = asked.strip()
+    if _known(words, table):
+        return _whole_column(words, table)
+    return time_to_event(words, table) or _compared(words, table)
+
+
+def _compared(asked: str, table: Description) -> dict[str, Any]:
+    """Label of a column beside texts, letters or a number."""
+    form = _FORM.fullmatch(asked)
     if form is None or not _known(form["column"], table):
         raise UsageError(
             f"{asked[:80]!r} names no column of the table.",

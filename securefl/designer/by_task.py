@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from securefl.designer.commented import Entry
 from securefl.designer.own_table import two_digits
+from securefl.designer.question import CURVE, LINEAR, TREES
 from securefl.designer.rules import HOLDOUT
+from securefl.designer.time_label import EXAMPLE
 from securefl.errors import UsageError
 from securefl.learning.tasks.binary.expected import expected_at
 from securefl.registry import Registry
 from securefl.study.edges import DEFAULT_BINS, LEAST_PREVALENCE, MOST_PREVALENCE
+from securefl.study.registries import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from securefl.designer.question import Sizes
+    from securefl.designer.question import Question, Sizes
     from securefl.study.schema import Template
 
 #: True AUC of the model for which the lowest acceptable figure is worked out.
@@ -31,6 +34,9 @@ _ROOM: Final = 1.2
 _MOST_COUNTED: Final = 4_000_000
 _TWENTIETH: Final = Decimal("0.05")
 _CHANCE: Final = Decimal("0.5")
+_SURVIVAL: Final = "time-to-event"
+#: Shares of classes are rounded figures.
+_SLACK: Final = Decimal("0.02")
 
 
 class Designer(ABC):
@@ -38,6 +44,8 @@ class Designer(ABC):
 
     Attributes:
         model: kind of the model in the study file.
+        model_why: the reason for it.
+        rounds_why: the reason for the number of rounds.
         clip: the clip norm.
         clip_why: the reason for it.
         most_rate: learning rate of the server above which steps overshoot.
@@ -45,6 +53,8 @@ class Designer(ABC):
     """
 
     model: ClassVar[str]
+    model_why: ClassVar[str] = "Few weights: each of them carries the noise."
+    rounds_why: ClassVar[str] = "Enough for a linear model to settle; each costs noise."
     clip: ClassVar[str]
     clip_why: ClassVar[str]
     most_rate: ClassVar[float]
@@ -54,6 +64,24 @@ class Designer(ABC):
         """How many published shares of outcomes are needed."""
         del label
         return 0
+
+    def shares_words(self, label: Mapping[str, Any]) -> str:
+        """The shares that are due, in words."""
+        del label
+        return "none"
+
+    def check_shares(self, shares: tuple[Decimal, ...]) -> None:
+        """Refuse shares that contradict each other; each lies between 0 and 1.
+
+        Raises:
+            UsageError: they do.
+        """
+        del shares
+
+    def model_keys(self, sizes: Sizes) -> list[Entry]:
+        """Keys of the model beside its kind and seed."""
+        del sizes
+        return []
 
     def label(self, label: Mapping[str, Any], sizes: Sizes | None) -> list[Entry]:
         """The label's table, with what follows from the sizes."""
@@ -107,6 +135,11 @@ class BinaryDesigner(Designer):
         del label
         return 1
 
+    def shares_words(self, label: Mapping[str, Any]) -> str:
+        """See the base class."""
+        del label
+        return "one, that of the positives"
+
     def judged(self, sizes: Sizes) -> list[Entry]:
         """See the base class."""
         (share,) = sizes.shares
@@ -157,6 +190,19 @@ class ClassesDesigner(Designer):
     def shares_due(self, label: Mapping[str, Any]) -> int:
         """A share for each class."""
         return len(label["classes"])
+
+    def shares_words(self, label: Mapping[str, Any]) -> str:
+        """See the base class."""
+        return f"{self.shares_due(label)}, one for each class"
+
+    def check_shares(self, shares: tuple[Decimal, ...]) -> None:
+        """See the base class: they are parts of one whole."""
+        whole = sum(shares, Decimal(0))
+        if abs(whole - 1) > _SLACK:
+            raise UsageError(
+                f"The shares of the classes add up to {whole}, not to 1.",
+                next_step="Give one for each class, in the order of the label.",
+            )
 
     def label(self, label: Mapping[str, Any], sizes: Sizes | None) -> list[Entry]:
         """Classes with weights: the share of the rarest over that of the class."""
@@ -252,21 +298,53 @@ DESIGNERS: Final[Registry[type[Designer]]] = Registry(
     "task that a study can be designed for",
     {
         "binary": "securefl.designer.by_task:BinaryDesigner",
+        "binary by boosted-trees": "securefl.designer.for_trees:TreesDesigner",
         "classes": "securefl.designer.by_task:ClassesDesigner",
         "number": "securefl.designer.by_task:NumberDesigner",
+        "time-to-event": "securefl.designer.for_survival:SurvivalDesigner",
     },
 )
 
 
-def designer_for(task: str) -> Designer:
-    """The rules of a task.
+def designer_of(question: Question) -> Designer:
+    """The rules of a question.
 
     Raises:
         UsageError: none are known for it.
     """
+    return designer_for(task_name(question.label), question.kind)
+
+
+def designer_for(task: str, kind: str = LINEAR) -> Designer:
+    """The rules of a task, for what is to be made.
+
+    Raises:
+        UsageError: none are known for it.
+    """
+    if kind == CURVE and task != _SURVIVAL:
+        raise UsageError(
+            "Survival curves need a time to an event.",
+            next_step=f"Give --label '{EXAMPLE}'.",
+        )
+    named = task
+    if kind == TREES:
+        named = f"{task} by {TREES}"
+    if named in DESIGNERS:
+        return DESIGNERS[named]()
     if task in DESIGNERS:
-        return DESIGNERS[task]()
+        raise UsageError(
+            "Boosted trees are designed for a yes or no alone.",
+            next_step="Leave --kind out, or name a label with a yes and a no.",
+        )
     raise UsageError(
         f"No study of the task {task} can be designed yet.",
         next_step="Write the file by hand: docs/protocol.md explains its parts.",
     )
+
+
+def task_name(label: Mapping[str, Any]) -> str:
+    """Task of a label's table."""
+    kind = label.get("kind")
+    if isinstance(kind, str) and kind in LABELS:
+        return LABELS[kind].task
+    return "binary"

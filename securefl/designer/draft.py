@@ -6,23 +6,22 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from securefl.designer.by_task import designer_for
+from securefl.designer.by_task import designer_of
 from securefl.designer.commented import Entry, Part, commented_toml
-from securefl.designer.published_sizes import task_name
+from securefl.designer.question import CURVE
 from securefl.designer.rules import (
     MOMENTUM,
     ROUNDS,
-    Figure,
     TrainingFigures,
     count_noise,
     figure_entry,
     training_figures,
 )
-from securefl.designer.study_tables import TO_WRITE, around, study_id
+from securefl.designer.study_tables import TO_WRITE, around, privacy_part, study_id
+from securefl.designer.without_model import parts_without_model
 from securefl.privacy.accounting import PldAccountant
-from securefl.study.claims import claim
 from securefl.study.consistency import check_consistency
-from securefl.study.counts import CountSection, EvaluateSection
+from securefl.study.counts import EvaluateSection
 from securefl.study.sealed import UnsealedStudy
 from securefl.study.stages import kind_of
 from securefl.study.training import TrainSection
@@ -42,11 +41,6 @@ _HEAD: Final = (
 #: Widths of a field, from which the least is taken whose rounding does not count.
 _WIDTHS: Final = (12, 14, 16, 18, 20, 22, 24)
 _MOST_ROUNDING: Final = 0.001
-#: A count that comes before a study spends this part of its epsilon.
-_COUNT_PART: Final = Decimal("0.1")
-_COUNT_BOUND: Final = 1_000_000
-#: Delta of a count, when nobody knows yet how many patients there are.
-_COUNT_DELTA: Final = Decimal("1e-6")
 
 
 @dataclass(frozen=True)
@@ -70,8 +64,13 @@ class Draft:
 
     @property
     def counts_only(self) -> bool:
-        """Whether sizes were left out, so that the file asks for a count first."""
-        return self.question.sizes is None
+        """Whether sizes were left out, so that the file asks for them first."""
+        return self.question.sizes is None and self.question.kind != CURVE
+
+    @property
+    def draws_curves(self) -> bool:
+        """Whether its one stage draws survival curves."""
+        return self.study.study.stages[0].kind == CURVE
 
     def reasons(self) -> list[tuple[str, str, str]]:
         """Table, ``key = value`` and reason of each figure that has one."""
@@ -98,7 +97,7 @@ def _is_figure(part: Part, entry: Entry) -> bool:
 
 
 def draft(question: Question, today: datetime) -> Draft:
-    """Design the study, or the count that comes before it where sizes are not known.
+    """Design the study, or the one that comes before it where sizes are not known.
 
     Args:
         question: with its answers.
@@ -108,16 +107,10 @@ def draft(question: Question, today: datetime) -> Draft:
         UsageError: too few patients, or a task without rules.
         StudyError: an answer that no study file can hold, like a name of a column.
     """
-    if question.sizes is None:
-        return _checked(question, _counting(question, today))
-    return _checked(
-        question,
-        _training(
-            question,
-            question.sizes,
-            today,
-        ),
-    )
+    sizes = question.sizes
+    if sizes is None or not question.makes_model:
+        return _checked(question, parts_without_model(question, today))
+    return _checked(question, _training(question, sizes, today))
 
 
 def _checked(question: Question, parts: Sequence[Part]) -> Draft:
@@ -137,7 +130,7 @@ def _checked(question: Question, parts: Sequence[Part]) -> Draft:
 
 
 def _training(question: Question, sizes: Sizes, today: datetime) -> list[Part]:
-    designer = designer_for(task_name(question.label))
+    designer = designer_of(question)
     figures = training_figures(
         question,
         sizes,
@@ -146,9 +139,9 @@ def _training(question: Question, sizes: Sizes, today: datetime) -> list[Part]:
     )
     checked = count_noise(question.epsilon, Decimal(figures.delta.value))
     middle = [
-        _privacy(figures.epsilon.value, checked[1], figures.delta),
+        privacy_part(figures.epsilon.value, checked[1], figures.delta),
         _train(designer, figures),
-        _model(question, designer),
+        _model(question, sizes, designer),
         _check(question, sizes, designer, checked),
     ]
     parts = around(
@@ -177,7 +170,7 @@ def _train(designer: Designer, figures: TrainingFigures) -> Part:
             Entry(
                 "rounds",
                 ROUNDS,
-                "Enough for a linear model to settle; each costs noise.",
+                designer.rounds_why,
             ),
             Entry("local_steps", 1),
             Entry("local_learning_rate", "1"),
@@ -213,15 +206,16 @@ def _train(designer: Designer, figures: TrainingFigures) -> Part:
     )
 
 
-def _model(question: Question, designer: Designer) -> Part:
+def _model(question: Question, sizes: Sizes, designer: Designer) -> Part:
     return Part(
         "[stages.model]",
         (
             Entry(
                 "kind",
                 designer.model,
-                "Few weights: each of them carries the noise.",
+                designer.model_why,
             ),
+            *designer.model_keys(sizes),
             Entry("initial_seed", f"{study_id(question)} 1"),
         ),
     )
@@ -281,79 +275,4 @@ def _bits(parts: Sequence[Part]) -> Entry:
         "The narrowest fields in which rounding adds at most a thousandth to the noise's variance."
         f" Their bound is left out: it follows from hospitals' weights, about {patients:,} clip"
         " norms.",
-    )
-
-
-def _counting(question: Question, today: datetime) -> list[Part]:
-    """A study that releases how many patients there are, by outcome."""
-    designer = designer_for(task_name(question.label))
-    epsilon = question.epsilon * _COUNT_PART
-    noise, claimed = count_noise(epsilon, _COUNT_DELTA)
-    delta = Figure("1e-6", "Below a tenth of 1 in the patients of any usual consortium.")
-    count = Part(
-        "[[stages]]",
-        (
-            Entry("kind", kind_of(CountSection)),
-            Entry(
-                "noise_multiplier",
-                str(noise),
-                f"The least, in hundredths, that costs at most epsilon {epsilon}: a tenth of what"
-                " the study itself may spend.",
-            ),
-            Entry("epsilon", claimed),
-            Entry(
-                "bound",
-                _COUNT_BOUND,
-                "More patients than one hospital has.",
-            ),
-            Entry(
-                "minimum",
-                0,
-                "Whatever is found is released.",
-            ),
-        ),
-        "Sizes are not published, so they are asked for first. With the result, run `securefl study"
-        " design` again.",
-    )
-    middle = [
-        _privacy(
-            claimed,
-            claimed,
-            delta,
-        ),
-        count,
-    ]
-    return around(
-        question,
-        designer,
-        middle,
-        today,
-        Figure("1", ""),
-    )
-
-
-def _privacy(training: str, check: str, delta: Figure) -> Part:
-    """Terms of privacy. Whoever trains is not kept aside, so the larger epsilon is a patient's."""
-    whole = max(Decimal(training), Decimal(check))
-    return Part(
-        "[privacy]",
-        (
-            Entry(
-                "unit",
-                "patient",
-                "All rows of a patient are protected together.",
-            ),
-            Entry("neighbouring", "add-remove"),
-            Entry(
-                "epsilon",
-                claim(whole),
-                "Of the whole study, for one patient.",
-            ),
-            figure_entry("delta", delta),
-            Entry(
-                "noise",
-                "local",
-                "Each hospital adds the full noise for its own patients.",
-            ),
-        ),
     )

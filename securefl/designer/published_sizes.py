@@ -1,4 +1,4 @@
-"""Sizes of a design: published figures, or the released result of a count."""
+"""Sizes of a design: published figures, or the released result of a first study."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
-from securefl.designer.by_task import designer_for
-from securefl.designer.question import Sizes
+from securefl.designer.by_task import designer_of
+from securefl.designer.question import CURVE, Sizes
+from securefl.designer.released_curve import sizes_of_curve
 from securefl.errors import UsageError
-from securefl.study.registries import LABELS
 
 if TYPE_CHECKING:
     from securefl.designer.question import Question
@@ -18,16 +18,6 @@ if TYPE_CHECKING:
 Shares = float | str | Decimal | Sequence[float | str | Decimal]
 _UNNAMED: Final = "Published size, as the researcher names it"
 _MOST_PATIENTS: Final = 10**8
-#: Shares of classes are rounded figures.
-_SLACK: Final = Decimal("0.02")
-
-
-def task_name(label: Mapping[str, Any]) -> str:
-    """Task of a label's table."""
-    kind = label.get("kind")
-    if isinstance(kind, str) and kind in LABELS:
-        return LABELS[kind].task
-    return "binary"
 
 
 def with_sizes(
@@ -83,21 +73,21 @@ def _shares(given: Shares) -> tuple[Decimal, ...]:
 
 
 def _check_shares(question: Question, shares: tuple[Decimal, ...]) -> None:
-    due = designer_for(task_name(question.label)).shares_due(question.label)
+    designer = designer_of(question)
+    due = designer.shares_due(question.label)
+    if question.kind == CURVE:
+        # curves are what is asked for: nobody has to know them before
+        due = len(shares)
     if len(shares) != due:
-        what = {0: "none", 1: "one, that of the positives"}.get(due, f"{due}, one for each class")
         raise UsageError(
-            f"{len(shares)} published shares were given; due is {what}.",
-            next_step="Give --share as published, or leave sizes out: the design is then a count.",
+            f"{len(shares)} published shares were given; due is"
+            f" {designer.shares_words(question.label)}.",
+            next_step="Give --share as published, or leave sizes out: the design is then a first"
+            " study that finds them.",
         )
     if any(not 0 < one < 1 for one in shares):
         raise UsageError("A share lies between 0 and 1.", next_step="Write 8 % as 0.08.")
-    whole = sum(shares, Decimal(0))
-    if due > 1 and abs(whole - 1) > _SLACK:
-        raise UsageError(
-            f"The shares of the classes add up to {whole}, not to 1.",
-            next_step="Give one for each class, in the order of the label.",
-        )
+    designer.check_shares(shares)
 
 
 def _counted(question: Question, report: Mapping[str, Any]) -> Sizes:
@@ -106,6 +96,11 @@ def _counted(question: Question, report: Mapping[str, Any]) -> Sizes:
     Raises:
         UsageError: the report is of no count, or of another label.
     """
+    designer = designer_of(question)
+    curve = next((one for one in report.get("stages", ()) if one.get("kind") == CURVE), None)
+    name = str(report.get("study", "a count"))
+    if curve is not None and designer.shares_due(question.label) > 1:
+        return sizes_of_curve(curve, question.label, name)
     found = next((one for one in report.get("stages", ()) if "strata" in one), None)
     if found is None:
         raise UsageError(
@@ -113,7 +108,6 @@ def _counted(question: Question, report: Mapping[str, Any]) -> Sizes:
             next_step="Give the report of the count, or a number of patients.",
         )
     strata = [max(int(count), 1) for count in found["strata"].values()]
-    designer = designer_for(task_name(question.label))
     due = designer.shares_due(question.label)
     if due > 1 and due != len(strata):
         raise UsageError(
@@ -127,7 +121,6 @@ def _counted(question: Question, report: Mapping[str, Any]) -> Sizes:
         shares = (_share(strata[-1], whole),)
     elif due:
         shares = tuple(_share(count, whole) for count in strata)
-    name = str(report.get("study", "a count"))
     return Sizes(
         whole,
         shares,

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
     from securefl.designer.description import Description
+
+#: What a design may make, as ``--kind`` names it: a model of few weights, boosted trees, or
+#: survival curves and no model.
+LINEAR: Final = "linear"
+TREES: Final = "boosted-trees"
+CURVE: Final = "survival-curve"
+KINDS: Final = (LINEAR, TREES, CURVE)
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,8 @@ class Sizes:
     Attributes:
         patients: of all hospitals together.
         shares: of the outcomes. One for a yes or no, the share of positives; one a class in the
-            order of the label; none for a number.
+            order of the label; of a time to an event the share without it at each of the label's
+            times; none for a number.
         source: where they were published.
     """
 
@@ -38,7 +46,9 @@ class Question:
         epsilon: of the whole study, for one patient.
         hospitals: how many take part.
         title: of the study; empty where the label names it.
-        sizes: None where they are not known: the design is then a count.
+        sizes: None where they are not known: the design is then a first study that finds them.
+        kind: what is made, of :data:`KINDS`.
+        by: column by whose levels survival curves are split; empty for one curve of all.
     """
 
     table: Description
@@ -47,3 +57,10 @@ class Question:
     hospitals: int
     title: str
     sizes: Sizes | None
+    kind: str = LINEAR
+    by: str = ""
+
+    @property
+    def makes_model(self) -> bool:
+        """Whether it trains a model; else it counts, or draws curves."""
+        return self.sizes is not None and self.kind != CURVE

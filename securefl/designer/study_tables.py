@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.designer.commented import Entry, Part
+from securefl.designer.question import CURVE
 from securefl.designer.rules import HOLDOUT, Figure, figure_entry
+from securefl.study.claims import claim
 from securefl.study.fields import NAME
 
 if TYPE_CHECKING:
@@ -54,7 +57,9 @@ def study_id(question: Question) -> str:
         "-",
         f"{question.table.dataset}-{columns}",
     ).strip("-")
-    if question.sizes is None:
+    if question.kind == CURVE:
+        plain = f"{plain[:34]}-curve"
+    elif question.sizes is None:
         plain = f"{plain[:34]}-count"
     if not re.match(NAME, plain):
         plain = f"study-{plain}"
@@ -64,6 +69,8 @@ def study_id(question: Question) -> str:
 def _asked_for(question: Question) -> str:
     """The label in words, as far as its table tells them."""
     column = str(question.label.get("column", "an outcome"))
+    if "event_name" in question.label:
+        return f"the time to {question.label['event_name']} ({question.label['time']})"[:200]
     positive = question.label.get("positive")
     if positive:
         return f"{column} ({', '.join(map(str, positive))})"[:200]
@@ -74,10 +81,16 @@ def _asked_for(question: Question) -> str:
 
 def _about(question: Question) -> Part:
     told = _asked_for(question)
-    features = len(_features(question))
+    features = len(features_of(question))
     does = f"predicts {told} from {features} columns"
     title = question.title or f"Prediction of {told}"
-    if question.sizes is None:
+    if question.kind == CURVE:
+        split = ""
+        if question.by:
+            split = f", by {question.by}"
+        does = f"draws survival curves of {told}{split}"
+        title = question.title or f"Survival curves of {told}{split}"
+    elif question.sizes is None:
         does = f"counts patients by {told}, so that a study can be designed"
         title = question.title or f"Count of patients by {told}"
     lay = (
@@ -120,7 +133,7 @@ def _about(question: Question) -> Part:
     )
 
 
-def _features(question: Question) -> list[dict[str, Any]]:
+def features_of(question: Question) -> list[dict[str, Any]]:
     """Columns that are neither the label nor the patient."""
     label = question.label
     parts = (label, *label.get("conditions", ()))
@@ -134,9 +147,9 @@ def _data(question: Question, designer: Designer) -> list[Part]:
     holdout = Entry(
         "holdout",
         "0",
-        "A count keeps nobody aside.",
+        "No model is made, so nobody is kept aside to check one.",
     )
-    if question.sizes is not None:
+    if question.makes_model:
         holdout = Entry(
             "holdout",
             str(HOLDOUT),
@@ -164,7 +177,7 @@ def _data(question: Question, designer: Designer) -> list[Part]:
             holdout,
             Entry(
                 "columns",
-                _features(question),
+                features_of(question),
                 why,
                 table.notes,
             ),
@@ -228,7 +241,7 @@ def _parties(question: Question, today: datetime, reply_after: Figure) -> list[P
 
 
 def _outcome(question: Question) -> list[Part]:
-    model = question.sizes is not None
+    model = question.makes_model
     quality = []
     if model:
         rule = (Entry("minimum", "0.5"), Entry("stop_rule", "none"))
@@ -269,3 +282,30 @@ def _outcome(question: Question) -> list[Part]:
             ),
         ),
     ]
+
+
+def privacy_part(training: str, check: str, delta: Figure) -> Part:
+    """Terms of privacy. Whoever trains is not kept aside, so the larger epsilon is a patient's."""
+    whole = max(Decimal(training), Decimal(check))
+    return Part(
+        "[privacy]",
+        (
+            Entry(
+                "unit",
+                "patient",
+                "All rows of a patient are protected together.",
+            ),
+            Entry("neighbouring", "add-remove"),
+            Entry(
+                "epsilon",
+                claim(whole),
+                "Of the whole study, for one patient.",
+            ),
+            figure_entry("delta", delta),
+            Entry(
+                "noise",
+                "local",
+                "Each hospital adds the full noise for its own patients.",
+            ),
+        ),
+    )

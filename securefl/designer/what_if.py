@@ -24,6 +24,7 @@ from securefl.simulation.settings import changed
 from securefl.simulation.simulate import Wishes, simulate_study
 from securefl.simulation.tables import Source, Whole
 from securefl.study.limits import LEAST_NOISE
+from securefl.study.survival_label import TimeToEventLabel
 from securefl.study.training import training_of
 
 if TYPE_CHECKING:
@@ -140,10 +141,10 @@ def what_if(
         UsageError: the design is a count, which trains nothing.
     """
     question = made.question
-    if question.sizes is None:
+    if not question.makes_model:
         raise UsageError(
-            "A count trains nothing that could be compared.",
-            next_step="Give published sizes, or the count's result.",
+            "This study trains nothing that could be compared.",
+            next_step="Design a model with published sizes, or a first study's result.",
         )
     chosen = sorted({*(epsilons or (question.epsilon * factor for factor in FACTORS))})
     rows = _rows(made, seed)
@@ -199,9 +200,12 @@ def _rows(made: Draft, seed: int) -> _Rows:
     sizes = question.sizes
     planned = sizes.patients if sizes is not None else 0
     rows = min(planned, MOST_ROWS)
-    shares = [float(share) for share in sizes.shares] if sizes is not None else []
+    timed = isinstance(spec.label, TimeToEventLabel)
+    shares = [float(share) for share in sizes.shares] if sizes is not None and not timed else []
     reaches = "by a fixed rule"
-    if not shares:
+    if timed:
+        reaches = "along the published curve; half of who comes first is in the columns"
+    elif not shares:
         reaches = f"so far that R2 is about {PLANTED_R2} without noise"
     if len(shares) == 1:
         reaches = f"so far that the AUC is {PLANTED_AUC} without noise"

@@ -53,6 +53,16 @@ def design_page(made: Draft) -> Page:
 
 
 def _told(made: Draft) -> str:
+    if not made.question.makes_model and not made.counts_only:
+        return (
+            "A complete study file that `securefl study check` accepts. It draws survival curves from"
+            " one noised list of counts, and makes no model."
+        )
+    if made.counts_only and made.draws_curves:
+        return (
+            "Sizes were left out, so this study draws one survival curve first. It costs a tenth of"
+            " the epsilon. Run it, and design the study with its result."
+        )
     if made.counts_only:
         return (
             "Sizes were left out, so this study counts patients first. It costs a tenth of the"

@@ -17,9 +17,11 @@ from securefl.learning.mock import mock_table
 from securefl.learning.public import public_uniforms
 from securefl.learning.table import Table, read_table
 from securefl.learning.tasks import task_of
+from securefl.study.survival_label import TimeToEventLabel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from securefl.learning.table import Cell
     from securefl.study.columns import DataSpec
@@ -66,7 +68,7 @@ def planted_table(spec: DataSpec, rows: int, shares: Sequence[float], seed: int)
         spec: columns and label.
         rows: how many.
         shares: of the outcomes: one, of positives, for a yes or no; one each for classes; none for
-            a number.
+            a number, nor for a time to an event, whose label has its curve.
         seed: from which all follows.
     """
     table = read_table(
@@ -123,7 +125,10 @@ def _labels(
     if not shares:
         signal = PLANTED_R2**0.5 * scores[:, 0]
         latent = signal + (1 - PLANTED_R2) ** 0.5 * lots.normal("errors", len(scores))
-        return [task.mock(_NORMAL.cdf(value)) for value in latent.tolist()]
+        ranks = [_NORMAL.cdf(value) for value in latent.tolist()]
+        if isinstance(spec.label, TimeToEventLabel) and spec.label.survival is not None:
+            return [_time_cells(spec.label, spec.label.survival, rank) for rank in ranks]
+        return [task.mock(rank) for rank in ranks]
     cells = _cells_by_target(spec)
     if len(shares) == 1:
         chance = chances(
@@ -136,6 +141,21 @@ def _labels(
         lot = -np.log(-np.log(lots.uniform("classes", scores.size))).reshape(scores.shape)
         drawn = np.argmax(_CLASS_WEIGHT * scores + _levels(scores, shares) + lot, axis=1)
     return [cells[target] for target in drawn.tolist()]
+
+
+def _time_cells(
+    label: TimeToEventLabel, survival: Sequence[Decimal], rank: float
+) -> tuple[str, str]:
+    """Time and event of a patient of whom this share of all is still without the event: read off
+    the published curve, straight between its times.
+    """
+    edges = [0.0, *map(float, label.edges)]
+    shares = [1.0, *map(float, survival)]
+    if rank <= shares[-1]:
+        return str(label.longest), label.censored[0]
+    # interpolation needs rising places, and a curve falls
+    time = float(np.interp(-rank, [-share for share in shares], edges))
+    return f"{time:.6g}", label.happened[0]
 
 
 def _levels(scores: FloatArray, shares: Sequence[float]) -> FloatArray:

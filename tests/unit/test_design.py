@@ -4,8 +4,10 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from conftest import PROTOCOL, protocol_text
@@ -17,10 +19,11 @@ from securefl.cli.main import cli
 from securefl.designer.own_table import declared_column
 from securefl.designer.what_if import what_if
 from securefl.errors import DataError, UsageError
-from securefl.learning.stages.programme import charges_of
+from securefl.learning.stages.programme import Programme, charges_of
 from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.planning import study_epsilon
-from securefl.simulation.planted import chances
+from securefl.report.terminal import plain_text
+from securefl.simulation.planted import chances, planted_table
 from securefl.study.parse import load_raw
 from securefl.study.training import training_of
 from securefl.study.wire import wire_of
@@ -228,6 +231,132 @@ def test_what_if_names_an_epsilon_that_is_refused():
     made = asked("iris", "target", "0.333,0.333,0.334")
     found = what_if(made.draft, TODAY, epsilons=[Decimal("0.02")], repeat=1)
     assert "larger than all" in found.choices[0].refused
+
+
+# times to an event and boosted trees
+
+CHAINS = (
+    Path(sf.__file__).parents[1] / "protocols" / "studies" / "chains-survival" / "protocol.toml"
+)
+UNTIL = "days until status = dead by 365, 1095, 1825"
+FALLING = "0.97,0.92,0.88"
+
+
+def followed():
+    """A table of times to an event, by a plain rule."""
+    number = np.arange(60)
+    rows = {"patient": number, "days": 40 * number, "status": np.where(number % 3, "alive", "dead")}
+    return pd.DataFrame({**rows, "age": 50 + number % 40, "sex": np.where(number % 2, "F", "M")})
+
+
+def test_a_time_to_an_event_begins_at_the_published_curve(tmp_path):
+    made = sf.design(followed(), UNTIL, patients=7874, share=FALLING, source="Registry, 2024")
+    assert check(tmp_path, made.text).exit_code == 0
+    study = made.draft.study.study
+    label = study.data.label
+    assert (label.time, label.event, label.happened, label.censored) == (
+        ("days", "status", ("dead",), ("alive",))
+    )
+    assert [str(share) for share in label.survival] == FALLING.split(",")
+    assert label.survival_source == "Registry, 2024"
+    assert label.longest >= 40 * 59
+    assert [column.name for column in study.data.columns] == ["age", "sex"]
+    assert study.stages[1].metric == "c-index"
+
+
+def test_without_a_published_curve_a_cheap_one_comes_first_and_its_result_gives_it(tmp_path):
+    first = sf.design(followed(), UNTIL)
+    assert check(tmp_path, first.text).exit_code == 0
+    study = first.draft.study.study
+    assert [stage.kind for stage in study.stages] == ["survival-curve"]
+    assert study.privacy.epsilon <= Decimal("0.1")
+    assert "one survival curve first" in plain_text(first.page(), 100)
+    # censored with 0 to 3 whole intervals behind, then events in intervals 1 to 3
+    total = np.array([0, 100, 200, 8300, 500, 400, 500])
+    found = Programme(study).stages[0].absorb(None, total, 5)
+    report = {"study": "followed-curve", "stages": [{"kind": "survival-curve", **found.record()}]}
+    made = sf.design(first, patients=report)
+    assert check(tmp_path, made.text).exit_code == 0
+    train = made.draft.study.study.stages[0]
+    assert train.normaliser == Decimal(7000)
+    survival = made.draft.study.study.data.label.survival
+    assert [float(share) for share in survival] == pytest.approx([0.95, 0.91, 0.858], abs=0.002)
+    assert "Released survival curve of the study followed-curve" in made.text
+
+
+def test_a_released_curve_that_the_noise_hides_is_no_published_one():
+    first = sf.design(followed(), UNTIL)
+    stage = Programme(first.draft.study.study).stages[0]
+    found = stage.absorb(None, np.array([3, 1, 0, 20, 2, 1, 3]), 5)
+    report = {"study": "curve", "stages": [{"kind": "survival-curve", **found.record()}]}
+    with pytest.raises(UsageError, match="not told at every time"):
+        sf.design(first, patients=report)
+
+
+def test_curves_alone_are_designed_by_group_and_cost_the_whole_epsilon(tmp_path):
+    made = sf.design(followed(), UNTIL, kind="survival-curve", by="sex", epsilon="0.5")
+    assert check(tmp_path, made.text).exit_code == 0
+    (stage,) = made.draft.study.study.stages
+    assert stage.by == "sex"
+    assert Decimal("0.49") < stage.epsilon <= Decimal("0.5")
+    assert not made.draft.counts_only
+    assert "makes no model" in plain_text(made.page(), 100)
+    for asked in (lambda: sf.design(made, by="age"), made.what_if):
+        with pytest.raises(UsageError):
+            asked()
+
+
+def test_trees_start_at_the_published_odds(tmp_path):
+    source, out = tmp_path / "study.toml", tmp_path / "made.toml"
+    source.write_text(protocol_text())
+    words = ["study", "design", str(source), "--kind", "boosted-trees", "--patients", "9172"]
+    done = CliRunner().invoke(cli, [*words, "--share", "0.0727", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert check(tmp_path, out.read_text()).exit_code == 0
+    made = sf.design(source, kind="boosted-trees", patients=9172, share="0.0727")
+    train = made.draft.study.study.stages[0]
+    assert float(train.model.base_score) == pytest.approx(np.log(0.0727 / 0.9273), abs=0.05)
+    # the noise of all rounds leaves a standard deviation of .1 in a leaf, whatever the clip norm
+    gain = train.rounds**0.5 * 5**0.5 * float(train.noise_multiplier / train.normaliser) / 0.3
+    assert 0.08 < gain * float(train.server_learning_rate) <= 0.1
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({"label": UNTIL, "patients": 7874}, "3, the share without the event at each time"),
+        ({"label": UNTIL, "patients": 7874, "share": "0.9,0.95,0.8"}, "do not fall"),
+        ({"label": "days until status = gone by 365, 1095"}, "alive, dead"),
+        ({"label": "days until status = dead, alive by 365, 1095"}, "with or without the event"),
+        ({"label": "days until status = dead by 1095, 365"}, "rise from above 0"),
+        ({"label": "days until status = dead by 365"}, "two at least"),
+        ({"label": "weeks until status = dead by 365, 1095"}, "no column of the table"),
+        ({"label": "sex until status = dead by 365, 1095"}, "is no number"),
+        ({"label": UNTIL, "kind": "boosted-trees"}, "for a yes or no alone"),
+        ({"label": UNTIL, "kind": "forest"}, "boosted-trees, survival-curve"),
+        ({"label": UNTIL, "by": "sex"}, "Only survival curves are split"),
+        ({"label": "status = dead", "kind": "survival-curve"}, "need a time to an event"),
+        ({"label": UNTIL, "kind": "survival-curve", "by": "age"}, "Columns that can: sex"),
+    ],
+)
+def test_answers_on_times_and_trees_that_do_not_fit_are_refused_with_the_mend(answers, said):
+    label = answers.pop("label")
+    with pytest.raises(UsageError) as refused:
+        sf.design(followed(), label, **answers)
+    assert said in f"{refused.value.what} {refused.value.next_step}"
+
+
+def test_planted_times_follow_the_published_curve():
+    data = load_raw(CHAINS.read_bytes())["data"]
+    study = sf.design({**data, "dataset": "chains"}, patients=7874).draft.study.study
+    label = study.data.label
+    table = planted_table(study.data, 20_000, (), 0)
+    times = np.array([float(cell) for cell in table.columns[label.time]])
+    without = [(times > float(edge)).mean() for edge in label.edges]
+    assert without == pytest.approx([float(share) for share in label.survival], abs=0.01)
+    happened = np.array([cell in label.happened for cell in table.columns[label.event]])
+    assert happened[times <= float(label.edges[-1])].all()
+    assert not happened[times > float(label.edges[-1])].any()
 
 
 def test_a_planted_label_is_as_strong_as_asked():
