@@ -1,5 +1,5 @@
-"""Channel between agent and worker: frames of a JSON header and a body, over two inherited
-pipes.
+"""Channel between agent and worker: frames of a JSON header and a body, over two inherited pipes;
+and a door through which the table is handed over once, as a descriptor.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import socket
 import struct
 import time
 from typing import Any
@@ -19,6 +20,34 @@ MAX_HEADER = 4 * 1024 * 1024
 
 class ChannelClosedError(Exception):
     """The other end is gone."""
+
+
+def hand_table(door: socket.socket, table: int) -> None:
+    """Hand a descriptor to the process at the other end of the door (unix(7), SCM_RIGHTS).
+
+    Raises:
+        ChannelClosedError: it is gone.
+    """
+    try:
+        socket.send_fds(door, [b"table"], [table])
+    except OSError:
+        raise ChannelClosedError from None
+
+
+def take_table(door: int) -> int:
+    """Wait for the descriptor of :func:`hand_table`, and close the door.
+
+    Raises:
+        ChannelClosedError: the other end closed it.
+    """
+    with socket.socket(fileno=door) as open_door:
+        try:
+            _, handed, _, _ = socket.recv_fds(open_door, 16, 1)
+        except OSError:
+            raise ChannelClosedError from None
+    if not handed:
+        raise ChannelClosedError
+    return handed[0]
 
 
 class Channel:

@@ -29,6 +29,7 @@ from securefl.node.kept_rounds import KeptRounds
 from securefl.node.own_policy import kept_policy
 from securefl.node.policy import review_again
 from securefl.node.public_times import PublicTimes
+from securefl.node.worker_rules import worker_rules
 from securefl.secagg.frame import contribution_bytes
 from securefl.study.dates import time_here
 from securefl.study.study_id import short_digest
@@ -257,7 +258,10 @@ class Entering:
             )
         self._launches += 1
         self.worker = worker = self.door.start(
-            table, max_bytes=8 * self.own.plan.longest, log=self.own.site.path / "worker.log"
+            table,
+            max_bytes=8 * self.own.plan.longest,
+            log=self.own.site.path / "worker.log",
+            rules=worker_rules(self.own.site),
         )
         self._checked, self._fits = None, False
         return worker
@@ -387,7 +391,8 @@ class Entering:
         self.rounds.accept(checked)
         # what can fail without the data was done before: after this line the budget is spent
         try:
-            self.own.site.ledger.start(self.own.plan.digest)
+            held = tuple(wall.wall for wall in worker.walls if wall.held)
+            self.own.site.ledger.start(self.own.plan.digest, held)
         except NotApprovedError:
             if (
                 self.own.site.ledger.state.paused

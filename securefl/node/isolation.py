@@ -1,83 +1,108 @@
-"""Walls of the worker: no network, no environment, no debugger, no core dump.
+"""Walls of a worker as this machine puts them up: tried once by a process that reads nothing.
 
-And its end with its agent's. The network is taken away by a network namespace of the process's own,
-made inside a user namespace so that no privilege is needed (user_namespaces(7)). Machines that
-forbid user namespaces are told so on the request page, never silently.
+``securefl/node/walls`` puts them up. A machine on which one cannot stand is told so on the request
+page, never silently, and a worker without a wall that is required is handed no table.
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
-import resource
-import signal
+import json
+import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from securefl.report.isolation import Isolation, isolation_sentence
+from securefl.errors import RoundError
+from securefl.report.isolation import Isolation, wall_words
+from securefl.study.worker_walls import LIMIT, WITH_A_FIGURE, WorkerRules, read_walls
 
-_CLONE_NEWUSER = 0x10000000
-_CLONE_NEWNET = 0x40000000
-_CLONE_NEWIPC = 0x08000000
-_PR_SET_PDEATHSIG = 1
-_PR_SET_DUMPABLE = 4
-_PR_SET_NO_NEW_PRIVS = 38
+if TYPE_CHECKING:
+    from securefl.study.worker_walls import Standing, Walls, WorkerLimits
 
-
-def isolate() -> bool:
-    """Put the calling process behind its walls; must run before any thread starts.
-
-    Returns:
-        Whether the network is gone.
-    """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if not sys.platform.startswith("linux"):
-        return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    uid, gid = os.getuid(), os.getgid()
-    unshared = libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) == 0
-    if unshared:
-        _map_ids(uid, gid)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    return unshared and _only_loopback()
-
-
-def _map_ids(uid: int, gid: int) -> None:
-    # without a mapping every file would seem to belong to nobody; a failure costs names, not safety
-    for name, text in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{uid} {uid} 1"),
-        ("gid_map", f"{gid} {gid} 1"),
-    ):
-        try:
-            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123 - procfs
-                file.write(text)
-        except OSError:
-            continue
-
-
-def _only_loopback() -> bool:
-    with open("/proc/self/net/dev", encoding="ascii") as file:  # noqa: PTH123 - procfs
-        names = [line.split(":")[0].strip() for line in file if ":" in line]
-    return names in ([], ["lo"])
+#: It takes a tenth of a second.
+_TRIAL_SECONDS: Final = 60.0
 
 
 @cache
-def network_can_be_blocked() -> bool:
-    """True when :func:`isolate` takes the network away on this machine, found out by a child that
-    tries.
+def _tried() -> Walls:
+    """Walls round a process that was started as a worker is."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-m", "securefl.node.walls"],
+            env={},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_TRIAL_SECONDS,
+            check=False,
+        )
+        return read_walls(json.loads(done.stdout))
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return read_walls(None)
+
+
+def machine_walls(limits: WorkerLimits) -> Walls:
+    """Walls that this machine puts round a worker.
+
+    Args:
+        limits: that its worker would have.
     """
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os._exit(int(not isolate()))
-        finally:
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    return tuple(_with_figure(wall, limits) for wall in _tried())
+
+
+def _with_figure(wall: Standing, limits: WorkerLimits) -> Standing:
+    figure = WITH_A_FIGURE.get(wall.wall)
+    if figure is None or getattr(limits, figure) is None or not _tried_file_size():
+        return wall
+    return replace(wall, by=(LIMIT,), reason="")
+
+
+def _tried_file_size() -> bool:
+    """True where the machine limits resources at all."""
+    return any(wall.wall == "file-size" and wall.held for wall in _tried())
+
+
+def isolation(rules: WorkerRules) -> Isolation:
+    """Walls of this machine, and those that an owner's rules require."""
+    return Isolation(machine_walls(rules.limits), rules.required)
+
+
+def check_walls(rules: WorkerRules, walls: Walls) -> None:
+    """Refuse a worker without a wall that is required.
+
+    Args:
+        rules: of the hospital.
+        walls: of a worker, or of this machine.
+
+    Raises:
+        RoundError: with the wall, why it does not hold, and the next step.
+    """
+    missing = rules.missing(walls)
+    if not missing:
+        return
+    named = "; ".join(f"wall {wall.wall} {wall_words(wall)}" for wall in missing)
+    raise RoundError(
+        f"A worker is given no table on this machine: {named}.",
+        whose="this machine's operator, or this hospital's data owner (another policy)",
+        next_step=wall_advice(missing[0]),
+    )
+
+
+def wall_advice(wall: Standing) -> str:
+    """Give the next step for a wall that does not hold."""
+    if wall.wall == "network":
+        return (
+            f"{userns_advice()} Or the data owner signs a policy with worker_may_have_network ="
+            " true: then every request page says that rows could be sent anywhere."
+        )
+    return (
+        "Use a machine on which it holds (`securefl doctor` lists the walls), or take"
+        f' "{wall.wall}" out of walls in the policy and sign it again.'
+    )
 
 
 #: Switches that forbid user namespaces: file below /proc/sys, the value that does, the mend.
@@ -122,15 +147,3 @@ def userns_advice(root: Path = Path("/proc/sys")) -> str:
         f"Allow user namespaces: see the switches {named}. In a container, ask whoever runs it"
         " (seccomp, no-new-privileges)."
     )
-
-
-def isolation() -> Isolation:
-    """Walls that this machine puts around the worker."""
-    if network_can_be_blocked():
-        return Isolation.NETWORK
-    return Isolation.NOTHING
-
-
-def isolation_words() -> str:
-    """The line on the request page that says what is enforced on this machine."""
-    return isolation_sentence(isolation())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -19,8 +20,10 @@ from securefl.errors import MessageError, RoundError, SecureFLError
 from securefl.learning.models import weights_from_bytes, weights_to_bytes
 from securefl.learning.patient_hashes import NOBODY
 from securefl.learning.personal.facts import PersonalFacts
-from securefl.node.channel import Channel, ChannelClosedError
+from securefl.node.channel import Channel, ChannelClosedError, hand_table
+from securefl.node.isolation import check_walls
 from securefl.party.journal import turn_over
+from securefl.study.worker_walls import dump_limits, read_walls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.sources.source import Source
+    from securefl.study.worker_walls import Walls, WorkerRules
     from securefl.types import FloatArray
 
 #: What Python runs as the worker, isolated from the environment and the user's packages.
@@ -72,10 +76,17 @@ class Worker:
     A context manager that leaves no process behind.
 
     Args:
-        source: the private table; it is opened here and handed over as a descriptor.
+        source: the private table; it is opened here, and handed over as a descriptor once the
+            worker has said which of its walls hold.
         max_bytes: the longest array the task can answer with, in bytes.
         log: where a crash of the worker is written, for the owner alone (0600); a long one is put
             aside first.
+        rules: of this hospital: walls without which nothing is handed over, and limits.
+
+    Attributes:
+        walls: of the process, as it reported them; none before it is ready.
+        clamped: how many values of the last update were cut to the largest of a field; for the
+            owner's own screen.
     """
 
     def __init__(
@@ -84,17 +95,20 @@ class Worker:
         *,
         max_bytes: int,
         log: Path,
+        rules: WorkerRules,
     ) -> None:
         opened = source.open()
         self._source, self._version, self._reading = source, opened.version, opened.reading
+        self._rules, self._table = rules, opened.descriptor
+        self._door, far_door = socket.socketpair()
         to_worker_r, to_worker_w = os.pipe()
         from_worker_r, from_worker_w = os.pipe()
         turn_over(log)
         crashes = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        handed = (to_worker_r, from_worker_w, opened.descriptor)
+        handed = (to_worker_r, from_worker_w, far_door.detach())
         try:
             self._process = subprocess.Popen(
-                [sys.executable, *PROGRAM, *map(str, handed)],
+                [sys.executable, *PROGRAM, *map(str, handed), dump_limits(rules.limits)],
                 env={},
                 cwd="/",
                 stdin=subprocess.DEVNULL,
@@ -107,10 +121,8 @@ class Worker:
             for fd in (*handed, crashes):
                 os.close(fd)
         self._channel = Channel(from_worker_r, to_worker_w, max_body=max_bytes)
-        self.network_blocked = False
+        self.walls: Walls = ()
         self._ready = self._gone = False
-        #: How many values of the last update were cut to the largest of a field; for the owner's
-        #: own screen.
         self.clamped = 0
 
     def holds(self, source: Source) -> bool:
@@ -132,17 +144,31 @@ class Worker:
         return not self._gone and self._process.poll() is None
 
     def wait_ready(self) -> None:
-        """Wait until the worker stands behind its walls; it has read no data yet.
+        """Wait until the worker stands behind its walls, and hand it the table: it had none before,
+        and has read no row yet.
 
         Harmless when repeated.
 
         Raises:
-            RoundError: the worker ended or did not answer.
+            RoundError: the worker ended or did not answer, or a wall that is required does not
+                hold: then the process is ended, and was handed nothing.
         """
-        if not self._ready:
+        if self._ready:
+            return
+        if not self.walls:
             ready, _ = self._receive(START_SECONDS)
-            self.network_blocked = bool(ready.get("network_blocked"))
-            self._ready = True
+            self.walls = read_walls(ready.get("walls"))
+        try:
+            check_walls(self._rules, self.walls)
+        except RoundError:
+            self.kill()
+            raise
+        try:
+            hand_table(self._door, self._table)
+        except ChannelClosedError:
+            raise self._ended() from None
+        self._let_go()
+        self._ready = True
 
     def prepare(
         self,
@@ -299,6 +325,14 @@ class Worker:
         self._process.kill()
         self._process.wait()
         self._channel.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close this end of the door, and the table; harmless when repeated."""
+        self._door.close()
+        if self._table >= 0:
+            os.close(self._table)
+        self._table = -1
 
     def __enter__(self) -> Self:
         return self

@@ -32,6 +32,7 @@ from securefl.node.models import find_model
 from securefl.node.patients import patient_key
 from securefl.node.removed_patients import removed_patients
 from securefl.node.requests import find_request, kept_study
+from securefl.node.worker_rules import worker_rules
 from securefl.study.stages import makes_model
 
 if TYPE_CHECKING:
@@ -120,8 +121,9 @@ def make_personal(site: Site, name: str, now: str) -> Personal:
     site.ledger.personalize(row.digest, snapshot=snapshot)
     log = site.path / "worker.log"
     removed = removed_patients(site, data.population)
+    longest, rules = 8 * common.theta.size, worker_rules(site)
     try:
-        with Worker(source, max_bytes=8 * common.theta.size, log=log) as worker:
+        with Worker(source, max_bytes=longest, log=log, rules=rules) as worker:
             made = worker.personalize(
                 sealed.text,
                 common.theta,

@@ -17,6 +17,7 @@ from securefl.learning.table import near_name
 from securefl.node.agreements import agreement_faults
 from securefl.node.earlier_study import continuation_faults
 from securefl.node.own_policy import policy_faults
+from securefl.node.worker_rules import wall_faults
 from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.planning import over_budget
 from securefl.study.consistency import check_consistency
@@ -80,7 +81,7 @@ def review(site: Site, sealed: SealedStudy, now: datetime) -> Review:
     found = _review(site, sealed, now, figures)
     # asked before a yes and not again afterwards: a yes that was given is the owner's own word
     own = policy_faults(site, sealed.study, found.quote)
-    return replace(found, faults=(*found.faults, *own))
+    return replace(found, faults=(*found.faults, *own, *wall_faults(site)))
 
 
 def review_again(site: Site, sealed: SealedStudy, now: datetime) -> Review:

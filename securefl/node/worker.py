@@ -1,8 +1,9 @@
 """The worker process: the approved training on the private table, with neither keys nor network.
 
-Started by :mod:`securefl.node.launcher` as ``python -I -m securefl.node.worker IN OUT DATA`` with
-an empty environment. It reads commands and the table from inherited descriptors and answers with
-arrays of known shape. Noise and sampling are drawn here, fresh from the operating system's
+Started by :mod:`securefl.node.launcher` as ``python -I -m securefl.node.worker IN OUT DOOR LIMITS``
+with an empty environment. It puts up its walls, says which of them hold, and is handed the table
+through DOOR if its agent finds that enough. It reads commands from a pipe and answers with arrays
+of known shape. Noise and sampling are drawn here, fresh from the operating system's
 generator, for every execution.
 """
 
@@ -14,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import DataError, SecureFLError
-from securefl.node.channel import Channel, ChannelClosedError
+from securefl.node.channel import Channel, ChannelClosedError, take_table
 
 if TYPE_CHECKING:
     from securefl.learning.stages.stage import Rows
@@ -186,17 +187,19 @@ def _import_libraries() -> None:
 
 def main() -> None:
     """Serve commands until the agent closes the pipe."""
-    from securefl.node.isolation import isolate
+    from securefl.node.walls.walls import put_up_walls
+    from securefl.study.worker_walls import dump_walls, read_limits
 
     # Nothing above may import numpy: its BLAS starts threads, and the kernel gives a process with
     # threads no namespace of its own. The network would stay.
-    read_fd, write_fd, data_fd = (int(a) for a in sys.argv[1:4])
-    blocked = isolate()
+    read_fd, write_fd, door_fd = (int(a) for a in sys.argv[1:4])
+    walls = put_up_walls(read_limits(sys.argv[4]), (read_fd, write_fd, door_fd))
     channel = Channel(read_fd, write_fd, max_body=_MAX_COMMAND)
     task: _Task | None = None
     try:
         _import_libraries()
-        channel.send({"ready": True, "network_blocked": blocked})
+        channel.send({"ready": True, "walls": dump_walls(walls)})
+        data_fd = take_table(door_fd)
         while True:
             header, body = channel.receive()
             try:

@@ -33,6 +33,7 @@ from securefl.study.seal import seal_study
 from securefl.study.sealed import SealedStudy, UnsealedStudy
 from securefl.study.training import training_of
 from securefl.study.wire import sum_unit
+from securefl.study.worker_walls import INVENTED_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,10 +69,12 @@ def trial_workers(folder: Path) -> Iterator[list[Worker]]:
     write_trial_table(table)
     source = CsvSource(table)
     with ExitStack() as stack:
-        yield [
-            stack.enter_context(Worker(source, max_bytes=8 * 4096, log=folder / f"worker-{i}.log"))
-            for i in range(_PROCESSES)
-        ]
+        workers = []
+        for number in range(_PROCESSES):
+            log = folder / f"worker-{number}.log"
+            worker = Worker(source, max_bytes=8 * 4096, log=log, rules=INVENTED_ROWS)
+            workers.append(stack.enter_context(worker))
+        yield workers
 
 
 def ask_workers(workers: Sequence[Worker], releases: int = RELEASES) -> Answers:

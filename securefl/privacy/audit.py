@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, TypeVar
 
 from securefl.privacy.accounting import epsilon_of_rdp, pld_epsilon
-from securefl.privacy.audit_history import History, Json, amount, history
+from securefl.privacy.audit_history import History, Json, amount, history, walls_of
 from securefl.privacy.charges import all_attempts
 from securefl.privacy.ledger_state import fold
 from securefl.privacy.mechanisms import decimal_text, ratio_text
@@ -319,6 +319,7 @@ def _dataset(
                 "statement": s.approval.statement,
                 "approved_at": s.approval.at,
                 "started_at": told.started.get(s.digest),
+                "walls": walls_of(told, s.digest),
                 "ended_at": s.ended_at,
                 "note": told.notes.get(s.digest, ""),
                 "answers": len(s.answers),

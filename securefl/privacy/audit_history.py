@@ -30,6 +30,8 @@ class History:
     """
 
     started: dict[str, str] = field(default_factory=dict)
+    #: Walls that held round the worker of each study when it started.
+    walls: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     snapshots: dict[str, list[Json]] = field(default_factory=dict)
     revocations: dict[str, list[Json]] = field(default_factory=dict)
@@ -42,6 +44,14 @@ class History:
     #: Events that were read so far, and the state after them as far as charges go.
     size: int = 0
     state: LedgerState = field(default_factory=LedgerState)
+
+
+def walls_of(told: History, study: str) -> list[str] | None:
+    """Walls of a study's worker, as its start names them; None where it names none."""
+    held = told.walls.get(study)
+    if held is None:
+        return None
+    return list(held)
 
 
 def history(events: Sequence[Event], told: History | None = None) -> History:
@@ -70,6 +80,7 @@ def _note_facts(told: History, state: LedgerState, e: Event) -> None:
             told.keys.append({"key": e.key, "at": e.at})
         case "start":
             told.started[e.study] = e.at
+            told.walls[e.study] = e.walls
         case "withdraw":
             told.notes[e.study] = e.note
         case "dataset":

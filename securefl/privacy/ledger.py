@@ -433,13 +433,17 @@ class Ledger(OwnFilesLog):
 
     # Writing: the agent
 
-    def start(self, study: str) -> None:
+    def start(self, study: str, walls: tuple[str, ...] | None = None) -> None:
         """Use the approval up; only after this returns may private data be touched.
+
+        Args:
+            study: the digest.
+            walls: names of those that hold round the worker.
 
         Raises:
             NotApprovedError: not approved, used, ended or paused.
         """
-        self._append_one(ev.Start, study=study)
+        self._append_one(ev.Start, study=study, walls=walls)
 
     def sent(
         self,

@@ -195,10 +195,23 @@ class Reserve(_Event):
 
 
 class Start(_Event):
-    """Use of the approval: from here on private data may be touched, and the charge stays."""
+    """Use of the approval: from here on private data may be touched, and the charge stays.
+
+    ``walls`` are those that held round the worker, by their names; left out where nothing was
+    reported of them.
+    """
 
     kind: Literal["start"] = "start"
     study: Digest
+    walls: Annotated[tuple[Code, ...], Field(max_length=40)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_no_walls(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave ``walls`` out where there are none: an event has one text, also in old ledgers."""
+        found: dict[str, Any] = plain(self)
+        if self.walls is None:
+            del found["walls"]
+        return found
 
 
 class Sent(_Event):

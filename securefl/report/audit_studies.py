@@ -78,6 +78,9 @@ def _study_row(s: Numbered) -> Row:
         lines.append(("Note: ", Outside(study["note"])))
     if not study["share"]:
         lines.append("It never started: nothing is charged.")
+    if study["walls"] is not None:
+        held = ", ".join(study["walls"]) or "none"
+        lines.append(f"Walls round its worker: {held}")
     if (alone := study["terms"].get("epsilon_if_masks_fail")) is not None:
         lines.append(shared_sentence(alone))
     return (

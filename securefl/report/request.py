@@ -16,7 +16,7 @@ from securefl.report import explain_study, terms
 from securefl.report.changes import changes_section
 from securefl.report.earlier_study import continued_section
 from securefl.report.errors import error_facts
-from securefl.report.isolation import Isolation, isolation_sentence
+from securefl.report.isolation import isolation_spans
 from securefl.report.own_graph import own_graph_section
 from securefl.report.page import (
     Bar,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from securefl.privacy.planning import Quote
     from securefl.report.changes import Earlier
     from securefl.report.earlier_study import Continued
+    from securefl.report.isolation import Isolation
     from securefl.report.page import Value
     from securefl.report.questions import Exchange
     from securefl.report.rows import RowCount
@@ -320,9 +321,8 @@ def _nothing(study: Study, cards: Mapping[str, IdentityCard]) -> Section:
 
 
 def _enforced(isolation: Isolation) -> Section:
-    # no member of Isolation is complete: files are not walled off on any machine yet
-    walls = Span(isolation_sentence(isolation), Tone.WARN)
-    return section("What is enforced here", bullets([walls, *terms.machine_sentences()]))
+    walls = isolation_spans(isolation)
+    return section("What is enforced here", bullets([*walls, *terms.machine_sentences()]))
 
 
 def _faults(faults: Sequence[SecureFLError], words: Words) -> Section | None:

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.report.isolation import isolation_sentence
-from securefl.report.page import Code, Outside, Page, Paragraph, Tone, facts, page, section, when
+from securefl.report.isolation import isolation_spans, wall_words
+from securefl.report.page import (
+    Code,
+    Outside,
+    Page,
+    Paragraph,
+    Tone,
+    bullets,
+    facts,
+    page,
+    section,
+    when,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,10 +65,14 @@ def settings_page(
                 [
                     ("folder", Code(folder)),
                     ("store", Code(store)),
-                    ("worker", isolation_sentence(isolation)),
                     ("securefl", version),
                 ]
             ),
+        ),
+        section(
+            "Walls round the worker that reads the table",
+            bullets(isolation_spans(isolation)),
+            facts((f"wall {wall.wall}", wall_words(wall)) for wall in isolation.walls),
         ),
         section(
             "Policy: a request against it cannot be approved",

@@ -11,6 +11,13 @@ from pydantic import Field, ValidationError, model_validator
 from securefl.errors import StudyError
 from securefl.study.approve_alone import AloneRule, Word
 from securefl.study.fields import DecimalText, Fault, Name, Section, tuples
+from securefl.study.worker_walls import (
+    ALWAYS_REQUIRED,
+    WALLS,
+    WITH_A_FIGURE,
+    WorkerLimits,
+    WorkerRules,
+)
 
 if TYPE_CHECKING:
     from securefl.study.schema import Study
@@ -35,6 +42,11 @@ class OwnerPolicy(Section):
         approvers: people who have to agree before this hospital does; with 2 neither sees the
             other's word until both gave it.
         studies_at_once: that run here together; a further one waits until one has ended.
+        walls: round the worker, without which it is given no table; the network is always one.
+        worker_may_have_network: true takes the network out of these.
+        memory_gb: that one worker may use, in 10^9 bytes; left out, what the machine has.
+        cores: that one worker may use.
+        processor_hours: that one worker may use, in a study or for a personal model.
         approve_alone: rules by which the agent approves without asking; none where it is left out.
     """
 
@@ -48,6 +60,11 @@ class OwnerPolicy(Section):
     families: tuple[Word, ...] | None = None
     approvers: Literal[1, 2] | None = None
     studies_at_once: Annotated[int, Field(ge=1, le=100)] | None = None
+    walls: tuple[Word, ...] | None = None
+    worker_may_have_network: bool | None = None
+    memory_gb: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    cores: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    processor_hours: Annotated[int, Field(ge=1, le=100_000)] | None = None
     approve_alone: Annotated[tuple[AloneRule, ...], Field(max_length=20)] | None = None
 
     @model_validator(mode="after")
@@ -62,6 +79,32 @@ class OwnerPolicy(Section):
             raise Fault("two rules have one name; the audit could not tell them", "approve_alone")
         return self
 
+    @model_validator(mode="after")
+    def _walls_or_none(self) -> Self:
+        walls = self.walls or ()
+        odd = next((name for name in walls if name not in WALLS), None)
+        if odd is not None:
+            raise Fault(f'"{odd}" is no wall; write some of {", ".join(WALLS)}', "walls")
+        if self.worker_may_have_network and "network" in walls:
+            raise Fault("the network cannot be both required and allowed", "walls")
+        limits = self.worker_rules().limits
+        for name, figure in WITH_A_FIGURE.items():
+            if name in walls and getattr(limits, figure) is None:
+                raise Fault(f'the wall "{name}" needs its figure beside it', "walls")
+        return self
+
+    def worker_rules(self) -> WorkerRules:
+        """Conditions for a worker that is given a table."""
+        required = frozenset(self.walls or ()) | ALWAYS_REQUIRED
+        if self.worker_may_have_network:
+            required -= ALWAYS_REQUIRED
+        limits = WorkerLimits(
+            memory=_times(self.memory_gb, 10**9),
+            cores=self.cores,
+            seconds=_times(self.processor_hours, 3600),
+        )
+        return WorkerRules(required, limits)
+
     def rows(self) -> list[tuple[str, str]]:
         """Each rule as a label and its value."""
         named = [
@@ -74,6 +117,11 @@ class OwnerPolicy(Section):
             ("models", _listed(self.families)),
             ("people who must agree", _text(self.approvers)),
             ("studies that run at once", _text(self.studies_at_once)),
+            ("walls that must hold", _listed(self.walls)),
+            ("the worker may have a network", _yes_no(self.worker_may_have_network)),
+            ("memory of a worker in GB", _text(self.memory_gb)),
+            ("cores of a worker", _text(self.cores)),
+            ("processor hours of a worker", _text(self.processor_hours)),
         ]
         found = [(label, value) for label, value in named if value is not None]
         for rule in self.approve_alone or ():
@@ -170,6 +218,16 @@ def _listed(names: tuple[str, ...] | None) -> str | None:
     if names is None:
         return None
     return ", ".join(names) or "nobody and nothing"
+
+
+def _yes_no(value: bool | None) -> str | None:
+    if value is None:
+        return None
+    return "yes: rows could be sent anywhere" if value else "no"
+
+
+def _times(value: int | None, factor: int) -> int | None:
+    return None if value is None else value * factor
 
 
 def _text(value: Decimal | int | None) -> str | None:

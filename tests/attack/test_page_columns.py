@@ -10,11 +10,11 @@ from in_process_federation import sealed_study
 from rich.console import Console
 from rich.text import Text
 from terminal_widths import BAR, c_locale, draw, drawn_width
+from worker_isolation import WALLED
 
 from securefl.errors import StudyError
 from securefl.party.journal import Journal
 from securefl.report.errors import error_page
-from securefl.report.isolation import Isolation
 from securefl.report.request import request_page
 from securefl.report.terminal import plain_text
 from securefl.study.parse import parse_study
@@ -82,7 +82,7 @@ def screen_of(text):
         quote=None,
         trusted=(),
         faults=(),
-        isolation=Isolation.NETWORK,
+        isolation=WALLED,
     )
     return draw(plain_text(page, WIDTH), WIDTH)
 

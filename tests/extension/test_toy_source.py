@@ -26,6 +26,7 @@ from securefl.node.patients import TableComparison
 from securefl.sources.csv import CsvSource
 from securefl.sources.source import SOURCES, OpenTable, Source, kind_of
 from securefl.sources.table_file import table_descriptor
+from securefl.study.worker_walls import WorkerRules
 
 ME = NAMES[0]
 
@@ -143,7 +144,9 @@ def test_a_study_is_reviewed_and_its_worker_prepares_the_same_rows_as_of_the_csv
     text = study.text
     counted = []
     for source in (site.table("records"), CsvSource(c.table(ME))):
-        with Worker(source, max_bytes=8 * study.parameters, log=tmp_path / "worker.log") as worker:
+        with Worker(
+            source, max_bytes=8 * study.parameters, log=tmp_path / "worker.log", rules=WorkerRules()
+        ) as worker:
             assert worker.holds(source)
             worker.check(text)
             counts = worker.prepare(text, ME, secret, compare.key)

@@ -11,6 +11,7 @@ from hospital_folder import hospital, register, registered, row, table, typed
 from securefl.errors import DataError
 from securefl.node.launcher import Worker
 from securefl.sources.csv import CsvSource
+from securefl.study.worker_walls import WorkerRules
 
 
 def test_a_pipe_a_folder_and_a_device_are_not_registered(tmp_path):
@@ -47,7 +48,9 @@ def test_a_registered_table_that_became_a_pipe_holds_nobody_up(tmp_path):
     for reader in (
         lambda path: CsvSource(path).content(),
         lambda path: CsvSource(path).columns(),
-        lambda path: Worker(CsvSource(path), max_bytes=8, log=tmp_path / "log"),
+        lambda path: Worker(
+            CsvSource(path), max_bytes=8, log=tmp_path / "log", rules=WorkerRules()
+        ),
     ):
         with pytest.raises(DataError, match="is a pipe"):
             reader(tmp_path / "t.csv")

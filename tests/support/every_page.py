@@ -18,6 +18,7 @@ from small_study import row_count
 from split_study import SPLIT, WITHHOLD
 from statistics_study import statistics_protocol
 from survival_curve_study import curve_protocol
+from worker_isolation import WALLED
 
 from securefl.designer.draft import draft
 from securefl.designer.given import described
@@ -75,7 +76,6 @@ from securefl.report.dossier_patients import patient_information
 from securefl.report.dossier_record import processing_record
 from securefl.report.earlier_study import Continued
 from securefl.report.errors import error_page
-from securefl.report.isolation import Isolation
 from securefl.report.live import LiveFacts, live_page
 from securefl.report.machines import MachineLine, MachinesFacts, machines_page
 from securefl.report.model_versions import site_models_page, versions_page
@@ -240,7 +240,7 @@ def request(**changed):
         "quote": price(CHOICE.cap, CHOICE.cost, CHOICE.order, CHARGES, 1),
         "trusted": (*SITES, "Researcher"),
         "faults": (),
-        "isolation": Isolation.NETWORK,
+        "isolation": WALLED,
         "rows": ROWS,
         "registered": STUDY.data.model_dump(mode="json"),
         "others": "Nord approved. Mitte, West: nothing decided yet.",
@@ -265,7 +265,7 @@ def request_with_own_figures():
         quote=price(CHOICE.cap, CHOICE.cost, CHOICE.order, charges, 1),
         trusted=(*SITES, "Researcher"),
         faults=(),
-        isolation=Isolation.NETWORK,
+        isolation=WALLED,
         rows=ROWS,
         registered=study.data.model_dump(mode="json"),
         others="Nord approved. Mitte, West: nothing decided yet.",
@@ -285,7 +285,7 @@ def request_with_own_model():
         quote=None,
         trusted=(*SITES, "Researcher"),
         faults=(),
-        isolation=Isolation.NETWORK,
+        isolation=WALLED,
         registered=study.data.model_dump(mode="json"),
     )
 
@@ -619,7 +619,7 @@ def settings():
         email="steward@svi.example",
         store="sftp://svi:***@store.example/thyroid",
         folder="/srv/svi",
-        isolation=Isolation.NETWORK,
+        isolation=WALLED,
         version="0.1.0",
         rules=[("purposes", "DUO:0000042"), ("largest epsilon of a study", "1")],
     )

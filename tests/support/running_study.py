@@ -51,7 +51,7 @@ class FakeWorker:
     def holds(self, _table):
         return True
 
-    why_ended = ""
+    why_ended, walls = "", ()
 
     def check(self, text):
         self.did.append("check")

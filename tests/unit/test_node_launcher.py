@@ -14,9 +14,11 @@ import pytest
 from securefl.errors import DataError, RoundError
 from securefl.node.launcher import Worker
 from securefl.sources.csv import CsvSource
+from securefl.study.worker_walls import INVENTED_ROWS, WorkerRules
 
+USUAL = WorkerRules()
 STAND_IN = """#!{python}
-import json, os, struct, sys
+import json, os, socket, struct, sys
 i, o, d = map(int, sys.argv[4:7])
 def say(header, body=b""):
     head = json.dumps(header).encode()
@@ -28,8 +30,13 @@ def hear():
     while left:
         left -= len(os.read(i, left))
     return head
+def take():
+    return socket.recv_fds(socket.socket(fileno=d), 16, 1)[1]
+def names():
+    links = [os.readlink("/proc/self/fd/" + n) for n in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + n)]
+    return [os.path.basename(link) for link in links]
 json.dump({{"argv": sys.argv[1:4], "environment": dict(os.environ), "fds": [int(n) for n in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + n)], "given": [i, o, d],
-           "cwd": os.getcwd(), "table": os.pread(d, 100, 0).decode(), "session": os.getsid(0) == os.getpid()}}, open("{report}", "w"))
+           "cwd": os.getcwd(), "names": names(), "session": os.getsid(0) == os.getpid()}}, open("{report}", "w"))
 {body}
 """
 
@@ -39,19 +46,23 @@ def stand_in(tmp_path, monkeypatch):
     table = tmp_path / "table.csv"
     table.write_text("a,b\n1,2\n")
 
-    def make(body, max_bytes=80):
+    def make(body, max_bytes=80, rules=USUAL):
         script = tmp_path / "python"
         script.write_text(
             STAND_IN.format(python=sys.executable, report=tmp_path / "report.json", body=body)
         )
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setattr("securefl.node.launcher.sys.executable", str(script))
-        return Worker(CsvSource(table), max_bytes=max_bytes, log=tmp_path / "worker.log")
+        return Worker(
+            CsvSource(table), max_bytes=max_bytes, log=tmp_path / "worker.log", rules=rules
+        )
 
     return make
 
 
-READY = 'say({"ready": True, "network_blocked": True})\n'
+WALLED = 'say({"ready": True, "walls": [["network", ["namespace"], ""]]})\n'
+OPEN = 'say({"ready": True, "walls": [["network", [], "no-namespaces"]]})\n'
+READY = WALLED + "table, = take()\n"
 SERVE = READY + 'hear(); say({"counts": {"rows": 1, "sha256": "0" * 64}})\nhear()\n'
 
 
@@ -67,18 +78,56 @@ def test_the_worker_gets_an_empty_environment_three_descriptors_and_nothing_else
         tmp_path / "table.csv", os.O_RDONLY
     )  # an open descriptor of the agent's, inheritable by mistake
     os.set_inheritable(keys, True)
-    with stand_in(SERVE) as worker:
+    given = 'say({"ok": True}, os.pread(table, 100, 0) + bytes(72))\nhear()'
+    with stand_in(READY + "hear()\n" + given) as worker:
         worker.wait_ready()
-        assert worker.network_blocked
+        assert [wall.wall for wall in worker.walls if wall.held] == ["network"]
+        told = worker.release(1, b"", 10, 2**62, 60)
     os.close(keys)
     seen = report(tmp_path)
     assert set(seen["environment"]) <= {"LC_CTYPE"}  # Python sets that one itself
     assert seen["argv"] == ["-I", "-m", "securefl.node.worker"]
     assert set(seen["fds"]) == {0, 1, 2, *seen["given"]}
     assert seen["cwd"] == "/"
-    assert seen["table"] == "a,b\n1,2\n"
+    assert "table.csv" not in seen["names"]  # before it has told of its walls
+    assert told.tobytes().startswith(b"a,b\n1,2\n")
     assert seen["session"]
     assert (tmp_path / "worker.log").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        OPEN,
+        'say({"ready": True})\n',
+        'say({"ready": True, "walls": [["network", [], "no-rule"], ["network", ["magic"], ""]]})\n',
+        'say({"ready": True, "walls": {"network": True}})\n',
+    ],
+    ids=["it says so", "it says nothing", "by unknown means", "in another form"],
+)
+def test_a_worker_whose_network_is_not_taken_away_is_ended_and_gets_no_table(stand_in, told):
+    with stand_in(told + "take()\n" + READY) as worker:
+        with pytest.raises(RoundError, match="given no table") as error:
+            worker.check(b"study")
+        assert "worker_may_have_network" in error.value.next_step
+        worker._process.wait(60)
+        assert not worker.alive
+
+
+def test_the_control_where_the_owner_asks_for_no_wall_it_gets_the_table(stand_in):
+    body = OPEN + "take()\nhear()\n" + 'say({"ok": True})\nhear()'
+    with stand_in(body, rules=INVENTED_ROWS) as worker:
+        worker.check(b"study")
+        assert worker.alive
+
+
+def test_a_further_wall_that_a_policy_requires_is_required(stand_in):
+    rules = WorkerRules(required=frozenset(("network", "files")))
+    with (
+        stand_in(READY, rules=rules) as worker,
+        pytest.raises(RoundError, match="wall files does not hold"),
+    ):
+        worker.wait_ready()
 
 
 def test_an_answer_of_the_right_shape_is_taken(stand_in):
@@ -191,7 +240,12 @@ def test_stopping_leaves_no_process_behind_and_can_be_repeated(stand_in):
 
 def test_a_table_that_is_gone_is_a_fault_of_the_data(tmp_path):
     with pytest.raises(DataError, match="cannot be opened"):
-        Worker(CsvSource(tmp_path / "gone.csv"), max_bytes=8, log=tmp_path / "worker.log")
+        Worker(
+            CsvSource(tmp_path / "gone.csv"),
+            max_bytes=8,
+            log=tmp_path / "worker.log",
+            rules=WorkerRules(),
+        )
 
 
 def test_a_crash_goes_to_the_owners_log(stand_in, tmp_path):

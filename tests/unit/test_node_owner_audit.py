@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from consortium import NAMES, Consortium
+from worker_isolation import NETWORK_OPEN
 
 from securefl.errors import SecureFLError, UnreadableError, UsageError
 from securefl.node import isolation
@@ -118,10 +119,9 @@ def test_keys_that_do_not_sign_the_ledger_are_refused(c, here):
         machine.check_keys(here.path)
 
 
-def test_a_machine_without_user_namespaces_is_refused_with_the_switch(monkeypatch):
-    monkeypatch.setattr(machine, "network_can_be_blocked", lambda: False)
-    with pytest.raises(SecureFLError, match="isolation") as caught:
+def test_a_machine_that_cannot_block_the_network_is_refused_with_the_switch(monkeypatch):
+    assert machine.check_isolation().startswith("isolation: network blocked")
+    monkeypatch.setattr(isolation, "_tried", lambda: NETWORK_OPEN.walls)
+    with pytest.raises(SecureFLError, match="forbids user namespaces") as caught:
         machine.check_isolation()
     assert "user namespaces" in caught.value.next_step
-    monkeypatch.setattr(machine, "network_can_be_blocked", lambda: True)
-    assert machine.check_isolation() == isolation.isolation_words()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 from small_study import row_count
+from worker_isolation import FILES_OPEN, NETWORK_ALLOWED, NETWORK_OPEN, WALLED
 
 from securefl.errors import DataError, UntrustedError
 from securefl.learning.features import Found
@@ -18,7 +19,6 @@ from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.planning import choose_order, over_budget, share
 from securefl.privacy.planning import quote as price
 from securefl.report.explain_study import card, leaving
-from securefl.report.isolation import Isolation
 from securefl.report.request import NOT_REGISTERED, request_id, request_page
 from securefl.report.request_parties import VERIFIED
 from securefl.report.terminal import drawn, plain_text
@@ -35,7 +35,7 @@ CHARGES = (
     Charge("evaluation", Gaussian(Decimal("3.75"), 1), aside=True, label="check of the model"),
 )
 CHOICE = choose_order(Decimal(3), Decimal("1e-5"), CHARGES)
-ISOLATION = "isolation: network blocked; files: not enforced yet"
+ISOLATION = "isolation: network blocked; all other walls round the worker hold too"
 ALL = (*SITES, "Researcher")
 
 
@@ -50,7 +50,7 @@ def rendered(study=STUDY, **changed):
         "quote": quoted(),
         "trusted": ALL,
         "faults": (),
-        "isolation": Isolation.NETWORK,
+        "isolation": WALLED,
     }
     return request_page(study, DIGEST, **(arguments | changed))
 
@@ -91,17 +91,21 @@ def test_the_larger_of_the_two_epsilons_is_the_one_in_words():
     assert "at most 95.3 %" in flat(study=worse)
 
 
-def test_the_isolation_line_stands_there_word_for_word():
-    lines = {
-        Isolation.NETWORK: ISOLATION,
-        Isolation.NOTHING: (
-            "isolation: network NOT blocked: this machine forbids user namespaces; files: not"
-            " enforced yet"
-        ),
-    }
-    assert set(lines) == set(Isolation)
-    for isolation, line in lines.items():
-        assert line in text(isolation=isolation)
+def test_the_walls_that_do_not_hold_stand_there_word_for_word():
+    assert ISOLATION in text(isolation=WALLED)
+    assert "wall cores" not in text(isolation=WALLED)  # no rule asks for it
+    opened = flat(isolation=FILES_OPEN)
+    assert "isolation: network blocked; not every other wall round the worker holds" in opened
+    why = "does not hold: the kernel has no Landlock (Linux 5.13 or later)"
+    assert f"wall files: {why} (your policy requires it)" in opened
+    assert f"wall keys: {why}" in opened
+    refused = flat(isolation=NETWORK_OPEN)
+    assert "isolation: network NOT blocked, so no worker is given a table here" in refused
+    allowed = flat(isolation=NETWORK_ALLOWED)
+    assert (
+        "isolation: network NOT blocked; this hospital's policy lets the worker read the table all"
+        " the same" in allowed
+    )
 
 
 def test_each_hospital_is_marked_as_verified_or_not():
@@ -374,11 +378,7 @@ def test_a_hostile_text_can_neither_style_nor_forge_the_page():
         for line in plain.splitlines()
         if line.strip().startswith(("isolation:", "All checks", "– isolation"))
     ]
-    assert forged == [
-        line
-        for line in plain.splitlines()
-        if line.startswith("  – isolation: network blocked; files: not enforced yet")
-    ]
+    assert forged == [line for line in plain.splitlines() if line.startswith(f"  – {ISOLATION}")]
 
 
 def test_the_control_without_the_care_is_forged():

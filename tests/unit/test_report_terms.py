@@ -11,7 +11,6 @@ from securefl.report import codes, terms
 from securefl.report.audit_explained import compared_sentence
 from securefl.report.audit_page import end_sentence
 from securefl.report.audit_population import granted_sentence, incomplete_sentence
-from securefl.report.isolation import Isolation, isolation_sentence
 from securefl.study.parse import parse_study
 
 STUDY = parse_study(make_study()[0])
@@ -183,13 +182,6 @@ def test_what_the_machine_enforces():
         ),
         "The budget is reserved before data is touched; without room the study does not start.",
     ]
-    assert {i: isolation_sentence(i) for i in Isolation} == {
-        Isolation.NETWORK: "isolation: network blocked; files: not enforced yet",
-        Isolation.NOTHING: (
-            "isolation: network NOT blocked: this machine forbids user namespaces; files: not"
-            " enforced yet"
-        ),
-    }
 
 
 def test_what_an_epsilon_means():

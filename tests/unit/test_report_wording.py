@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import SITES, make_study
 from every_page import DIGEST, NAMES, built, outcome, own_model, request
+from worker_isolation import WALLED
 
 from securefl.cli.nouns import speak, spoken
 from securefl.demo.protocols import demonstration
@@ -14,7 +15,6 @@ from securefl.learning.stages.programme import charges_of
 from securefl.party.nouns import nouns_of
 from securefl.report.errors import error_page
 from securefl.report.html import html_page
-from securefl.report.isolation import Isolation
 from securefl.report.page import Code, Outside, Quoted, Span, Tone, page, section
 from securefl.report.plan import plan_page, plan_study
 from securefl.report.request import request_page
@@ -72,7 +72,7 @@ def test_a_request_speaks_of_banks_with_its_faults_and_says_so():
         quote=None,
         trusted=(*SITES, "Researcher"),
         faults=faults,
-        isolation=Isolation.NETWORK,
+        isolation=WALLED,
         others="Nord approved.",
     )
     assert not found(shown)

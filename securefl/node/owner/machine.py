@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from securefl.errors import SecureFLError, UnreadableError, file_error
+from securefl.errors import UnreadableError, file_error
 from securefl.files import file_sha256
 from securefl.node.backup import kept_files
-from securefl.node.isolation import isolation_words, network_can_be_blocked, userns_advice
+from securefl.node.isolation import check_walls, isolation
 from securefl.node.launcher import Worker
 from securefl.node.mock_rounds import mock_pace
 from securefl.node.site import Site
 from securefl.privacy.ledger_reading import read_chain
+from securefl.report.isolation import isolation_spans
+from securefl.study.worker_walls import INVENTED_ROWS, WorkerRules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,17 +27,18 @@ if TYPE_CHECKING:
 def check_isolation() -> str:
     """Refuse a machine on which a worker's network cannot be taken away.
 
+    A hospital's policy is not asked: a machine is looked at before there is one.
+
     Returns:
-        The line on the request page that says what is enforced here.
+        The lines on the request page that say what is enforced here, as one.
 
     Raises:
-        SecureFLError: with the switch that forbids it.
+        RoundError: with the switch that forbids it.
     """
-    if not network_can_be_blocked():
-        raise SecureFLError(
-            isolation_words() + ".", whose="this machine's operator", next_step=userns_advice()
-        )
-    return isolation_words()
+    usual = WorkerRules()
+    found = isolation(usual)
+    check_walls(usual, found.walls)
+    return "; ".join(span.text for span in isolation_spans(found))
 
 
 def check_keys(folder: Path) -> Site:
@@ -72,7 +75,7 @@ def rounds_on_mock_data(sealed: SealedStudy, site: str, folder: Path, seconds: f
     """
 
     def start(source: Source, longest: int, log: Path) -> Worker:
-        return Worker(source, max_bytes=longest, log=log)
+        return Worker(source, max_bytes=longest, log=log, rules=INVENTED_ROWS)
 
     return mock_pace(sealed, site, folder, seconds, start)
 

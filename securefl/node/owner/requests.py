@@ -10,13 +10,13 @@ from securefl.errors import DataError, NotApprovedError, StoreError, StudyError,
 from securefl.node import decisions, policy
 from securefl.node.agent import agent_state
 from securefl.node.earlier_study import continuation
-from securefl.node.isolation import isolation
 from securefl.node.other_studies import look_around
 from securefl.node.public_side import registered
 from securefl.node.questions import sign_thread, thread
 from securefl.node.requests import find_kept, find_request, kept_requests, kept_study, requests_in
 from securefl.node.sealed_words import check_two_agree
 from securefl.node.tables import count_rows
+from securefl.node.worker_rules import site_isolation
 from securefl.report.changes import Earlier
 from securefl.report.request import decided_words
 from securefl.study.differences import differences
@@ -275,7 +275,7 @@ def own_view(site: Site, reviewed: RequestReview) -> OwnView:
     return OwnView(
         own_rows(site, reviewed.found) if reviewed.state in _OPEN else None,
         registered(site, reviewed.found.study.data.dataset),
-        isolation(),
+        site_isolation(site),
         last_approved(site, reviewed) if reviewed.state is RequestState.WAITING else None,
         thread(site, reviewed.found.study, reviewed.found.digest),
         continuation(site, reviewed.found.sealed),

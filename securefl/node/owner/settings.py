@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from securefl.boards.url import without_password
 from securefl.environment import version
-from securefl.node.isolation import isolation
 from securefl.node.own_policy import kept_policy
+from securefl.node.worker_rules import site_isolation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ def read_settings(site: Site) -> OwnSettings:
         email=kept.email,
         store=without_password(kept.store),
         folder=site.path,
-        isolation=isolation(),
+        isolation=site_isolation(site),
         version=version(),
         rules=None if policy is None else policy.rows(),
     )
