@@ -283,9 +283,9 @@ def test_a_pause_that_comes_while_the_start_is_checked_only_delays_it(scene, mon
     owner = scene.c.site(ME)
     true_start = scene.site.ledger.start
 
-    def pausing(digest):
+    def pausing(digest, walls):
         decisions.pause(owner, "now")
-        return true_start(digest)
+        return true_start(digest, walls)
 
     try:
         with monkeypatch.context() as during:
