@@ -20,9 +20,10 @@ def policy() -> None:
     """Your own rules: a request against them cannot be approved, and its page says why.
 
     They are a TOML file: schema = "securefl-policy/1" and any of researchers, purposes,
-    largest_epsilon, largest_share, least_hospitals, tasks, families, approvers,
-    studies_at_once. A rule that is left out allows
-    everything. Studies that you approved before go on. A table [[approve_alone]] is the other way
+    largest_epsilon, largest_epsilon_quarter, largest_share, least_hospitals, tasks, families,
+    hours, jurisdictions, store_jurisdiction, approvers, studies_at_once, walls, memory_gb, cores,
+    processor_hours, worker_may_have_network. A rule that is left out allows
+    everything, but for the last: the network wall round the worker is required. Studies that you approved before go on. A table [[approve_alone]] is the other way
     round: the agent approves without you what it names, and nothing else.
     """
 

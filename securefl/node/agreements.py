@@ -101,7 +101,7 @@ def agreement_faults(site: Site, sealed: SealedStudy, now: datetime) -> tuple[Se
         at,
         departed=departed(state, agreed.agreement),
         keys=known_keys(site, agreement),
-        history=_history(state, study.data.population, sealed.digest),
+        history=charged_history(state, study.data.population, sealed.digest),
         store=site.settings.store,
     )
     return tuple(
@@ -150,7 +150,7 @@ def _other_agreement(named: str | None, agreed: ev.Agree) -> StudyError:
     )
 
 
-def _history(state: LedgerState, population: str, beside: str) -> tuple[PastStudy, ...]:
+def charged_history(state: LedgerState, population: str, beside: str) -> tuple[PastStudy, ...]:
     """Studies that were charged to a population, but for the one that is judged."""
     return tuple(
         PastStudy(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, NotApprovedError, SecureFLError
@@ -15,6 +16,7 @@ from securefl.federation.study_board import StudyBoard
 from securefl.files import private_folder, read_file, replace_file
 from securefl.learning.stages.programme import charges_of
 from securefl.node.agreements import check_agreement
+from securefl.node.own_policy import check_quarter
 from securefl.node.requests import KeptRequest, kept_study
 from securefl.node.sealed_words import check_two_agree
 from securefl.node.study_withdrawal import mark_withdrawn
@@ -98,6 +100,7 @@ def _decide(
             next_step="`securefl site inbox` shows the decision.",
         )
     check_agreement(site, request.sealed)
+    check_quarter(site, request.sealed, epsilon, datetime.now(UTC))
     for word in check_two_agree(site, digest):
         if word.person.name not in state.endorsed.get(digest, ()):
             statement = hashlib.sha256(word.statement).hexdigest()

@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import NotApprovedError, SecureFLError, UnreadableError
 from securefl.node.own_signed import OwnSigned
+from securefl.node.policy_surroundings import quarter_before, surroundings
 from securefl.privacy.ledger_delegation import POLICY
 from securefl.report.explain_study import worst_epsilon
-from securefl.study.owner_policy import MAX_POLICY_BYTES, broken_rules, made_policy
+from securefl.study.owner_policy import MAX_POLICY_BYTES, made_policy
+from securefl.study.policy_rules import beyond_quarter, broken_rules
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
     from securefl.node.site import Site
     from securefl.privacy.planning import Quote
     from securefl.study.owner_policy import OwnerPolicy
-    from securefl.study.schema import Study
+    from securefl.study.sealed import SealedStudy
 
 POLICY_FILE: Final = OwnSigned(POLICY, "securefl-own-policy/1", "rules", MAX_POLICY_BYTES)
 _MEND: Final = (
@@ -55,8 +60,9 @@ def kept_policy(site: Site) -> OwnerPolicy | None:
 
 def policy_faults(
     site: Site,
-    study: Study,
+    sealed: SealedStudy,
     quote: Quote | None,
+    now: datetime,
 ) -> list[SecureFLError]:
     """What the owner's own policy has against a study."""
     try:
@@ -66,12 +72,31 @@ def policy_faults(
     if policy is None:
         return []
     share = None if quote is None else quote.asked_share
-    broken = broken_rules(policy, study, epsilon=worst_epsilon(study), share=share)
-    return [
-        NotApprovedError(
-            f"Against this hospital's own policy: {sentence}",
-            whose="the researcher (another study), or this hospital's data owner (another policy)",
-            next_step="Refuse it, or change the policy with `securefl site policy set FILE`.",
-        )
-        for sentence in broken
-    ]
+    here = surroundings(site, policy, sealed, share, now)
+    broken = broken_rules(policy, sealed.study, here, epsilon=worst_epsilon(sealed.study))
+    return [_against(sentence) for sentence in broken]
+
+
+def check_quarter(site: Site, sealed: SealedStudy, epsilon: Decimal, now: datetime) -> None:
+    """Refuse a study that goes beyond the quarter, at the moment of the owner's decision.
+
+    Two requests that were each reviewed before the other was approved could do so together; the
+    caller holds :meth:`~securefl.node.site.Site.deciding`.
+
+    Raises:
+        NotApprovedError: it does.
+        UnreadableError: as :func:`kept_policy`.
+    """
+    policy = kept_policy(site)
+    if policy is None:
+        return
+    for sentence in beyond_quarter(policy, quarter_before(site, sealed, now), epsilon):
+        raise _against(sentence)
+
+
+def _against(sentence: str) -> NotApprovedError:
+    return NotApprovedError(
+        f"Against this hospital's own policy: {sentence}",
+        whose="the researcher (another study), or this hospital's data owner (another policy)",
+        next_step="Refuse it, or change the policy with `securefl site policy set FILE`.",
+    )

@@ -80,7 +80,7 @@ def review(site: Site, sealed: SealedStudy, now: datetime) -> Review:
         figures = (error,)
     found = _review(site, sealed, now, figures)
     # asked before a yes and not again afterwards: a yes that was given is the owner's own word
-    own = policy_faults(site, sealed.study, found.quote)
+    own = policy_faults(site, sealed, found.quote, now)
     return replace(found, faults=(*found.faults, *own, *wall_faults(site)))
 
 

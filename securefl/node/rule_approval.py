@@ -7,6 +7,7 @@ to decide, and one beyond every rule wait for the owner as they always did.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import StoreError
@@ -51,11 +52,12 @@ def rule_for(site: Site, digest: str, study: Study, now: datetime) -> RuleYes | 
         return None  # replaced in this moment: the rule may stand in the one before
     if was_asked(site, digest) or words_on(site, digest):
         return None  # people have begun to decide
+    epsilon = cache(partial(worst_epsilon, study))
     for rule in policy.approve_alone or ():
         beyond = beyond_rule(
             rule,
             study,
-            epsilon=worst_epsilon(study),
+            epsilon=epsilon,
             before=_approved_by(site.ledger.state, rule.name),
             today=now.date(),
         )

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from securefl.study.fields import DecimalText, Name, Section
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from decimal import Decimal
 
     from securefl.study.schema import Study
@@ -79,7 +80,7 @@ def beyond_rule(
     rule: AloneRule,
     study: Study,
     *,
-    epsilon: Decimal,
+    epsilon: Callable[[], Decimal],
     before: int,
     today: date,
 ) -> list[str]:
@@ -88,7 +89,8 @@ def beyond_rule(
     Args:
         rule: of the owner's policy.
         study: that is asked for.
-        epsilon: of the whole study, for one patient.
+        epsilon: works out that of the whole study, for one patient. It can take seconds, and is
+            asked only where nothing else stands against the study.
         before: studies that a rule of this name approved already.
         today: UTC.
     """
@@ -99,11 +101,15 @@ def beyond_rule(
         found.append(f"It approved {before} studies already, which is its most.")
     if study.coordinator.name not in rule.researchers:
         found.append(f"{study.coordinator.name} is not among those it names.")
-    if epsilon > rule.largest_epsilon:
-        found.append(f"The epsilon is {epsilon:f}; it approves up to {rule.largest_epsilon:f}.")
     if study.data.label.task not in rule.tasks:
         found.append(f"To predict {study.data.label.task} is not among its tasks.")
-    return [*found, *_stages_beyond(rule, study)]
+    found += _stages_beyond(rule, study)
+    if found:
+        return found
+    cost = epsilon()
+    if cost > rule.largest_epsilon:
+        found.append(f"The epsilon is {cost:f}; it approves up to {rule.largest_epsilon:f}.")
+    return found
 
 
 def _stages_beyond(rule: AloneRule, study: Study) -> list[str]:

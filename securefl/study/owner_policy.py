@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -19,9 +19,12 @@ from securefl.study.worker_walls import (
     WorkerRules,
 )
 
-if TYPE_CHECKING:
-    from securefl.study.schema import Study
-
+#: From when until when, on the hours of a clock in UTC.
+Hours = Annotated[
+    str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")
+]
+#: By ISO 3166-1 alpha-2.
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 Duo = Annotated[str, Field(pattern=r"^DUO:[0-9]{7}$")]
 #: A policy is a few lines.
 MAX_POLICY_BYTES = 64 * 1024
@@ -35,6 +38,7 @@ class OwnerPolicy(Section):
         researchers: names, as on their cards, who may ask.
         purposes: codes of the Data Use Ontology; each of a study's must be among them.
         largest_epsilon: of one study, for one patient.
+        largest_epsilon_quarter: of all studies on one population, for one patient, in any 92 days.
         largest_share: of a population's budget that one study may take, 0 to 1.
         least_hospitals: that take part.
         tasks: what may be predicted, by the tasks' names.
@@ -42,6 +46,10 @@ class OwnerPolicy(Section):
         approvers: people who have to agree before this hospital does; with 2 neither sees the
             other's word until both gave it.
         studies_at_once: that run here together; a further one waits until one has ended.
+        hours: of the day (UTC) in which rounds may begin here, as "20:00-06:00".
+        jurisdictions: countries (ISO 3166-1) in which every party and the store must be.
+        store_jurisdiction: country of this hospital's store, as its owner knows it; left out, as
+            the agreement says.
         walls: round the worker, without which it is given no table; the network is always one.
         worker_may_have_network: true takes the network out of these.
         memory_gb: that one worker may use, in 10^9 bytes; left out, what the machine has.
@@ -54,12 +62,16 @@ class OwnerPolicy(Section):
     researchers: tuple[Name, ...] | None = None
     purposes: tuple[Duo, ...] | None = None
     largest_epsilon: Annotated[DecimalText, Field(gt=0, le=1000)] | None = None
+    largest_epsilon_quarter: Annotated[DecimalText, Field(gt=0, le=1000)] | None = None
     largest_share: Annotated[DecimalText, Field(gt=0, le=1)] | None = None
     least_hospitals: Annotated[int, Field(ge=2, le=1000)] | None = None
     tasks: tuple[Word, ...] | None = None
     families: tuple[Word, ...] | None = None
     approvers: Literal[1, 2] | None = None
     studies_at_once: Annotated[int, Field(ge=1, le=100)] | None = None
+    hours: Hours | None = None
+    jurisdictions: tuple[Country, ...] | None = None
+    store_jurisdiction: Country | None = None
     walls: tuple[Word, ...] | None = None
     worker_may_have_network: bool | None = None
     memory_gb: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -93,6 +105,16 @@ class OwnerPolicy(Section):
                 raise Fault(f'the wall "{name}" needs its figure beside it', "walls")
         return self
 
+    @model_validator(mode="after")
+    def _quarter_and_places(self) -> Self:
+        quarter = self.largest_epsilon_quarter
+        if quarter is not None and quarter < (self.largest_epsilon or 0):
+            raise Fault("must be at least largest_epsilon", "largest_epsilon_quarter")
+        store = self.store_jurisdiction
+        if store is not None and store not in (self.jurisdictions or ()):
+            raise Fault("must be among jurisdictions", "store_jurisdiction")
+        return self
+
     def worker_rules(self) -> WorkerRules:
         """Conditions for a worker that is given a table."""
         required = frozenset(self.walls or ()) | ALWAYS_REQUIRED
@@ -111,12 +133,16 @@ class OwnerPolicy(Section):
             ("who may ask", _listed(self.researchers)),
             ("purposes", _listed(self.purposes)),
             ("largest epsilon of a study", _text(self.largest_epsilon)),
+            ("largest epsilon a quarter", _text(self.largest_epsilon_quarter)),
             ("largest share of the budget", _text(self.largest_share)),
             ("fewest hospitals", _text(self.least_hospitals)),
             ("what may be predicted", _listed(self.tasks)),
             ("models", _listed(self.families)),
             ("people who must agree", _text(self.approvers)),
             ("studies that run at once", _text(self.studies_at_once)),
+            ("hours in which rounds may begin", _hours(self.hours)),
+            ("countries of parties and store", _listed(self.jurisdictions)),
+            ("country of the store", self.store_jurisdiction),
             ("walls that must hold", _listed(self.walls)),
             ("the worker may have a network", _yes_no(self.worker_may_have_network)),
             ("memory of a worker in GB", _text(self.memory_gb)),
@@ -151,61 +177,6 @@ def made_policy(raw: dict[str, Any]) -> OwnerPolicy:
         raise _refused(f"{place}: {first['msg']}") from None
 
 
-def broken_rules(
-    policy: OwnerPolicy,
-    study: Study,
-    *,
-    epsilon: Decimal,
-    share: Decimal | None,
-) -> list[str]:
-    """Rules that a study does not keep, a sentence each; words of the study are names and figures.
-
-    Args:
-        policy: of the owner.
-        study: that is asked for.
-        epsilon: for one patient.
-        share: of the budget that it asks for; None where it cannot be priced.
-    """
-    found = []
-    who = study.coordinator.name
-    if policy.researchers is not None and who not in policy.researchers:
-        found.append(f"{who} is not among those who may ask.")
-    found += _purposes(policy, study)
-    if policy.largest_epsilon is not None and epsilon > policy.largest_epsilon:
-        found.append(f"Its epsilon is {epsilon:f}; at most {policy.largest_epsilon:f} is allowed.")
-    if policy.largest_share is not None and share is not None and share > policy.largest_share:
-        found.append(f"It takes {share:f} of the budget; at most {policy.largest_share:f} may be.")
-    count = len(study.participants)
-    if policy.least_hospitals is not None and count < policy.least_hospitals:
-        found.append(f"{count} hospitals take part; {policy.least_hospitals} are the fewest.")
-    return [*found, *_models(policy, study)]
-
-
-def _purposes(policy: OwnerPolicy, study: Study) -> list[str]:
-    """Rule on the purposes: a study that names none says nothing of what it is for."""
-    if policy.purposes is None:
-        return []
-    if not study.study.duo:
-        return ["It names no purpose of the Data Use Ontology."]
-    odd = [code for code in study.study.duo if code not in policy.purposes]
-    return [f"The purpose {code} is not allowed." for code in odd]
-
-
-def _models(policy: OwnerPolicy, study: Study) -> list[str]:
-    """Rules on what is predicted, and by what."""
-    from securefl.study.training import training_if_any
-
-    found = []
-    task = study.data.label.task
-    if policy.tasks is not None and task not in policy.tasks:
-        found.append(f"To predict {task} is not allowed.")
-    train = training_if_any(study)
-    family = None if train is None else train.model.kind
-    if policy.families is not None and family is not None and family not in policy.families:
-        found.append(f"Models of the kind {family} are not allowed.")
-    return found
-
-
 def _refused(why: str) -> StudyError:
     return StudyError(
         f"That is no policy: {why}.",
@@ -218,6 +189,10 @@ def _listed(names: tuple[str, ...] | None) -> str | None:
     if names is None:
         return None
     return ", ".join(names) or "nobody and nothing"
+
+
+def _hours(hours: str | None) -> str | None:
+    return None if hours is None else f"{hours} UTC"
 
 
 def _yes_no(value: bool | None) -> str | None:

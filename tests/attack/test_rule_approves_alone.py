@@ -12,7 +12,7 @@ from ledger_site import approve as ledger_approve
 from ledger_site import digest, new_ledger, verify
 
 from securefl.errors import LedgerAlteredError, NotApprovedError, StudyError, UnreadableError
-from securefl.node import decisions, own_policy, questions
+from securefl.node import decisions, own_policy, questions, rule_approval
 from securefl.node.owner import policy as owner_policy
 from securefl.node.owner.audit import read_audit
 from securefl.node.policy import review
@@ -103,6 +103,21 @@ def test_a_study_beyond_the_rule_waits(c, here, beyond):
     # the control: the rule as it is covers the same request
     own_policy.keep_policy(here, policy())
     assert covering(c, here).rule == "small-models"
+
+
+def test_the_epsilon_is_worked_out_only_where_nothing_cheaper_stands_against_a_study(
+    c, here, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(rule_approval, "worst_epsilon", lambda study: asked.append(study) or 1)
+    for cheap in ({"researchers": '["other"]'}, {"families": None}, {"until": f'"{YESTERDAY}"'}):
+        own_policy.keep_policy(here, policy(**cheap))
+        assert covering(c, here) is None
+    assert asked == []
+    # the control: where nothing else does, it is asked, once for all rules
+    own_policy.keep_policy(here, policy(largest_epsilon='"0.5"'))
+    assert covering(c, here) is None
+    assert len(asked) == 1
 
 
 def test_no_rule_is_no_yes(c, here):
@@ -203,7 +218,7 @@ def test_a_model_of_ones_own_is_beyond_every_rule(c, here):
 
     from securefl.study.approve_alone import beyond_rule
 
-    facts = {"epsilon": Decimal(1), "before": 0, "today": NOW.date()}
+    facts = {"epsilon": lambda: Decimal(1), "before": 0, "today": NOW.date()}
     assert beyond_rule(rule, own, **facts) == ["The researcher wrote the model: people read it."]
     assert beyond_rule(policy().approve_alone[0], c.study.sealed.study, **facts) == []
     program = own.model_copy(

@@ -630,7 +630,19 @@ NOTICES = [
     ("command", "/usr/local/bin/page"),
     ("mail server", "smtp.hospital.example:587 (starttls)"),
 ]
-RULES = [("purposes", "DUO:0000042"), ("people who must agree", "2")]
+RULES = [
+    ("purposes", "DUO:0000042"),
+    ("people who must agree", "2"),
+    ("largest epsilon a quarter", "4"),
+    ("hours in which rounds may begin", "20:00-06:00 UTC"),
+    ("countries of parties and store", "DE, AT"),
+    ("country of the store", "DE"),
+    ("walls that must hold", "files, keys"),
+    ("the worker may have a network", "yes: rows could be sent anywhere"),
+    ("memory of a worker in GB", "8"),
+    ("cores of a worker", "2"),
+    ("processor hours of a worker", "12"),
+]
 ALONE = AloneRule(
     name="yearly-counts",
     researchers=("lopez",),

@@ -93,6 +93,7 @@ def test_a_policy_of_two_from_its_first_person_to_its_end(client, c):
     kept = own(c, kept_policy)
     assert (kept.approvers, kept.researchers, str(kept.largest_share)) == (2, ("x", "y"), "0.5")
     assert "who may ask x, y" in client.get("settings").words
+    assert "wall network holds" in client.get("settings").words
     assert 'name="researchers" value="x, y"' in client.get(RULES).text
     # from now on two change both
     assert add(client, "eve").status == 409
@@ -178,3 +179,36 @@ def test_the_pages_of_rules_and_people_are_in_german(client):
     assert [
         rule for rule in FIELDS if not (speech.knows(rule.label) and speech.knows(rule.hint))
     ] == []
+
+
+def test_every_rule_of_the_form_comes_back_as_it_was_typed(c, client):
+    typed = {
+        "researchers": "x, y",
+        "purposes": "DUO:0000042",
+        "tasks": "binary",
+        "families": "-",
+        "jurisdictions": "DE, AT",
+        "walls": "files, cores",
+        "largest_epsilon": "1",
+        "largest_epsilon_quarter": "4.5",
+        "largest_share": "0.5",
+        "least_hospitals": "3",
+        "studies_at_once": "2",
+        "approvers": "1",
+        "memory_gb": "8",
+        "cores": "2",
+        "processor_hours": "12",
+        "hours": "20:00-06:00",
+        "store_jurisdiction": "DE",
+        "worker_may_have_network": "yes",
+    }
+    assert set(typed) == {rule.name for rule in FIELDS}
+    plan = client.post(f"{RULES}/plan", **typed)
+    assert "yes: rows could be sent anywhere" in plan.words
+    assert client.post(f"{RULES}/sign", **hidden(plan)).status == 303
+    assert own(c, kept_policy).walls == ("files", "cores")
+    page = client.get(RULES).text
+    for name, value in typed.items():
+        assert f'name="{name}" value="{value}"' in page
+    assert client.post(f"{RULES}/plan", worker_may_have_network="perhaps").status == 409
+    assert client.post(f"{RULES}/drop", typed=ME).status == 303

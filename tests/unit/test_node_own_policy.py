@@ -4,17 +4,25 @@ import json
 from decimal import Decimal
 
 import pytest
+from agreed_consortium import AgreedConsortium
 from click.testing import CliRunner
 from conftest import make_study
 from consortium import NAMES, Consortium
+from worker_isolation import FILES_OPEN, NETWORK_OPEN
 
 from securefl.cli.main import cli
 from securefl.errors import NotApprovedError, StudyError, UnreadableError
-from securefl.node import decisions, own_policy
+from securefl.node import decisions, isolation, own_policy
 from securefl.node.policy import review, review_again
+from securefl.node.policy_surroundings import surroundings
+from securefl.node.worker_rules import site_isolation
 from securefl.report.explain_study import worst_epsilon
-from securefl.study.owner_policy import broken_rules, read_policy
+from securefl.report.isolation import isolation_sentence
+from securefl.study.cadence import Cadence
+from securefl.study.owner_policy import read_policy
 from securefl.study.parse import parse_study
+from securefl.study.policy_rules import Surroundings, broken_rules
+from securefl.study.worker_walls import WorkerLimits, WorkerRules
 
 ME = NAMES[0]
 STUDY = parse_study(make_study()[0])
@@ -25,10 +33,23 @@ def policy(rules=""):
     return read_policy((HEAD + rules).encode())
 
 
-def broken(rules, share="0.2"):
-    return broken_rules(
-        policy(rules), STUDY, epsilon=worst_epsilon(STUDY), share=share and Decimal(share)
-    )
+PARTIES = (*STUDY.participants, STUDY.coordinator, STUDY.aggregator)
+HERE = Surroundings(
+    share=Decimal("0.2"),
+    quarter=Decimal(2),
+    countries={party.name: "DE" for party in PARTIES},
+    store="AT",
+)
+
+
+def broken(rules, study=STUDY, here=HERE):
+    return broken_rules(policy(rules), study, here, epsilon=worst_epsilon(study))
+
+
+def at_night(begin="22:00", end="05:00"):
+    cadence = Cadence(begin=begin, end=end)
+    schedule = STUDY.schedule.model_copy(update={"cadence": cadence})
+    return STUDY.model_copy(update={"schedule": schedule})
 
 
 # --- rules
@@ -45,6 +66,8 @@ def broken(rules, share="0.2"):
         "least_hospitals = 5",
         'tasks = ["binary"]',
         'families = ["logistic-regression", "perceptron"]',
+        'largest_epsilon_quarter = "3"',
+        'jurisdictions = ["DE", "AT"]',
     ],
 )
 def test_a_study_within_a_rule_breaks_none(rules):
@@ -63,6 +86,21 @@ def test_a_study_within_a_rule_breaks_none(rules):
         ("least_hospitals = 6", "5 hospitals take part; 6 are the fewest."),
         ('tasks = ["count"]', "To predict binary is not allowed."),
         ("families = []", "Models of the kind logistic-regression are not allowed."),
+        (
+            'largest_epsilon_quarter = "2.9"',
+            (
+                "The other studies of the last 92 days cost epsilon 2 on these patients, and it"
+                " costs 1 more; at most 2.9 is allowed."
+            ),
+        ),
+        (
+            'hours = "20:00-06:00"',
+            "Its rounds may begin at any hour; here they may at 20:00-06:00 UTC.",
+        ),
+        (
+            'jurisdictions = ["DE"]',
+            "The store is in AT, which is not among the allowed countries.",
+        ),
     ],
 )
 def test_each_rule_says_what_breaks_it(rules, sentence):
@@ -71,8 +109,47 @@ def test_each_rule_says_what_breaks_it(rules, sentence):
 
 def test_a_study_without_a_purpose_is_against_a_rule_on_purposes():
     bare = STUDY.model_copy(update={"study": STUDY.study.model_copy(update={"duo": ()})})
-    found = broken_rules(policy('purposes = ["DUO:0000042"]'), bare, epsilon=Decimal(1), share=None)
+    found = broken_rules(
+        policy('purposes = ["DUO:0000042"]'), bare, Surroundings(), epsilon=Decimal(1)
+    )
     assert found == ["It names no purpose of the Data Use Ontology."]
+
+
+@pytest.mark.parametrize(
+    ("hours", "within"),
+    [
+        ("20:00-06:00", True),
+        ("22:00-05:00", True),
+        ("22:01-05:00", False),
+        ("22:00-04:59", False),
+        ("06:00-20:00", False),
+        ("05:00-22:00", False),
+        ("00:00-00:00", True),
+    ],
+)
+def test_a_study_of_the_night_keeps_the_hours_that_hold_all_of_its_window(hours, within):
+    assert (broken(f'hours = "{hours}"', at_night()) == []) is within
+
+
+def test_a_party_of_whom_nobody_says_where_it_is_counts_as_elsewhere():
+    rules = 'jurisdictions = ["DE"]'
+    found = broken(rules, here=Surroundings(countries={STUDY.cohort[0]: "US"}))
+    assert found[0] == f"{STUDY.cohort[0]} is in US, which is not among the allowed countries."
+    assert found[1] == f"No agreement in force here says in which country {STUDY.cohort[1]} is."
+    assert found[-1] == "Nothing says in which country the store is."
+    assert len(found) == len({party.name for party in PARTIES}) + 1
+
+
+def test_the_rules_for_a_worker_are_stricter_than_the_usual_ones_or_say_so():
+    assert policy().worker_rules() == WorkerRules()
+    strict = policy('walls = ["files", "cores"]\ncores = 2\nmemory_gb = 4\nprocessor_hours = 3')
+    assert strict.worker_rules() == WorkerRules(
+        frozenset(("network", "files", "cores")), WorkerLimits(4 * 10**9, 2, 3 * 3600)
+    )
+    lowered = policy("worker_may_have_network = true")
+    assert lowered.worker_rules().required == frozenset()
+    told = dict(lowered.rows())
+    assert told["the worker may have a network"] == "yes: rows could be sent anywhere"
 
 
 def test_several_rules_are_all_named():
@@ -92,6 +169,14 @@ def test_several_rules_are_all_named():
         HEAD + 'largest_epsilon = "nan"',
         HEAD + "least_hospitals = 1",
         HEAD + 'purposes = ["research"]',
+        HEAD + 'walls = ["moat"]',
+        HEAD + 'walls = ["network"]\nworker_may_have_network = true',
+        HEAD + 'walls = ["cores"]',  # of how many
+        HEAD + 'hours = "22:00"',
+        HEAD + 'hours = "22:00-24:00"',
+        HEAD + 'jurisdictions = ["Germany"]',
+        HEAD + 'jurisdictions = ["DE"]\nstore_jurisdiction = "US"',
+        HEAD + 'largest_epsilon = "2"\nlargest_epsilon_quarter = "1"',
         HEAD + 'researchers = ["a\\u202eb"]',
         "\x00",
     ],
@@ -139,6 +224,65 @@ def test_a_request_against_the_policy_is_not_approved_and_the_ledger_is_as_it_wa
     # the control: without the rule the same request has no fault
     own_policy.keep_policy(here, policy())
     assert review(here, c.study.sealed, now()).faults == ()
+
+
+def test_a_quarter_is_over_for_the_second_of_two_requests_that_were_reviewed_together(
+    tmp_path, monkeypatch
+):
+    c = Consortium(tmp_path)
+    here = c.site(ME)
+    first, second = (c.new_study(name) for name in ("first", "second"))
+    own_policy.keep_policy(here, policy('largest_epsilon_quarter = "1.5"'))
+    reviewed = [review(here, study.sealed, now()) for study in (first, second)]
+    assert [found.faults for found in reviewed] == [(), ()]
+    monkeypatch.setattr(decisions, "publish_approval", lambda *_: None)
+    decisions.approve(here, reviewed[0])
+    with pytest.raises(NotApprovedError, match="cost epsilon"):
+        decisions.approve(here, reviewed[1])
+    (fault,) = review(here, second.sealed, now()).faults
+    assert "at most 1.5 is allowed" in fault.what
+    # the control: with room for both, and the first is not counted against itself
+    assert review(here, first.sealed, now()).faults_beside_budget == ()
+    own_policy.keep_policy(here, policy('largest_epsilon_quarter = "3"'))
+    decisions.approve(here, reviewed[1])
+    here.ledger.close()
+
+
+def test_countries_are_those_of_the_agreement_that_binds_the_patients(tmp_path):
+    c = AgreedConsortium(tmp_path)
+    c.sign()
+    sealed = c.agreed_study("countries").sealed
+    rules = policy('jurisdictions = ["DE", "AT"]\nstore_jurisdiction = "AT"')
+
+    def known():
+        here = c.site(ME)
+        try:
+            return surroundings(here, rules, sealed, None, now())
+        finally:
+            here.ledger.close()
+
+    assert known().countries == {}  # nothing is in force here yet
+    c.enforce(ME)
+    study = sealed.study
+    named = {p.name for p in (*study.participants, study.coordinator, study.aggregator)}
+    assert known().countries == dict.fromkeys(named, "DE")
+    assert known().store == "AT"
+
+
+def test_a_machine_without_a_wall_that_is_required_cannot_be_asked_for_a_yes(c, here, monkeypatch):
+    monkeypatch.setattr(isolation, "_tried", lambda: FILES_OPEN.walls)
+    assert review(here, c.study.sealed, now()).faults == ()  # the usual rules
+    own_policy.keep_policy(here, policy('walls = ["files"]'))
+    (fault,) = review(here, c.study.sealed, now()).faults
+    assert "wall files does not hold" in fault.what
+    monkeypatch.setattr(isolation, "_tried", lambda: NETWORK_OPEN.walls)
+    own_policy.keep_policy(here, policy())
+    (fault,) = review(here, c.study.sealed, now()).faults
+    assert "wall network does not hold" in fault.what
+    # the owner's own written word lowers it, and then the page says so
+    own_policy.keep_policy(here, policy("worker_may_have_network = true"))
+    assert review(here, c.study.sealed, now()).faults == ()
+    assert "lets the worker read the table all the same" in isolation_sentence(site_isolation(here))
 
 
 def test_a_study_that_was_approved_is_not_judged_again_by_the_policy(c, here):

@@ -79,9 +79,10 @@ NAMES = frozenset(
     H05 H06 H07 H08
     Aggregator Researcher anna linear Researcher@securefl.invalid STMW SVHC SVHD SVI clinic goitre-def maternity
     DUO:0000042 next-456 older other records referrals securefl somebody@else.example then-789 thyroid thyroid-abc tsh-123
-    0.1.0 2026-05-01 AUC sick - 2027-06-30 binary count lopez yearly-counts
+    0.1.0 DE 2026-05-01 AUC sick - 2027-06-30 binary count lopez yearly-counts
     """.split()  # noqa: SIM905 - a list of words reads as words
 ) | {"", "Rename it.", "Telephone SVHC.", "2026-05-01 08:00 UTC"}
+NAMES |= {"20:00-06:00 UTC", "DE, AT", "files, keys"}
 # columns and released figures of a model
 NAMES |= {"TSH: not recorded", "sex = M", "sex: not recorded", "0.98 (95 % interval 0.95 to 1)"}
 PLACE = re.compile(r"\{([a-z]+)(?::(number|say))?\}")

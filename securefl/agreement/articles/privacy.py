@@ -9,7 +9,6 @@ and their deltas add up beside them.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
 
@@ -18,16 +17,28 @@ from pydantic import Field, model_validator
 from securefl.agreement.article import Article, Breach
 from securefl.study.counts import check_epsilon
 from securefl.study.fields import DecimalText, Fault
+from securefl.study.policy_rules import QUARTER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
-    from securefl.agreement.article import Case
+    from securefl.agreement.article import Case, PastStudy
 
-QUARTER: Final = timedelta(days=92)
 #: As in a study: a larger delta is no promise.
 MOST_DELTA: Final = Decimal("1e-3")
 _PLACES: Final = {"local": "whole at each hospital", "distributed": "whole only in the sum"}
+
+
+def quarter_epsilon(history: Iterable[PastStudy], at: datetime) -> Decimal:
+    """Epsilon of the studies that count in the quarter before ``at``."""
+    since = at - QUARTER
+    counted = [
+        past.epsilon
+        for past in history
+        if past.approved <= at and (past.ended is None or past.ended >= since)
+    ]
+    return sum(counted, Decimal(0))
 
 
 class Privacy(Article):
@@ -97,13 +108,7 @@ class Privacy(Article):
     def _quarter(self, case: Case, epsilon: Decimal) -> Iterator[Breach]:
         if case.history is None:
             return
-        since = case.at - QUARTER
-        counted = [
-            past
-            for past in case.history
-            if past.approved <= case.at and (past.ended is None or past.ended >= since)
-        ]
-        before = sum((past.epsilon for past in counted), Decimal(0))
+        before = quarter_epsilon(case.history, case.at)
         if before + epsilon <= self.epsilon_quarter:
             return
         yield Breach(

@@ -38,9 +38,12 @@ _LISTS: Final = (
     _Rule("purposes", "purposes", "codes of the Data Use Ontology, between commas: DUO:0000042"),
     _Rule("tasks", "what may be predicted", "names of tasks, between commas: binary, count"),
     _Rule("families", "models", "names of models, between commas: linear, additive"),
+    _Rule("jurisdictions", "countries of parties and store", "between commas: DE, AT"),
+    _Rule("walls", "walls that must hold", "names of walls, between commas: files, keys"),
 )
 _FIGURES: Final = (
     _Rule("largest_epsilon", "largest epsilon of a study", "a number above 0"),
+    _Rule("largest_epsilon_quarter", "largest epsilon a quarter", "a number above 0"),
     _Rule("largest_share", "largest share of the budget", "above 0, at most 1"),
 )
 _COUNTS: Final = (
@@ -48,7 +51,26 @@ _COUNTS: Final = (
     _Rule("studies_at_once", "studies that run at once", "1 or more"),
     _Rule("approvers", "people who must agree", "1 or 2"),
 )
-RULES: Final = (*_LISTS, *_FIGURES, *_COUNTS)
+_LIMITS: Final = (
+    _Rule("memory_gb", "memory of a worker in GB", "1 or more"),
+    _Rule("cores", "cores of a worker", "1 or more"),
+    _Rule("processor_hours", "processor hours of a worker", "1 or more"),
+)
+_TEXTS: Final = (
+    _Rule("hours", "hours in which rounds may begin", "from when until when, UTC: 20:00-06:00"),
+    _Rule("store_jurisdiction", "country of the store", "where no agreement says it: DE"),
+)
+#: It lowers what protects: written in words, and never ticked by accident.
+_CHOICES: Final = (
+    _Rule(
+        "worker_may_have_network",
+        "the worker may have a network",
+        "yes, or no; an empty field is a no",
+    ),
+)
+_WHOLE: Final = (*_COUNTS, *_LIMITS)
+RULES: Final = (*_LISTS, *_FIGURES, *_WHOLE, *_TEXTS, *_CHOICES)
+_ANSWERS: Final = {"yes": True, "no": False}
 
 
 def _read(site: Site, _: Asked) -> Mapping[str, Any]:
@@ -74,6 +96,8 @@ def _values(kept: OwnerPolicy | None) -> dict[str, str]:
         value = getattr(kept, rule.name)
         if rule in _LISTS and value is not None:
             value = ", ".join(value) or _NOBODY
+        if rule in _CHOICES and value is not None:
+            value = "yes" if value else "no"
         values[rule.name] = "" if value is None else f"{value}"
     return values
 
@@ -89,12 +113,14 @@ def _rules(asked: Asked) -> dict[str, Any]:
 
 
 def _value(rule: _Rule, text: str) -> Any:  # noqa: ANN401 - whatever the rule takes
-    if rule in _COUNTS:
+    if rule in _WHOLE:
         # what is no number is refused by the rule itself
         short = text.isascii() and text.isdigit() and len(text) < 6
         return int(text) if short else text
-    if rule in _FIGURES:
+    if rule in _FIGURES or rule in _TEXTS:
         return text
+    if rule in _CHOICES:
+        return _ANSWERS.get(text, text)
     if text == _NOBODY:
         return []
     return [name.strip() for name in text.split(",") if name.strip()]
