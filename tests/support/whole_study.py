@@ -46,10 +46,10 @@ _PATIENCE = 400
 class WorkerHere:
     """What a worker's process does, in this one: it checks, reads, splits, and answers rounds."""
 
-    why_ended = ""
+    why_ended, walls = "", ()
 
-    def __init__(self, source, *, max_bytes, log) -> None:
-        del log
+    def __init__(self, source, *, max_bytes, log, rules) -> None:
+        del log, rules
         opened = source.open()
         self._source, self._version, self._descriptor = source, opened.version, opened.descriptor
         self._reading, self._max_bytes = {"reading": opened.reading.content()}, max_bytes

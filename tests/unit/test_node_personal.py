@@ -155,7 +155,7 @@ class StandIn:
 
     said = None
 
-    def __init__(self, source, *, max_bytes, log):
+    def __init__(self, source, *, max_bytes, log, rules):
         assert max_bytes == 8 * COMMON.size
 
     def __enter__(self):
