@@ -6,14 +6,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from securefl.node.owner.pages import others_words
-from securefl.report.isolation import isolation_sentence, wall_words
+from securefl.report.isolation import isolation_sentence, walls_json
 
 if TYPE_CHECKING:
     from securefl.errors import SecureFLError
     from securefl.node.owner.requests import Elsewhere, OwnView, RequestReview
     from securefl.privacy.planning import Quote
     from securefl.report.rows import RowCount
-    from securefl.study.worker_walls import Standing
 
 
 def review_json(reviewed: RequestReview, own: OwnView) -> dict[str, Any]:
@@ -41,13 +40,9 @@ def review_json(reviewed: RequestReview, own: OwnView) -> dict[str, Any]:
         "others_words": others_words(reviewed.elsewhere),
         "questions": [asdict(exchange) for exchange in own.thread],
         "isolation": isolation_sentence(own.isolation),
-        "walls": [_wall_json(wall) for wall in own.isolation.walls],
+        "walls": walls_json(own.isolation),
         "rows": None if own.rows is None else rows_json(own.rows),
     }
-
-
-def _wall_json(wall: Standing) -> dict[str, Any]:
-    return {"wall": wall.wall, "holds": wall.held, "by": list(wall.by), "words": wall_words(wall)}
 
 
 def fault_json(fault: SecureFLError) -> dict[str, str]:

@@ -51,21 +51,25 @@ def policy_set(file: Path, two: tuple[str, ...], yes: bool, folder: str | None) 
 @json_option
 @site_option
 def policy_show(json_file: str | None, folder: str | None) -> None:
-    """Show the rules that hold."""
-    from securefl.node.owner.policy import kept_policy
+    """Show the rules that hold, and which walls this machine puts round a worker."""
+    from securefl.node.owner.policy import kept_policy, walls_here
+    from securefl.report.isolation import isolation_spans, walls_json
 
-    found = kept_policy(open_site(folder))
+    here = open_site(folder)
+    found, isolation = kept_policy(here), walls_here(here)
     if json_file:
         rules = None
         if found is not None:
             rules = found.model_dump(mode="json", by_alias=True, exclude_none=True)
-        write_json({"policy": rules}, json_file)
+        write_json({"policy": rules, "walls": walls_json(isolation)}, json_file)
     if json_file == "-":
         return
     if found is None:
         say("No policy was signed here: every request is yours to judge.")
     else:
         _say_rules(found)
+    for span in isolation_spans(isolation):
+        say(span.text)
 
 
 @policy.command("drop")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from securefl.report.page import Span, Tone
 from securefl.study.worker_walls import ALWAYS_REQUIRED, NO_RULE, Standing
@@ -99,3 +99,17 @@ def isolation_spans(isolation: Isolation) -> list[Span]:
         required = " (your policy requires it)" if wall.wall in isolation.required else ""
         spans.append(Span(f"wall {wall.wall}: {wall_words(wall)}{required}", Tone.WARN))
     return spans
+
+
+def walls_json(isolation: Isolation) -> list[dict[str, Any]]:
+    """Each wall as a value for programs."""
+    return [
+        {
+            "wall": wall.wall,
+            "holds": wall.held,
+            "required": wall.wall in isolation.required,
+            "by": list(wall.by),
+            "words": wall_words(wall),
+        }
+        for wall in isolation.walls
+    ]

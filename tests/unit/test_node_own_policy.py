@@ -336,7 +336,9 @@ def test_the_command_signs_shows_and_takes_away(c, here, tmp_path):
     out = site(c, "policy", "set", str(tmp_path / "policy.toml"), "--yes")
     assert "largest epsilon of a study" in out
     found = json.loads(site(c, "policy", "show", "--json", "-"))
-    assert found == {"policy": {"schema": "securefl-policy/1", "largest_epsilon": "0.5"}}
+    assert found["policy"] == {"schema": "securefl-policy/1", "largest_epsilon": "0.5"}
+    assert [wall["wall"] for wall in found["walls"] if wall["required"]] == ["network"]
+    assert "isolation: network blocked" in site(c, "policy", "show")
     page = site(c, "review", "asked")
     assert "It cannot be approved as it stands" in page
     assert "at most 0.5 is allowed" in " ".join(page.replace("│", " ").split())

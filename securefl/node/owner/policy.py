@@ -9,12 +9,14 @@ from securefl.errors import NotApprovedError, UnreadableError
 from securefl.node import own_policy
 from securefl.node.owner.people import check_two_change, listed_people
 from securefl.node.sealed_words import TWO
+from securefl.node.worker_rules import site_isolation
 from securefl.study.owner_policy import POLICY_SCHEMA, made_policy, read_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from securefl.node.site import Site
+    from securefl.report.isolation import Isolation
     from securefl.study.owner_policy import OwnerPolicy
 
 
@@ -29,6 +31,11 @@ class PolicyPlan:
 def kept_policy(site: Site) -> OwnerPolicy | None:
     """The policy that holds; None where there is none. Raises :class:`UnreadableError`."""
     return own_policy.kept_policy(site)
+
+
+def walls_here(site: Site) -> Isolation:
+    """Walls of this machine beside what the policy requires."""
+    return site_isolation(site)
 
 
 def plan_policy(site: Site, text: bytes) -> PolicyPlan:
