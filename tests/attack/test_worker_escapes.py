@@ -90,22 +90,27 @@ def attempted(house, folder, ask):
             agent.kill()
 
 
-@pytest.fixture(scope="module")
-def inside(house, tmp_path_factory):
+@pytest.fixture(scope="module", params=["landlock", "own-root"])
+def inside(house, tmp_path_factory, request):
     """Got by the real launcher's worker, behind all walls."""
     root, _ = house
+    program = ["-I", escapes.__file__]
+    if request.param == "own-root":
+        program.append("--own-root")
 
     def ask(given):
         source = CsvSource(root / "table.csv")
         with Worker(source, max_bytes=800, log=root / "worker.log", rules=ALL) as worker:
             with pytest.raises(DataError) as told:
                 worker.check(json.dumps(given).encode())
+            files = next(wall for wall in worker.walls if wall.wall == "files")
+            assert files.by == (request.param,)
             return json.loads(told.value.what)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launcher, "PROGRAM", ("-I", escapes.__file__))
+        patch.setattr(launcher, "PROGRAM", tuple(program))
         patch.setenv("SECUREFL_PASSPHRASE", SECRET)
-        return attempted(house, tmp_path_factory.mktemp("inside"), ask)
+        return attempted(house, tmp_path_factory.mktemp(request.param), ask)
 
 
 @pytest.fixture(scope="module")

@@ -128,7 +128,10 @@ def environment_of_the_agent(given):
 
 
 def list_of_processes(_given):
-    return len(list(Path("/proc").iterdir()))
+    found = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    if not found:
+        raise OSError("no process is listed")
+    return len(found)
 
 
 def memory_of_the_agent(given):
@@ -277,6 +280,11 @@ def main():
         return
     from securefl.node import worker
 
+    if sys.argv[1] == "--own-root":
+        from securefl.node.walls import walls
+
+        del sys.argv[1]
+        walls.landlock_version = lambda: 0  # as on a kernel without it
     worker._import_libraries = lambda: None
     worker._check = _answer
     worker.main()

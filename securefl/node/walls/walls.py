@@ -24,9 +24,11 @@ from securefl.node.walls.kernel_calls import (
 )
 from securefl.node.walls.landlock import read_only_these
 from securefl.node.walls.namespaces import leave_the_network
+from securefl.node.walls.own_root import enter_own_root
 from securefl.node.walls.syscall_filter import refuse_system_calls
 from securefl.node.walls.worker_files import WRITTEN, readable_places
 from securefl.node.walls.worker_limits import limit_resources
+from securefl.party.machine import landlock_version
 from securefl.study.worker_walls import (
     EMPTY_START,
     FILTER,
@@ -37,6 +39,7 @@ from securefl.study.worker_walls import (
     NO_NAMESPACES,
     NOT_EMPTY,
     NOT_LINUX,
+    OWN_ROOT,
     STILL_READ,
     WALLS,
     Standing,
@@ -50,6 +53,8 @@ if TYPE_CHECKING:
 #: Python sets it by itself where there is no environment (PEP 538).
 _PYTHONS_OWN = {"LC_CTYPE"}
 _STANDARD = {0, 1, 2}
+#: Tried beside the hospital's own folder, to see that the files wall holds.
+_ELSEWHERE = (Path("/etc/passwd"), Path("/proc/1/status"))
 
 
 def put_up_walls(limits: WorkerLimits, handed: Collection[int]) -> Walls:
@@ -68,14 +73,16 @@ def put_up_walls(limits: WorkerLimits, handed: Collection[int]) -> Walls:
     empty = _is_empty(handed)
     house = _folder_of_log()
     apart = leave_the_network()
+    landlocked = landlock_version() > 0
+    rooted = apart and not landlocked and enter_own_root(readable_places(), WRITTEN)
     gain_no_rights()
     drop_capabilities()
     hide_memory()
     end_with_parent(signal.SIGKILL)
     resources = limit_resources(limits)
-    closed = read_only_these(readable_places(), WRITTEN)
+    closed = landlocked and read_only_these(readable_places(), WRITTEN)
     refused = refuse_system_calls()
-    files = _files(closed, house)
+    files = _files(closed=closed, rooted=rooted, house=house)
     standings = (
         _network(apart=apart, refused=refused),
         files,
@@ -106,13 +113,15 @@ def _is_open(number: int) -> bool:
     return True
 
 
-def _folder_of_log() -> Path:
-    """Folder of the file that crashes are written to: the hospital's own."""
+def _folder_of_log() -> Path | None:
+    """Folder of the file that crashes are written to: the hospital's own. None where a process is
+    only tried, and has no log.
+    """
     with suppress(OSError):
         log = Path("/proc/self/fd/2").readlink()
-        if log.is_absolute():
+        if log.is_absolute() and not log.is_relative_to("/dev"):
             return log.parent
-    return Path("/")
+    return None
 
 
 def _network(*, apart: bool, refused: bool) -> Standing:
@@ -126,17 +135,22 @@ def _network(*, apart: bool, refused: bool) -> Standing:
     return Standing("network", reason=NO_NAMESPACES)
 
 
-def _files(closed: bool, house: Path) -> Standing:
-    if not closed:
+def _files(*, closed: bool, rooted: bool, house: Path | None) -> Standing:
+    if not closed and not rooted:
         return Standing("files", reason=NO_LANDLOCK)
-    if _can_list(house) or _can_list(Path("/")):
+    forbidden = [*_ELSEWHERE]
+    if house is not None:
+        forbidden.append(house)
+    if any(_can_read(place) for place in forbidden):
         return Standing("files", reason=STILL_READ)
-    return Standing("files", (LANDLOCK,))
+    if closed:
+        return Standing("files", (LANDLOCK,))
+    return Standing("files", (OWN_ROOT,))
 
 
-def _can_list(folder: Path) -> bool:
+def _can_read(place: Path) -> bool:
     try:
-        next(folder.iterdir(), None)
+        os.close(os.open(place, os.O_RDONLY))
     except OSError:
         return False
     return True
