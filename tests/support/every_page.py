@@ -306,7 +306,7 @@ def request_by_groups():
         quote=None,
         trusted=(*study.cohort, "Researcher"),
         faults=(),
-        isolation=Isolation.NETWORK,
+        isolation=WALLED,
         registered=study.data.model_dump(mode="json"),
     )
 
