@@ -30,7 +30,7 @@ class TreesDesigner(BinaryDesigner):
         f" long as 10. Half of that shortens only those about whom the model is wrong."
     )
     most_rate = 1.2
-    noise_in_weight = 0.1
+    noise_in_weight = 0.2
 
     def model_keys(self, sizes: Sizes) -> list[Entry]:
         """Size of the trees, and the score where all patients start."""

@@ -316,9 +316,9 @@ def test_trees_start_at_the_published_odds(tmp_path):
     made = sf.design(source, kind="boosted-trees", patients=9172, share="0.0727")
     train = made.draft.study.study.stages[0]
     assert float(train.model.base_score) == pytest.approx(np.log(0.0727 / 0.9273), abs=0.05)
-    # the noise of all rounds leaves a standard deviation of .1 in a leaf, whatever the clip norm
+    # the noise of all rounds leaves a standard deviation of .2 in a leaf, whatever the clip norm
     gain = train.rounds**0.5 * 5**0.5 * float(train.noise_multiplier / train.normaliser) / 0.3
-    assert 0.08 < gain * float(train.server_learning_rate) <= 0.1
+    assert 0.18 < gain * float(train.server_learning_rate) <= 0.2
 
 
 @pytest.mark.parametrize(
