@@ -38,15 +38,16 @@ if TYPE_CHECKING:
     metavar="NAME",
     help=(
         "Which study: thyroid, thyroid-classes, thyroid-number, thyroid-table, thyroid-additive,"
-        " thyroid-boost, visits-count, recurrence-curve, fraud, heart, heart-additive or survival."
+        " thyroid-boost, visits-count, recurrence-curve, fraud, digits-images, heart, heart-additive or"
+        " survival."
     ),
 )
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help=(
-        "Folder of tables that you downloaded: heart and heart-additive need the four UCI files in its heart/,"
-        " survival needs chains/flchain.arff."
+        "Folder of tables that you downloaded: heart and heart-additive need the four UCI files in"
+        " its heart/."
     ),
 )
 @click.option("--fresh", is_flag=True, help="Replace an older demonstration in that folder.")

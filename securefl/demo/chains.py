@@ -9,6 +9,7 @@ with a fixed seed.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 from pathlib import Path
 from typing import Final
@@ -30,23 +31,38 @@ _COLUMNS: Final = (
 FILE: Final = Path("chains") / "flchain.arff"
 
 
+_STEP: Final = (
+    "Run: pip install 'securefl[demo]'. Or take flchain.arff out of the wheel of scikit-survival"
+    f" 0.28.0 (sksurv/datasets/data) and put it at DIR/{FILE}, with {DATA_VARIABLE}=DIR."
+)
+
+
 def downloaded() -> dict[str, bytes]:
-    """Hospital → its table as CSV, from the folder of downloaded tables.
+    """Hospital → its table as CSV, from the folder of downloaded tables, or from the package where
+    the file is not there.
 
     Raises:
-        DataError: the file is not there, or is not the published one.
+        DataError: the file is in neither, or is not the published one.
     """
     root = os.environ.get(DATA_VARIABLE)
-    if not root:
+    if root and (Path(root) / FILE).exists():
+        return tables(Path(root) / FILE)
+    path = packaged()
+    if path is None:
         raise DataError(
-            "the free light chain cohort is not shipped.",
+            "the free light chain cohort is not shipped, and scikit-survival is not installed.",
             whose="the researcher",
-            next_step=(
-                f"Put flchain.arff of scikit-survival 0.28.0 at DIR/{FILE} and set"
-                f" {DATA_VARIABLE}=DIR."
-            ),
+            next_step=_STEP,
         )
-    return tables(Path(root) / FILE)
+    return tables(path)
+
+
+def packaged() -> Path | None:
+    """The file in an installed scikit-survival, which is not imported; None without one."""
+    spec = importlib.util.find_spec("sksurv")
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).parent / "datasets" / "data" / FILE.name
 
 
 def tables(path: Path) -> dict[str, bytes]:
@@ -55,18 +71,17 @@ def tables(path: Path) -> dict[str, bytes]:
     Raises:
         DataError: the file is not there, or is not the one whose SHA-256 is known.
     """
-    step = "Take flchain.arff out of the wheel of scikit-survival 0.28.0 (sksurv/datasets/data)."
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(
-            f"{path} cannot be read: {error.strerror}.", whose="the researcher", next_step=step
+            f"{path} cannot be read: {error.strerror}.", whose="the researcher", next_step=_STEP
         ) from None
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise DataError(
             f"{path} is not flchain.arff of scikit-survival 0.28.0.",
             whose="the researcher",
-            next_step=step,
+            next_step=_STEP,
         )
     lines = [line for line in content.decode().splitlines() if line and line[0] != "@"]
     order = np.random.default_rng(20_261_129).permutation(len(lines))

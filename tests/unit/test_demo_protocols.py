@@ -59,6 +59,7 @@ def test_another_name_is_refused_with_those_that_there_are():
 
 def test_a_table_that_is_not_here_is_said_before_anything_is_made(monkeypatch):
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    monkeypatch.setattr(chains, "packaged", lambda: None)
     for name in ("heart", "survival"):
         with pytest.raises(DataError, match="not shipped"):
             demonstration(name).tables()
@@ -66,6 +67,7 @@ def test_a_table_that_is_not_here_is_said_before_anything_is_made(monkeypatch):
 
 def test_a_file_that_is_not_the_published_one_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(chains, "packaged", lambda: tmp_path / "elsewhere.arff")
     for name in ("heart", "survival"):
         with pytest.raises(DataError, match="cannot be read"):
             demonstration(name).tables()
