@@ -14,7 +14,7 @@ from securefl.errors import SecureFLError, StudyError, UnreadableError
 from securefl.files import private_folder, read_file, replace_file
 from securefl.learning.artefact import load_model
 from securefl.node.quality import verdict_of
-from securefl.node.requests import kept_study
+from securefl.node.requests import kept_study, study_in
 from securefl.privacy.planning import share
 from securefl.report.earlier_study import Continued
 from securefl.study.earlier_study import misfits
@@ -22,6 +22,8 @@ from securefl.study.schema import quality_of
 from securefl.study.training import training_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from securefl.node.site import Site
     from securefl.study.schema import Study
     from securefl.study.sealed import SealedStudy
@@ -80,6 +82,26 @@ def continuation(site: Site, sealed: SealedStudy) -> Continued | None:
         left=tuple(sorted(before - now)),
         checked=trained_sha256(site, digest) == _start(sealed.study),
     )
+
+
+def continued_name(folder: Path, digest: str) -> str:
+    """Name of the study that one continues; empty where it continues none, or is not kept.
+
+    Args:
+        folder: of the hospital; it need not be whole.
+        digest: of the study.
+    """
+    root = folder / "studies"
+    try:
+        earlier = study_in(root / digest, digest).study.continues
+    except SecureFLError:
+        return ""
+    if earlier is None:
+        return ""
+    try:
+        return study_in(root / earlier, earlier).name
+    except SecureFLError:
+        return earlier[:12]
 
 
 def versions(site: Site, study: Study) -> tuple[str, ...]:

@@ -131,7 +131,12 @@ def kept_study(site: Site, digest: str) -> SealedStudy:
         UnreadableError: missing, or changed since it was kept.
         StudyError: no valid study any more.
     """
-    file = site.study_folder(digest) / "study.toml"
+    return study_in(site.study_folder(digest), digest)
+
+
+def study_in(folder: Path, digest: str) -> SealedStudy:
+    """The study of that digest, as its folder keeps it. Raises as :func:`kept_study`."""
+    file = folder / "study.toml"
     try:
         text = read_file(file)
     except OSError as error:

@@ -69,6 +69,7 @@ def audit_overview(
     detail: bool = False,
     fingerprint: str = "",
     reasons: Mapping[str, str] | None = None,
+    continues: Mapping[str, str] | None = None,
 ) -> Page:
     """The owner's report on one page; :mod:`securefl.report.audit_page` is the whole of it.
 
@@ -77,6 +78,7 @@ def audit_overview(
         detail: one line for every release instead of one for every run of rounds.
         fingerprint: of the hospital's card, in the groups that people compare by telephone.
         reasons: of studies that failed, by digest; for the owner's screen only.
+        continues: name of the study from whose model one started, by digest of that one.
     """
     names = {
         s["digest"]: study_name(s["id"], s["digest"]) for d in report.datasets for s in d["studies"]
@@ -84,7 +86,7 @@ def audit_overview(
     names |= {a["study"]: study_name(a["id"], a["study"]) for a in report.approvals}
 
     def sections(datasets: Iterable[Json]) -> list[Section]:
-        return [_dataset(d, names, reasons or {}, detail=detail) for d in datasets]
+        return [_dataset(d, names, reasons or {}, continues or {}, detail=detail) for d in datasets]
 
     budgeted: list[Section] = []
     for population in report.populations:
@@ -207,14 +209,22 @@ def _share_words(used: Decimal, population: Json) -> str:
     return explain_share(used, population["studies_like_last"])
 
 
+def grown_words(name: str, earlier: str) -> str:
+    """Say from which study's model a study started, and that each is charged by itself."""
+    return f"{name} continues {earlier}, from its released model. Each is charged by itself."
+
+
 def _dataset(
     dataset: Json,
     names: dict[str, str],
     reasons: Mapping[str, str],
+    continues: Mapping[str, str],
     *,
     detail: bool,
 ) -> Section:
     parts: list[Value] = [_studies(dataset["studies"])]
+    grown = [s["digest"] for s in dataset["studies"] if s["digest"] in continues]
+    parts += [grown_words(names[digest], continues[digest]) for digest in grown]
     for s in dataset["studies"]:
         if s["digest"] in reasons:  # which may repeat another party's words
             parts += [f"{names[s['digest']]} failed:", Quoted(reasons[s["digest"]]), Gap()]

@@ -133,6 +133,7 @@ def _asked(found: WholeReport) -> Section:
             [
                 ("study", Code(found.result["study"])),
                 ("digest", Code(found.digest)),
+                when(found.study.continues, ("continues", Code(found.study.continues or ""))),
                 ("led by", Outside(about.lead)),
                 ("ethics", Outside(about.ethics_ref)),
                 ("legal basis", Outside(about.legal_basis)),

@@ -181,6 +181,7 @@ def save_result(
     result: dict[str, Any] = {
         "study": folder.name,
         "digest": plan.digest,
+        "continues": plan.study.continues,
         **_model_figures(plan, made),
         "rounds": len(outcome.records),
         "parameters": plan.parameters,

@@ -1,5 +1,5 @@
 """At the end of a study each recipient that it names has the model, checked; a store that was away,
-or a stranger, changes nothing.
+or a stranger, changes nothing. A later version grows from it.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ import stat
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from consortium import consortium
 
+from securefl.api import Study
 from securefl.boards.board import CarriedBoard
-from securefl.errors import StoreError
+from securefl.cli.main import cli
+from securefl.errors import NotApprovedError, StoreError
 from securefl.federation import paths
 from securefl.learning.artefact import load_model
+from securefl.learning.models import weights_sha256
 from securefl.node.models import list_models
 
 
@@ -127,3 +131,61 @@ def test_a_model_that_comes_late_comes_all_the_same(c):
     study.report()
     c.until(lambda: all(came(c, name, study) for name in c.names), "the model, late")
     assert load_model(states(c, c.names[0], study).folder).digest == result.model.digest
+
+
+def typed(*words):
+    """A command in this process: what it writes; its error is raised."""
+    done = CliRunner().invoke(cli, [str(word) for word in words], env={"COLUMNS": "200"})
+    if done.exception is not None:
+        raise done.exception
+    return " ".join(done.stdout.split())
+
+
+def told(*words):
+    return json.loads(typed(*words, "--json", "-"))
+
+
+def test_a_later_version_grows_from_the_model_that_came_home(c):
+    """The study ``home`` above is continued, by the same agents."""
+    first, *others = c.names
+    before = c.lab.study("home")
+    start = load_model(states(c, first, before).folder)
+    study = Study.new(
+        c.lab,
+        c.root / "home.toml",
+        hospitals=list(c.names),
+        aggregator="sums",
+        study_id="later",
+        continues="home",
+    )
+    c.request(study)
+    site = ("--site", str(c.root / first))
+    page = typed("site", "review", "later", *site)
+    assert "worked out that model itself when the earlier study ran" in page
+    c.ready_after_request(study)
+    result = c.run(study)
+    assert result.outcome.records[0].model_sha256 == weights_sha256(start.theta)
+    assert result.model.facts.continues == before.digest
+    c.until(lambda: all(came(c, name, study) for name in c.names), "the later model")
+    for name in c.names:
+        assert c.state(name, study).charged == c.state(name, before).charged > 0
+    typed("site", "model", "predict", "home", c.table(first), *site)
+    typed("site", "model", "predict", "later", c.table(first), *site)
+    older, newer = told("site", "models", *site)["models"]
+    assert (older["name"], newer["name"]) == (before.name, study.name)
+    assert (older["in_use"], older["newer"], newer["in_use"]) == (False, study.name, True)
+    for folder in (site[1], str(c.root / "researcher")):
+        line = told("model", "versions", "home", "--folder", folder)["versions"]
+        assert [(one["digest"], one["state"]) for one in line] == [
+            (before.digest, "usable"),
+            (study.digest, "usable"),
+        ]
+    assert f"{study.name} continues {before.name}" in typed("audit", *site)
+    assert study.report()["continues"] == before.digest
+    # one hospital takes it from itself alone
+    reason = ("--reason", "The laboratory changed its scale.")
+    typed("site", "model", "recall", "later", *reason, *site)
+    with pytest.raises(NotApprovedError, match="changed its scale"):
+        typed("site", "model", "predict", "later", c.table(first), *site)
+    elsewhere = ("--site", c.root / others[0])
+    typed("site", "model", "predict", "later", c.table(others[0]), *elsewhere)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from securefl.errors import (
 )
 from securefl.files import entries, read_file
 from securefl.identity import read_card
+from securefl.node.earlier_study import continued_name
 from securefl.node.owner.keys import finish_rotation
 from securefl.party.failure_note import reason_of
 from securefl.party.folder import FILE_NAMES, wrong_folder
@@ -59,6 +60,7 @@ class Audit:
         ignored: checkpoints that do not count.
         reasons: why each failed study failed, by its digest.
         sheets: how many sheets the report has; 1 where all of it was asked for.
+        continues: name of the study from whose model one started, by digest of that one.
     """
 
     report: AuditReport
@@ -67,6 +69,7 @@ class Audit:
     ignored: tuple[IgnoredCheckpoint, ...]
     reasons: Mapping[str, str]
     sheets: int = 1
+    continues: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_audit(
@@ -118,7 +121,9 @@ def read_audit(
     ]
     reasons = {digest: reason_of(folder, digest) for digest in failed}
     sheets = 1 if sheet is None else sheet.sheets(reading.at.state)
-    return Audit(report, card, known, ignored, reasons, sheets)
+    digests = [study["digest"] for dataset in report.datasets for study in dataset["studies"]]
+    continues = {digest: name for digest in digests if (name := continued_name(folder, digest))}
+    return Audit(report, card, known, ignored, reasons, sheets, continues)
 
 
 def read_time(text: str) -> str:

@@ -166,6 +166,7 @@ def audit_overview_page(found: Audit, *, detail: bool = False) -> Page:
         detail=detail,
         fingerprint=found.card.spoken,
         reasons=found.reasons,
+        continues=found.continues,
     )
 
 
