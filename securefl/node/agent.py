@@ -16,6 +16,7 @@ import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from securefl.backoff import Backoff
@@ -74,8 +75,9 @@ SYNC_ANYWAY, _SYNC_APART, _SYNC_ANYWAY_APART = 15.0, 2.0, 50.0
 LISTEN = 0.5
 #: The same at a hospital without a study for long, at most, and as a part of the time without one.
 LISTEN_IDLE, _IDLE_SHARE = 60.0, 0.05
-#: Seconds between two turns when no study asks for more.
-_PAUSE = 0.2
+#: Seconds between two turns when no study asks for more: at least, at most at a hospital where
+#: nothing has happened for long, and as a part of that time.
+_PAUSE, _PAUSE_IDLE, _PAUSE_SHARE = 0.2, 1.0, 0.02
 #: Seconds until a study is taken up again whose run stopped since the disk took no file.
 _DISK_SECONDS = 5.0
 _ROLE = "agent"
@@ -114,6 +116,9 @@ class Agent:
         self._synced: tuple[object, ...] = ()
         self._looked = -SYNC_IDLE
         self._stopping = False
+        #: Gets an item when the agent is asked to stop; unlike an event, a signal may put it there.
+        self._stop_asked: SimpleQueue[None] = SimpleQueue()
+        self._quiet = Backoff(_PAUSE, _PAUSE_IDLE, share=_PAUSE_SHARE, clock=clock)
         self._trouble: dict[str, str] = {}
         self._due: dict[str, float] = {}
         self._question = Question(self.say)
@@ -163,7 +168,9 @@ class Agent:
             self._wind_up()
 
     def _until_due(self) -> float:
-        return min([_PAUSE, *(max(0.0, due - self._clock()) for due in self._due.values())])
+        now = self._clock()
+        dues = (max(0.0, due - now) for due in self._due.values())
+        return min([self._quiet.remaining, *dues])
 
     def say(self, line: str) -> None:
         """A line in the owner's own log; it never leaves this folder."""
@@ -178,6 +185,7 @@ class Agent:
         up nothing but itself.
         """
         troubled: set[str] = set()
+        gone_through = self._gone_through
 
         def part(name: str, work: Callable[[], None]) -> None:
             if not self._safely(name, work):
@@ -200,6 +208,9 @@ class Agent:
         self._store.look(self._site.board)
         self._trouble = {name: text for name, text in self._trouble.items() if name in troubled}
         self._tell_turn()
+        if self._busy or self._gone_through is not gone_through:
+            self._quiet.reset()
+        self._quiet.failed()
         if troubled and not self._busy:
             self._rest(1.0)
 
@@ -249,6 +260,7 @@ class Agent:
         news = self._news()
         if news != self._synced:
             self._anyway.reset()
+            self._quiet.reset()
         if not self._anyway.ready:
             return
         self._last_sync = now
@@ -279,9 +291,10 @@ class Agent:
         )
 
     def _rest(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while not self._stopping and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, 0.1))
+        """Wait so long, or until the agent is asked to stop."""
+        if not self._stopping:
+            with suppress(Empty):
+                self._stop_asked.get(timeout=seconds)
 
     def _step(self, digest: str, run: StudyRun) -> None:
         state = self._site.ledger.state
@@ -496,6 +509,7 @@ class Agent:
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
+        self._stop_asked.put(None)
         for run in tuple(self._runs.values()):
             run.interrupt()  # an answer that nobody will send need not be waited for
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from securefl.node.study_run import StudyRun
 
 #: Seconds between two looks.
-LOOK_SECONDS: Final = 0.25
+LOOK_SECONDS: Final = 0.5
 
 
 def mark_withdrawn(site: Site, digest: str) -> None:

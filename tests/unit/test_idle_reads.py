@@ -4,6 +4,8 @@ new, and it is looked at less and less often.
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections import Counter
 
 import pytest
@@ -68,6 +70,37 @@ def test_an_idle_hospital_asks_67_partners_for_news_by_one_listing_a_minute(
             now[0] += 1.0
             agent._ask_and_answer()
         assert sum(reads.values()) <= 11  # in ten minutes
+    finally:
+        agent._presence.leave()
+        agent._log.close()
+
+
+def test_an_idle_agent_looks_once_a_second_and_five_times_after_an_event(site, monkeypatch):
+    now = [1_000.0]
+    monkeypatch.setattr(agents.Agent, "_sync_when_due", lambda _: None)  # PySyft's part is its own
+    agent = agents.Agent(site, lambda: now[0])
+    try:
+        agent._turn()
+        assert agent._until_due() == pytest.approx(0.2)
+        now[0] += 60.0
+        agent._turn()
+        assert agent._until_due() == pytest.approx(1.0)
+        site.ledger.pause("a holiday")
+        now[0] += 1.0
+        agent._turn()
+        assert agent._until_due() == pytest.approx(0.2)
+    finally:
+        agent._presence.leave()
+        agent._log.close()
+
+
+def test_an_agent_that_is_asked_to_stop_rests_no_longer(site):
+    agent = agents.Agent(site)
+    try:
+        threading.Timer(0.1, agent._stop_asked.put, (None,)).start()
+        agent._rest(3600.0)
+        agent._stop(signal.SIGTERM, None)
+        agent._rest(3600.0)
     finally:
         agent._presence.leave()
         agent._log.close()

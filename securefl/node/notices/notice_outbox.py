@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 _SHORTEST, _LONGEST = 5.0, 900.0
 #: Seconds after which a notice is given up.
 KEPT_SECONDS: Final = 3 * 24 * 3600.0
-_LOOK_SECONDS: Final = 0.5
+#: Seconds between two looks at the outbox.
+_LOOK_SECONDS: Final = 2.0
 _MOST: Final = 16 * 1024 * 1024
 
 
