@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import linecache
 import logging
 import os
 import socket
@@ -50,6 +51,7 @@ def quiet_import() -> Iterator[None]:
         yield
     finally:
         socket.has_ipv6 = had
+        linecache.clearcache()  # half a megabyte of source lines that pyparsing asked for
         connection = sys.modules.get("urllib3.util.connection")
         if first and connection is not None:
             connection.HAS_IPV6 = had  # type: ignore[attr-defined]

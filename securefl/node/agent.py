@@ -33,20 +33,16 @@ from securefl.errors import (
     UsageError,
     file_error,
 )
-from securefl.federation.round_plan import RoundPlan
 from securefl.node.checkpoints import Question, collect, hand_out, note_witnessed
-from securefl.node.decisions import publish_approval, publish_status
 from securefl.node.extract import publish_extract
-from securefl.node.models import ModelWatch, expect_model
+from securefl.node.model_watch import ModelWatch, expect_model
 from securefl.node.notices.notice_desk import NoticeDesk
-from securefl.node.own_study import LedgerWitness, OwnStudy
 from securefl.node.pasts import doubted, two_pasts
 from securefl.node.policy_files import note_own_files
+from securefl.node.publishing import publish_approval, publish_status
 from securefl.node.requests import kept_study
-from securefl.node.rule_approval import RuleDesk
-from securefl.node.run_key import RunKey
+from securefl.node.rule_desk import RuleDesk
 from securefl.node.study_end import say_again
-from securefl.node.study_run import StudyRun
 from securefl.node.study_withdrawal import WithdrawalWatch
 from securefl.party.clock import utc_now
 from securefl.party.events import EVENTS, EventLog
@@ -61,7 +57,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from securefl.federation.round_plan import RoundPlan
     from securefl.node.site import Site
+    from securefl.node.study_run import StudyRun
     from securefl.party.pidfile import Ended
     from securefl.privacy.ledger_state import LedgerState
 
@@ -404,6 +402,9 @@ class Agent:
 
     def _resume(self, digest: str) -> None:
         """Take up a study that was running; one of a folder that was copied or put back ends here."""
+        from securefl.federation.round_plan import RoundPlan
+        from securefl.node.run_key import RunKey
+
         try:
             RunKey(self._site.study_folder(digest)).check_here()
             run = self._study_run(RoundPlan(kept_study(self._site, digest)))
@@ -425,6 +426,8 @@ class Agent:
         for digest, study in state.studies.items():
             if study.status != "approved" or digest in self._runs or digest in self._set_aside:
                 continue
+            from securefl.federation.round_plan import RoundPlan
+
             self._site = self._site.refreshed()
             try:
                 publish_approval(self._site, digest)
@@ -440,6 +443,10 @@ class Agent:
         self._gone_through = state
 
     def _study_run(self, plan: RoundPlan) -> StudyRun:
+        # what rounds need is imported where a study was approved, and not for months without one
+        from securefl.node.own_study import LedgerWitness, OwnStudy
+        from securefl.node.study_run import StudyRun
+
         own = OwnStudy(
             self._site,
             plan,

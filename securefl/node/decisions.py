@@ -9,31 +9,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from securefl.errors import MessageError, NotApprovedError, SecureFLError
-from securefl.federation import paths
-from securefl.federation.messages import Status
-from securefl.federation.study_board import StudyBoard
-from securefl.files import private_folder, read_file, replace_file
+from securefl.errors import NotApprovedError, SecureFLError
+from securefl.files import private_folder, replace_file
 from securefl.learning.stages.programme import charges_of
 from securefl.node.agreements import check_agreement
 from securefl.node.own_policy import check_quarter
+from securefl.node.publishing import approval_file, publish_approval, publish_status
 from securefl.node.requests import KeptRequest, kept_study
 from securefl.node.sealed_words import check_two_agree
 from securefl.node.study_withdrawal import mark_withdrawn
 from securefl.party.clock import utc_now
-from securefl.party.outbox import post
 from securefl.privacy.charges import ChargeTerms
 from securefl.privacy.mechanisms import decimal_text
 from securefl.privacy.planning import epsilon_if_masks_fail, study_epsilon
-from securefl.study.approval import Approval, open_approval
+from securefl.study.approval import Approval
 from securefl.study.training import training_if_any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from decimal import Decimal
-    from pathlib import Path
 
-    from securefl.federation.round_plan import RoundPlan
     from securefl.node.policy import Review
     from securefl.node.site import Site
     from securefl.privacy.ledger_state import StudyState
@@ -162,34 +156,6 @@ def _terms(study: Study) -> ChargeTerms:
     )
 
 
-def publish_approval(site: Site, digest: str) -> None:
-    """Put the kept approval into the store; safe to repeat. When the store takes nothing now, the
-    agent sends it later.
-
-    Raises:
-        NotApprovedError: as :func:`kept_approval`.
-    """
-    post(site, paths.approval(digest, site.name), kept_approval(site, digest))
-
-
-def kept_approval(site: Site, digest: str) -> bytes:
-    """The approval that this hospital signed.
-
-    Raises:
-        NotApprovedError: it is gone, or not the one that the ledger knows.
-    """
-    try:
-        signed = read_file(approval_file(site, digest))
-    except OSError:
-        signed = b""
-    if hashlib.sha256(signed).hexdigest() != site.ledger.state.study(digest).approval.statement:
-        raise NotApprovedError(
-            "The kept approval is not the one in the ledger.",
-            next_step="Do not run this study; ask the researcher for a new one.",
-        )
-    return signed
-
-
 def refuse(site: Site, request: Review | KeptRequest, note: str) -> None:
     """The owner's no; final for this digest. The note stays in the ledger; others see the code.
 
@@ -263,69 +229,6 @@ def pause(site: Site, note: str) -> None:
     """From now on nothing starts, and once this returns nothing leaves the house."""
     with site.deciding():
         site.ledger.pause(note)
-
-
-def publish_status(site: Site, digest: str, code: str, cause: tuple[str, str] = ("", "")) -> None:
-    """Say a public code to the others, signed; kept until the store takes it.
-
-    Args:
-        site: this hospital.
-        digest: the study.
-        code: the public code.
-        cause: the party that this hospital follows, and that one's code; empty where it is the
-            first to end.
-    """
-    state = site.ledger.state
-    sent = state.studies[digest].sent if digest in state.studies else {}
-    status = Status(digest, site.name, max((r for r, _ in sent), default=0), code, *cause)
-    post(site, paths.status(digest, site.name), status.dump(site.identity.sign))
-
-
-def all_approvals(
-    site: Site, plan: RoundPlan, not_there: Callable[[str, MessageError], None]
-) -> dict[str, Approval] | None:
-    """Every hospital's approval, checked with the keys this hospital trusts; None while one is
-    missing or not by its hospital.
-
-    Args:
-        site: this hospital.
-        plan: the study.
-        not_there: told of a hospital's name under which something else lies: anybody can write into
-            the store.
-
-    Raises:
-        NotApprovedError: a hospital is no longer in this hospital's list.
-    """
-    found = {}
-    on_board = StudyBoard(site.board, plan.digest)
-    cards = {**site.book.cards(), site.name: site.identity.card}
-    for name in plan.study.cohort:
-        if name not in cards:
-            raise NotApprovedError(
-                f"{name} is no longer in this hospital's list.",
-                whose=name,
-                next_step="Trust its card again, then ask for a new study.",
-            )
-        try:
-            data = (
-                on_board.approval(name).read()
-                if name != site.name
-                else kept_approval(site, plan.digest)
-            )
-            if data is None:
-                return None
-            found[name] = open_approval(
-                data, site=name, study=plan.digest, verify=cards[name].verify
-            )
-        except MessageError as error:
-            not_there(name, error)
-            return None
-    return found
-
-
-def approval_file(site: Site, digest: str) -> Path:
-    """Path of the signed approval."""
-    return site.study_folder(digest) / "approval"
 
 
 def _study_epsilon(request: Review) -> Decimal:

@@ -22,13 +22,13 @@ from securefl.federation.participant import Participant
 from securefl.federation.readiness import call_of, ready_of
 from securefl.federation.status_board import end_of, ended, first_departure, over
 from securefl.federation.study_board import StudyBoard
-from securefl.node.decisions import all_approvals
 from securefl.node.group_lot import GroupLot
 from securefl.node.instances import Instances, check_alone
 from securefl.node.kept_rounds import KeptRounds
 from securefl.node.own_policy import kept_policy
 from securefl.node.policy import review_again
 from securefl.node.public_times import PublicTimes
+from securefl.node.publishing import all_approvals
 from securefl.node.worker_rules import worker_rules
 from securefl.secagg.frame import contribution_bytes
 from securefl.study.dates import time_here

@@ -1,29 +1,25 @@
-"""Finished models at a hospital: hashes to check against, the wait after the end, and the models
-that came home.
+"""Finished models at a hospital: hashes to check against, and the models that came home.
 
 In the hospital's folder, for its owner alone::
 
     studies/DIGEST/verified/         hashes of what this hospital made of the totals that it verified, until the model came
-    models/expected/DIGEST.json      a model that is looked for after the study's end
     models/NAME/                     a model that passed every check
 
-A study is settled whether or not its model comes; it may come days later. The hashes are durable, so
-an agent that was started again in between, or while the study ran, checks it as well.
+A study is settled whether or not its model comes; it may come days later, and is looked for
+(:mod:`securefl.node.model_watch`). The hashes are
+durable, so an agent that was started again in between, or while the study ran, checks it as well.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from securefl.backoff import Backoff
-from securefl.errors import MessageError, SecureFLError, StoreError, UnreadableError, UsageError
+from securefl.errors import MessageError, SecureFLError, UsageError
 from securefl.federation import bundle
 from securefl.federation.round_plan import RoundPlan
 from securefl.federation.study_board import StudyBoard
@@ -32,29 +28,20 @@ from securefl.identity import verify
 from securefl.learning.artefact import load_model
 from securefl.learning.stages.roles import judges
 from securefl.node.earlier_study import keep_trained
-from securefl.node.quality import verdict_of
+from securefl.node.model_watch import VERIFIED, expected_models, forget_verified
 from securefl.node.requests import kept_study
 from securefl.party.model_check import OwnResult, check_model
 from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from securefl.learning.artefact import Model
     from securefl.node.site import Site
     from securefl.secagg.round_context import RoundContext
 
-#: Days after a study's end for which its model is looked for.
-LOOKED_FOR: Final = 30
-#: Seconds between two looks at one missing model, at least and at most.
-_OFTEN, _SELDOM = 0.5, 60.0
-#: Folder of the hashes in a study's folder.
-_VERIFIED: Final = "verified"
 #: Hash of the trained model, as this hospital worked it out; of the evaluation's total, where it
 #: verified it.
 _MODEL: Final = "model"
 _HISTOGRAM: Final = "histogram"
-_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -134,98 +121,13 @@ def _remember(
     stage = plan.step(number).stage
     if site.name not in recipients(plan.study) or not judges(plan.programme, stage):
         return
-    folder = private_folder(private_folder(site.study_folder(plan.digest)) / _VERIFIED)
+    folder = private_folder(private_folder(site.study_folder(plan.digest)) / VERIFIED)
     with suppress(OSError):
         replace_file(folder / name, sha256.encode())
 
 
-def expect_model(site: Site, plan: RoundPlan, now: datetime) -> None:
-    """After the end of a study that was completed here: look for its model, where this hospital is
-    one of its recipients and its quality rule does not withhold it.
-    """
-    rule, verdict = plan.study.quality, verdict_of(site.study_folder(plan.digest))
-    withheld = rule is not None and verdict is not None and rule.withholds(verdict)
-    if withheld or site.name not in recipients(plan.study):
-        return
-    until = now + timedelta(days=LOOKED_FOR)
-    _note(
-        site, plan.digest, {"name": plan.sealed.name, "until": until.strftime(_TIME), "refused": ""}
-    )
-
-
 # --- after its end
 # -----------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class ModelWatch:
-    """Watch for models that have not come yet; the agent calls :meth:`turn`.
-
-    Args:
-        say: writes a line to the owner's own log.
-        now: the wall clock.
-    """
-
-    say: Callable[[str], None]
-    now: Callable[[], datetime]
-    _paces: dict[str, Backoff] = field(default_factory=dict)
-    _seen: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
-
-    def turn(self, site: Site) -> None:
-        """Look for each expected model that is due; what is refused is said once, and looked at
-        again when it is another.
-
-        Raises:
-            StoreError: the store is away; call again.
-        """
-        for digest, entry in _expected(site).items():
-            if entry["until"] == "":
-                continue
-            pace = self._paces.setdefault(digest, Backoff(_OFTEN, _SELDOM, share=0.05))
-            if pace.ready:
-                pace.failed()
-                self._look(site, digest, entry)
-
-    def _look(
-        self,
-        site: Site,
-        digest: str,
-        entry: dict[str, str],
-    ) -> None:
-        if self.now() > datetime.strptime(entry["until"], _TIME).replace(tzinfo=UTC):
-            self.say(
-                f"the model of {entry['name']} did not come within {LOOKED_FOR} days; it is looked"
-                " for no more"
-            )
-            _note(site, digest, entry | {"until": ""})
-            _forget(site, digest)
-            return
-        on_board = StudyBoard(site.board, digest)
-        stamps = (
-            on_board.model_statement.stamp(),
-            on_board.model().stamp(),
-        )
-        if stamps[0] is None or (None not in stamps and self._seen.get(digest) == stamps):
-            return
-        try:
-            folder = fetch_model(site, digest)
-        except OSError as error:
-            raise StoreError(
-                f"The model of {entry['name']} cannot be kept here: {error.strerror or error}.",
-                whose="this hospital's operator",
-                next_step="Free some space.",
-            ) from None
-        except (MessageError, UnreadableError) as error:
-            self._seen[digest] = stamps
-            if entry["refused"] != error.what:
-                self.say(f"the model of {entry['name']} is refused: {error}")
-                _note(site, digest, entry | {"refused": error.what})
-            return
-        if folder is not None:
-            self.say(
-                f"the model of {entry['name']} came home, and every check of it holds: {folder}"
-            )
-            self._paces.pop(digest, None)
 
 
 def fetch_model(site: Site, digest: str) -> Path | None:
@@ -267,12 +169,12 @@ def fetch_model(site: Site, digest: str) -> Path | None:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     (site.path / "models" / "expected" / f"{digest}.json").unlink(missing_ok=True)
-    _forget(site, digest)
+    forget_verified(site, digest)
     return target
 
 
 def _own_result(site: Site, digest: str) -> OwnResult:
-    folder = site.study_folder(digest) / _VERIFIED
+    folder = site.study_folder(digest) / VERIFIED
     try:
         histogram = ""
         if (folder / _HISTOGRAM).exists():
@@ -310,7 +212,7 @@ def list_models(site: Site) -> tuple[ModelRow, ...]:
                         folder,
                     )
                 )
-    for digest, entry in sorted(_expected(site).items(), key=lambda item: item[1]["name"]):
+    for digest, entry in sorted(expected_models(site).items(), key=lambda item: item[1]["name"]):
         if entry["until"] == "":
             rows.append(
                 ModelRow(
@@ -368,25 +270,3 @@ def find_model(site: Site, name: str) -> tuple[ModelRow, Model]:
             next_step="`securefl site model list` shows all.",
         )
     return row, load_model(row.folder, own=site.name)
-
-
-def _expected(site: Site) -> dict[str, dict[str, str]]:
-    """Study digest → name, time until which its model is looked for (empty: no more), and why it
-    was refused.
-    """
-    folder = site.path / "models" / "expected"
-    found = {}
-    for file in sorted(folder.glob("*.json")):
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            entry = json.loads(file.read_bytes())
-            found[file.stem] = {key: str(entry[key]) for key in ("name", "until", "refused")}
-    return found
-
-
-def _note(site: Site, digest: str, entry: dict[str, str]) -> None:
-    folder = private_folder(private_folder(site.path / "models") / "expected")
-    replace_file(folder / f"{digest}.json", json.dumps(entry).encode())
-
-
-def _forget(site: Site, digest: str) -> None:
-    shutil.rmtree(site.study_folder(digest) / _VERIFIED, ignore_errors=True)

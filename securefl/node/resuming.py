@@ -16,11 +16,11 @@ from securefl.errors import RoundError
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import end_of, first_departure
-from securefl.node.decisions import all_approvals
 from securefl.node.durable_contribution import DurableContribution, kept_contribution
 from securefl.node.entering import Entering
 from securefl.node.instances import check_alone
 from securefl.node.models import remember_total
+from securefl.node.publishing import all_approvals
 from securefl.secagg.own_place import manifest_limit
 from securefl.study.study_id import short_digest
 

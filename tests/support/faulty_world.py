@@ -31,6 +31,7 @@ from securefl.errors import SecureFLError
 from securefl.federation import store_exchange
 from securefl.federation.aggregator_service import AggregatorService
 from securefl.node import agent as agents
+from securefl.node import study_run
 from securefl.node.own_study import WorkerDoor
 from securefl.node.study_run import StudyRun
 from securefl.party.folder import PartyFolder
@@ -256,7 +257,7 @@ class FaultyWorld:
         patch.setattr(agents, "datetime", Wall)
         patch.setattr(opening, "_maker", lambda _: lambda _: FaultyCarrier(self.carrier, weather))
         door = WorkerDoor(self._worker, AtOnce)
-        patch.setattr(agents, "StudyRun", partial(StudyRun, door=door, settle_seconds=0.0))
+        patch.setattr(study_run, "StudyRun", partial(StudyRun, door=door, settle_seconds=0.0))
         patch.setattr(agents.Agent, "_sync_when_due", lambda _: None)
         patch.setattr(agents.Agent, "_rest", lambda *_: None)
         patch.setattr(os, "fsync", lambda _: None)  # a kill loses nothing that was written

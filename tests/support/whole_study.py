@@ -25,6 +25,7 @@ from securefl.federation.messages import Invitation
 from securefl.federation.study_board import StudyBoard
 from securefl.learning.models import weights_to_bytes
 from securefl.node import agent as agents
+from securefl.node import study_run
 from securefl.node import worker as worker_code
 from securefl.node.own_study import WorkerDoor
 from securefl.node.study_run import StudyRun
@@ -119,7 +120,7 @@ class WholeStudy:
         self.study = c.new_study("whole", *edits)
         self._now = 1000.0
         door = WorkerDoor(WorkerHere, AtOnce)
-        patch.setattr(agents, "StudyRun", partial(StudyRun, door=door, settle_seconds=0.0))
+        patch.setattr(study_run, "StudyRun", partial(StudyRun, door=door, settle_seconds=0.0))
         patch.setattr(agents.Agent, "_sync_when_due", lambda _agent: None)
         for module in (store_exchange, results):
             patch.setattr(module, "poll", self._poll)

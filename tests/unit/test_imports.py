@@ -64,3 +64,14 @@ def test_the_worker_has_one_thread_until_it_stands_behind_its_walls():
     )
     done = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True)
     assert done.stdout.split() == [b"1", b"False"]
+
+
+def test_an_agent_without_a_study_holds_nothing_of_rounds_and_reviews():
+    """It waits for months: parts of a round are imported where a study was approved."""
+    program = (
+        "import securefl.node.agent, sys\n"
+        "parts = ('study_run', 'launcher', 'models', 'decisions', 'rule_approval')\n"
+        "print([part for part in parts if f'securefl.node.{part}' in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    assert done.stdout.split() == [b"[]"]

@@ -16,9 +16,8 @@ from securefl.errors import StoreError, UsageError
 from securefl.federation import paths
 from securefl.federation.round_plan import RoundPlan
 from securefl.node import models
+from securefl.node.model_watch import ModelWatch, expect_model
 from securefl.node.models import (
-    ModelWatch,
-    expect_model,
     fetch_model,
     find_model,
     list_models,
