@@ -30,7 +30,7 @@ from securefl.federation.readiness import all_ready
 from securefl.federation.run_memory import NoMemory
 from securefl.federation.store_exchange import StoreExchange
 from securefl.federation.study_progress import StudyProgress
-from securefl.node import agent as agent_module
+from securefl.node import study_run
 from securefl.node.agent import Agent
 from securefl.node.answered import Answered
 from securefl.node.checkpoints import answer_questions
@@ -153,7 +153,7 @@ class Hospital:
 
     def start(self, ask):
         self.patch.setattr(
-            agent_module,
+            study_run,
             "StudyRun",
             lambda own, witness: StudyRun(own, witness, door=WorkerDoor(FakeWorker, ask)),
         )
