@@ -39,7 +39,7 @@ from securefl.node.model_watch import ModelWatch, expect_model
 from securefl.node.notices.notice_desk import NoticeDesk
 from securefl.node.pasts import doubted, two_pasts
 from securefl.node.policy_files import note_own_files
-from securefl.node.publishing import publish_approval, publish_status
+from securefl.node.published_approvals import publish_approval, publish_status
 from securefl.node.requests import kept_study
 from securefl.node.rule_desk import RuleDesk
 from securefl.node.study_end import say_again

@@ -14,7 +14,7 @@ from securefl.files import private_folder, replace_file
 from securefl.learning.stages.programme import charges_of
 from securefl.node.agreements import check_agreement
 from securefl.node.own_policy import check_quarter
-from securefl.node.publishing import approval_file, publish_approval, publish_status
+from securefl.node.published_approvals import approval_file, publish_approval, publish_status
 from securefl.node.requests import KeptRequest, kept_study
 from securefl.node.sealed_words import check_two_agree
 from securefl.node.study_withdrawal import mark_withdrawn

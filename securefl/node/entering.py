@@ -28,7 +28,7 @@ from securefl.node.kept_rounds import KeptRounds
 from securefl.node.own_policy import kept_policy
 from securefl.node.policy import review_again
 from securefl.node.public_times import PublicTimes
-from securefl.node.publishing import all_approvals
+from securefl.node.published_approvals import all_approvals
 from securefl.node.worker_rules import worker_rules
 from securefl.secagg.frame import contribution_bytes
 from securefl.study.dates import time_here

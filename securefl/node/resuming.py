@@ -20,7 +20,7 @@ from securefl.node.durable_contribution import DurableContribution, kept_contrib
 from securefl.node.entering import Entering
 from securefl.node.instances import check_alone
 from securefl.node.models import remember_total
-from securefl.node.publishing import all_approvals
+from securefl.node.published_approvals import all_approvals
 from securefl.secagg.own_place import manifest_limit
 from securefl.study.study_id import short_digest
 

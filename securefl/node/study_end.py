@@ -13,7 +13,7 @@ from securefl.errors import RoundError, StoreError
 from securefl.federation import paths
 from securefl.federation.study_board import StudyBoard
 from securefl.node.extract import publish_extract
-from securefl.node.publishing import publish_status
+from securefl.node.published_approvals import publish_status
 from securefl.node.requests import kept_study
 from securefl.party.outbox import waits
 

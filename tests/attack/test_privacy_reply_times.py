@@ -35,7 +35,7 @@ from securefl.node.agent import Agent
 from securefl.node.answered import Answered
 from securefl.node.checkpoints import answer_questions
 from securefl.node.own_study import WorkerDoor
-from securefl.node.publishing import all_approvals
+from securefl.node.published_approvals import all_approvals
 from securefl.node.study_run import StudyRun
 from securefl.secagg.opening import open_sum
 from securefl.secagg.seal import CkksIntegers

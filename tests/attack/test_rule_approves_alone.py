@@ -12,7 +12,7 @@ from ledger_site import approve as ledger_approve
 from ledger_site import digest, new_ledger, verify
 
 from securefl.errors import LedgerAlteredError, NotApprovedError, StudyError, UnreadableError
-from securefl.node import decisions, own_policy, publishing, questions, rule_approval
+from securefl.node import decisions, own_policy, published_approvals, questions, rule_approval
 from securefl.node.owner import policy as owner_policy
 from securefl.node.owner.audit import read_audit
 from securefl.node.policy import review
@@ -250,7 +250,7 @@ def test_the_agents_desk_approves_once_and_audit_and_extract_name_the_rule(c, he
     assert lines == [f"study {c.study.digest[:12]} was approved by your rule small-models"]
     kinds = [event.kind for event in here.ledger.events()][-3:]
     assert kinds == ["delegate", "approve", "reserve"]
-    assert publishing.kept_approval(here, c.study.digest)
+    assert published_approvals.kept_approval(here, c.study.digest)
     report = read_audit(here.path).report
     assert report.verified
     (entry,) = report.approvals

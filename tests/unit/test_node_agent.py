@@ -30,7 +30,7 @@ from securefl.errors import (
 from securefl.federation import paths
 from securefl.federation.messages import Status
 from securefl.node import agent as agent_module
-from securefl.node import decisions, publishing, study_run
+from securefl.node import decisions, published_approvals, study_run
 from securefl.node.agent import Agent, agent_state, stop_agent
 from securefl.node.pasts import doubt, settle_doubt
 from securefl.node.run_key import RunKey
@@ -444,7 +444,7 @@ def test_a_withdrawal_that_a_kill_kept_from_the_others_is_said(scene, monkeypatc
     agent = scene.begin("start", None)
     turns(agent, 2)
     with monkeypatch.context() as patched:
-        patched.setattr(publishing, "post", killed)
+        patched.setattr(published_approvals, "post", killed)
         patched.setattr(type(scene.c.site(ME)), "erase_study_key", lambda *_: None)
         with pytest.raises(Killed):
             decisions.withdraw(scene.c.site(ME), scene.study.digest, "")

@@ -11,7 +11,7 @@ from securefl.cli.main import cli
 from securefl.errors import BudgetError, NotApprovedError, SecureFLError, StoreError, UntrustedError
 from securefl.federation import paths
 from securefl.federation.messages import Status
-from securefl.node import decisions, policy, publishing
+from securefl.node import decisions, policy, published_approvals
 from securefl.node.requests import find_kept
 from securefl.party.outbox import deliver
 from securefl.study.approval import open_approval
@@ -89,7 +89,7 @@ def test_two_approvals_at_once_leave_one_whole_approval(hospitals, study):
     assert len(done) == 1
     assert {type(e) for e in errors} == {NotApprovedError}
     site = hospitals.site(ME)
-    signed = publishing.kept_approval(site, study.digest)
+    signed = published_approvals.kept_approval(site, study.digest)
     approval = open_approval(signed, site=ME, study=study.digest, verify=site.identity.card.verify)
     assert approval.study_key == site.study_key(study.digest).public_key().public_bytes_raw().hex()
 
@@ -159,9 +159,9 @@ def test_a_store_that_is_away_does_not_undo_an_approval(hospitals, study, monkey
     site = hospitals.site(ME)
     assert site.board.read(paths.approval(study.digest, ME), 4096) is None
     deliver(site)
-    assert site.board.read(paths.approval(study.digest, ME), 4096) == publishing.kept_approval(
-        site, study.digest
-    )
+    assert site.board.read(
+        paths.approval(study.digest, ME), 4096
+    ) == published_approvals.kept_approval(site, study.digest)
 
 
 def test_withdrawing_says_so_erases_the_key_and_frees_what_never_started(hospitals, study):
@@ -201,7 +201,7 @@ def test_too_little_budget_is_refused_with_its_figures_and_noted(poor):
     ]
     assert poor.status(ME, second) is None
     assert not key_file(poor, second).exists()
-    assert not publishing.approval_file(site, second.digest).exists()
+    assert not published_approvals.approval_file(site, second.digest).exists()
     assert site.board.read(paths.approval(second.digest, ME), 4096) is None
 
 
