@@ -33,6 +33,7 @@ from securefl.node.worker_rules import worker_rules
 from securefl.secagg.frame import contribution_bytes
 from securefl.study.dates import time_here
 from securefl.study.study_id import short_digest
+from securefl.study.worker_walls import held_walls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -391,8 +392,7 @@ class Entering:
         self.rounds.accept(checked)
         # what can fail without the data was done before: after this line the budget is spent
         try:
-            held = tuple(wall.wall for wall in worker.walls if wall.held)
-            self.own.site.ledger.start(self.own.plan.digest, held)
+            self.own.site.ledger.start(self.own.plan.digest, held_walls(worker.walls))
         except NotApprovedError:
             if (
                 self.own.site.ledger.state.paused

@@ -45,6 +45,7 @@ _SIGNAL_HINTS = {
     9: ": short of memory?",
     11: ": a fault in a library?",
     15: ": stopped by hand?",
+    24: ": the policy's processor hours are used up?",
     31: ": it was denied a system call",
 }
 #: Seconds that a process whose pipes are closed may take to be gone.

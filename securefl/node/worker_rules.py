@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import SecureFLError, UnreadableError
 from securefl.node.isolation import check_walls, isolation, machine_walls
 from securefl.node.own_policy import kept_policy
-from securefl.study.worker_walls import WorkerRules
+from securefl.study.worker_walls import ALWAYS_REQUIRED, WorkerRules
 
 if TYPE_CHECKING:
     from securefl.node.site import Site
@@ -24,6 +24,15 @@ def worker_rules(site: Site) -> WorkerRules:
     if policy is None:
         return WorkerRules()
     return policy.worker_rules()
+
+
+def network_allowed(site: Site) -> bool:
+    """True where the owner's policy gives up the wall before a worker's network."""
+    try:
+        rules = worker_rules(site)
+    except UnreadableError:  # then no worker starts
+        return False
+    return not rules.required >= ALWAYS_REQUIRED
 
 
 def site_isolation(site: Site) -> Isolation:

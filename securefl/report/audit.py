@@ -15,6 +15,7 @@ from securefl.report.audit_words import (
     BY_RULE,
     ENDORSED,
     EXCLUDED,
+    NO_NETWORK_WALL,
     PERSONAL,
     endorsed_lines,
     figure,
@@ -26,6 +27,7 @@ from securefl.report.audit_words import (
     runs,
     slots,
     study_name,
+    unwalled_lines,
 )
 from securefl.report.page import (
     Bar,
@@ -106,6 +108,7 @@ def audit_overview(
         section(PERSONAL, bullets(map(_personalized, report.personalized))),
         section(ENDORSED, bullets(endorsed_lines(report.approvals))),
         section(BY_RULE, bullets(ruled_lines(report.approvals))),
+        section(NO_NETWORK_WALL, bullets(_unwalled(report))),
         section(EXCLUDED, bullets(map(_excluded, report.excluded))),
         section(AGREEMENTS, bullets(map(_agreed, report.agreements))),
         section("Pauses", bullets(map(_pause, report.pauses))),
@@ -378,6 +381,13 @@ def _noted(entry: Json) -> str:
     if not entry["note"]:
         return ""
     return f"; {entry['note']}"
+
+
+def _unwalled(report: AuditReport) -> list[str]:
+    found: list[str] = []
+    for dataset in report.datasets:
+        found += unwalled_lines(dataset["studies"])
+    return found
 
 
 def _approvals(approvals: Sequence[Json]) -> Section:

@@ -81,6 +81,8 @@ def _study_row(s: Numbered) -> Row:
     if study["walls"] is not None:
         held = ", ".join(study["walls"]) or "none"
         lines.append(f"Walls round its worker: {held}")
+        if "network" not in study["walls"]:
+            lines.append(Span("Its worker's network was NOT blocked", Tone.BAD))
     if (alone := study["terms"].get("epsilon_if_masks_fail")) is not None:
         lines.append(shared_sentence(alone))
     return (

@@ -22,6 +22,7 @@ REASONS: dict[str, str] = {"budget": "too little budget", "owner": "the owner sa
 
 #: Heading over the owner's own use of the tables.
 AGREEMENTS = "Agreements of a consortium that this hospital's machine holds studies to"
+NO_NETWORK_WALL = "Read by a worker whose network was NOT blocked, as the policy allowed"
 BY_RULE = "Approved by a rule of this hospital's policy"
 ENDORSED = "People of this hospital who agreed before it approved"
 EXCLUDED = "Patients taken out: no study reads their rows since"
@@ -252,4 +253,13 @@ def ruled_lines(approvals: Sequence[Json]) -> list[str]:
         f"{study_name(a['id'], a['study'])}: {a['rule']['name']} ({a['rule']['policy'][:16]}…)"
         for a in approvals
         if a["rule"] is not None
+    ]
+
+
+def unwalled_lines(studies: Iterable[Json]) -> list[str]:
+    """Each study that started with a worker whose network was not blocked."""
+    return [
+        study_name(study["id"], study["digest"])
+        for study in studies
+        if study["walls"] is not None and "network" not in study["walls"]
     ]

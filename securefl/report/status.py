@@ -75,6 +75,7 @@ def site_status(
     store_away: tuple[str, str] | None = None,
     ended: tuple[str, str] | None = None,
     agreements: Sequence[tuple[str, str]] = (),
+    network_allowed: bool = False,
 ) -> Page:
     """The hospital's state as a page.
 
@@ -95,12 +96,14 @@ def site_status(
         ended: when (UTC; empty where nobody knows) the last agent ended, and why; None while one
             runs.
         agreements: population, and the agreement that binds it.
+        network_allowed: whether the owner's policy gives up the wall before a worker's network.
     """
     return page(
         f"{site}: how it stands",
         facts(
             [
                 ("agent", _agent(running=running, paused=paused)),
+                _worker(network_allowed=network_allowed),
                 _store(store_away),
                 ("waiting", _waiting(waiting)),
                 _late(late_replies),
@@ -128,6 +131,14 @@ def site_status(
             "Your rows, for your eyes alone",
             *(part for name, counts in rows for part in _rows(name, counts)),
         ),
+    )
+
+
+def _worker(*, network_allowed: bool) -> tuple[str, Value] | None:
+    if not network_allowed:
+        return None
+    return "worker", Span(
+        "your policy lets it read tables where its network is NOT blocked", Tone.BAD
     )
 
 

@@ -125,6 +125,13 @@ def read_limits(text: str) -> WorkerLimits:
     return WorkerLimits(memory, cores, seconds)
 
 
+def held_walls(walls: Walls) -> tuple[str, ...] | None:
+    """Names of the walls that hold; None where nothing was reported."""
+    if not walls:
+        return None
+    return tuple(wall.wall for wall in walls if wall.held)
+
+
 def dump_walls(walls: Walls) -> list[list[Any]]:
     """A report of walls as JSON has it."""
     return [[wall.wall, list(wall.by), wall.reason] for wall in walls]

@@ -46,10 +46,11 @@ def worker(tmp_path, monkeypatch):
     [
         ("os.kill(os.getpid(), 9)", "by signal 9: short of memory?"),
         ("os.kill(os.getpid(), 15)", "by signal 15: stopped by hand?"),
+        ("os.kill(os.getpid(), 24)", "by signal 24: the policy's processor hours are used up?"),
         ("os.kill(os.getpid(), 10)", "by signal 10"),
         ("sys.exit(3)", "with exit code 3"),
     ],
-    ids=["out of memory", "by hand", "another signal", "an exit code"],
+    ids=["out of memory", "by hand", "processor hours", "another signal", "an exit code"],
 )
 def test_the_signal_that_ended_a_worker_is_named_and_what_it_may_mean(worker, then, words):
     with worker(then) as started:

@@ -370,6 +370,7 @@ def status(**changed):
         "store_away": ("2026-11-28T17:09:31Z", "cannot be read"),
         "ended": ("2026-11-28T17:09:31Z", "it was killed"),
         "agreements": [("referrals", "thyroid-ring, version 2 (0123456789ab)")],
+        "network_allowed": True,
     }
     return site_status(**(given | changed))
 

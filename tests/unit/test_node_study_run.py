@@ -15,6 +15,7 @@ from binary_models import initial_weights
 from conftest import fixed_identity
 from consortium import NAMES, Consortium
 from running_study import study_scene
+from worker_isolation import FILES_OPEN, NETWORK_ALLOWED
 from worker_stand_ins import after
 
 from securefl.errors import (
@@ -34,8 +35,11 @@ from securefl.learning.features import feature_names
 from securefl.learning.patient_hashes import patients_among
 from securefl.node import decisions
 from securefl.node.leaving import COUNTS
+from securefl.node.owner.audit import read_audit
 from securefl.node.patients import keep_patients, overlaps, patient_key
 from securefl.node.quality import verdict_of
+from securefl.report.audit import audit_overview
+from securefl.report.terminal import plain_text
 from securefl.secagg.seal import CkksIntegers
 from securefl.sources.csv import CsvSource
 from securefl.study.sealed import SealedStudy
@@ -79,6 +83,18 @@ def test_the_approval_is_used_up_in_the_ledger_before_the_data_is_touched(scene)
     scene.announce()
     scene.run.step()
     assert seen == [True]
+
+
+@pytest.mark.parametrize("isolation", [FILES_OPEN, NETWORK_ALLOWED], ids=["files", "network"])
+def test_the_start_says_in_the_ledger_which_walls_held_round_the_worker(scene, isolation):
+    scene.tune = lambda worker: setattr(worker, "walls", isolation.walls)
+    scene.begin()
+    report = read_audit(scene.site.path).report
+    studies = [study for dataset in report.datasets for study in dataset["studies"]]
+    told = next(study for study in studies if study["digest"] == scene.study.digest)
+    assert told["walls"] == [wall.wall for wall in isolation.walls if wall.held]
+    page = plain_text(audit_overview(report))
+    assert ("a worker whose network was NOT blocked" in page) is (isolation is NETWORK_ALLOWED)
 
 
 def test_an_announcement_is_opened_once(scene, monkeypatch):

@@ -154,6 +154,7 @@ def status_page(found: SiteStatus) -> Page:
             (population, f"{a.consortium}, version {a.version} ({a.agreement[:12]})")
             for population, a in found.agreements.items()
         ],
+        network_allowed=found.network_allowed,
     )
 
 

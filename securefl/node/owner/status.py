@@ -18,6 +18,7 @@ from securefl.node.owner.requests import RequestState, waiting_requests
 from securefl.node.quality import verdict_of
 from securefl.node.requests import kept_requests, kept_study
 from securefl.node.waiting import waiting_for, waiting_since
+from securefl.node.worker_rules import network_allowed
 from securefl.party.failure_note import reason_of
 from securefl.party.pidfile import store_away
 from securefl.privacy.planning import share
@@ -100,6 +101,7 @@ class SiteStatus:
         waiting: requests that wait for a decision.
         quarantined: messages put aside because they did not pass the checks.
         agreements: population → the agreement that binds it now.
+        network_allowed: whether the policy gives up the wall before a worker's network.
     """
 
     name: str
@@ -113,6 +115,7 @@ class SiteStatus:
     waiting: int
     quarantined: int
     agreements: Mapping[str, Agree]
+    network_allowed: bool
 
     @property
     def late_replies(self) -> int:
@@ -147,6 +150,7 @@ def read_status(site: Site, *, over: int | None = None) -> SiteStatus:
         waiting=len(waiting_requests(site)),
         quarantined=int(_read(site.path / "desk.json").get("quarantined", 0)),
         agreements=bound(site, datetime.now(UTC)),
+        network_allowed=network_allowed(site),
     )
 
 
