@@ -16,6 +16,7 @@ _OF_THE_MACHINE = (
     "/usr/lib64",
     "/usr/local/lib",
     "/etc/ld.so.cache",
+    "/etc/alternatives",
     "/etc/localtime",
     "/dev/urandom",
     "/proc/cpuinfo",
@@ -32,6 +33,8 @@ def readable_places() -> tuple[Path, ...]:
     paths = sysconfig.get_paths()
     program: set[str] = {paths[kind] for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
     homes = (Path(sys.prefix), Path(sys.base_prefix))
+    # an environment that brings shared libraries of its own (conda) has them there
+    program |= {str(home / "lib") for home in homes}
     for entry in sys.path:
         path = Path(entry)
         # a folder that somebody else put on the path is none of the program's
