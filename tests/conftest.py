@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 
+import forked_processes
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import settings
@@ -44,6 +46,16 @@ def pytest_collection_modifyitems(items):
         return len(LONGEST) + (item.path.parent.name not in WITH_PROCESSES)
 
     items.sort(key=place)
+
+
+forked_processes.install()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Commands that a test starts are forked, unless it is marked ``real_start``."""
+    forked_processes.want(forks=item.get_closest_marker("real_start") is None)
+    return (yield)
 
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)

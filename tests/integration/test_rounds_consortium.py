@@ -26,6 +26,9 @@ from securefl.privacy.ledger import read_ledger
 from securefl.researcher.run_events import run_now
 from securefl.study.table_mapping import read_mapping
 
+#: What agents and workers load is looked at, and the whole way is gone once as in a hospital.
+pytestmark = pytest.mark.real_start
+
 ME, OTHER, THIRD = NAMES
 GERMAN = """
 schema = "securefl-mapping/1"

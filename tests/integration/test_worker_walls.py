@@ -32,6 +32,8 @@ from securefl.study.parse import parse_protocol
 from securefl.study.training import training_of
 from securefl.study.worker_walls import WorkerLimits, WorkerRules
 
+pytestmark = pytest.mark.real_start
+
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):

@@ -4,6 +4,7 @@ in its own folder.
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -63,6 +64,14 @@ def shows(screen, expected):
     return re.search(pattern, plain, re.DOTALL) is not None
 
 
+def _command(typed):
+    """The process of a typed line: of ``securefl`` itself, or of a shell for any other line."""
+    words = shlex.split(typed)
+    if words[0] == "securefl":
+        return [Path(sys.executable).with_name("securefl"), *words[1:]]
+    return [_BASH, "-c", typed]
+
+
 class Terminals:
     """Each role's folder below ``root``, and what it has left running."""
 
@@ -86,7 +95,7 @@ class Terminals:
     def run(self, role, typed):
         """Type a line and wait for it; its screen, standard error included, is ``stdout``."""
         return subprocess.run(
-            [_BASH, "-c", typed],
+            _command(typed),
             cwd=self.folder(role),
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -98,11 +107,11 @@ class Terminals:
         )
 
     def keep_running(self, role, typed):
-        """Type a line that holds its terminal; ``exec`` lets Ctrl-C reach the command itself."""
+        """Type a line that holds its terminal, without a shell between it and Ctrl-C."""
         screen = self.root / f"screen-{role}"
         with screen.open("w") as file:
             process = subprocess.Popen(
-                [_BASH, "-c", f"exec {typed}"],
+                _command(typed),
                 cwd=self.folder(role),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

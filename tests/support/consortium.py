@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import fork_server
 from conftest import protocol_text
 
 from securefl.api import Lab, Study, connect
@@ -417,7 +418,16 @@ def consortium(root: Path, **how: Any):
 
 
 def children(pid: int) -> list[int]:
-    return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Its processes, but for the one that forks them."""
+    numbers = [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [number for number in numbers if _name(number) != fork_server.NAME]
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def running(pid: int) -> bool:
