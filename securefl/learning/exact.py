@@ -14,46 +14,18 @@ that.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from securefl.learning.exact_grids import LayerGrids, snapped
 from securefl.learning.whole_vectors import padded
 
 if TYPE_CHECKING:
     from securefl.learning.tasks.task import Task
     from securefl.types import FloatArray
-
-#: Bits of a float64's significand, less one for the sum's own carry.
-_BITS = 52
-_LEAST, _MOST = -60, 400
-
-
-def factor_bits(inputs: int, outputs: int) -> int:
-    """Bits that each factor of a layer's products may have: two of them and the logarithm of
-    the number of terms make 52.
-
-    >>> factor_bits(22, 1), factor_bits(4095, 128)
-    (23, 20)
-    """
-    return (_BITS - math.ceil(math.log2(max(inputs, outputs) + 1))) // 2
-
-
-def exponent(values: FloatArray) -> int:
-    """The least e with every magnitude at most 2^e, within what a float64 can square."""
-    largest = float(np.abs(values).max(initial=0.0))
-    if largest > 0:
-        return min(_MOST, max(_LEAST, math.ceil(math.log2(largest))))
-    return 0
-
-
-def snapped(values: FloatArray, unit_exponent: int) -> FloatArray:
-    """Rounded to multiples of ``2^unit_exponent``: the same for a value wherever it stands."""
-    unit = 2.0**unit_exponent
-    return np.rint(values / unit) * unit
 
 
 class _Product(torch.autograd.Function):
@@ -137,9 +109,7 @@ class ExactLayers(nn.Module):
         self.exact = tuple(ExactLinear(into, out, dtype=torch.float64) for into, out in sizes)
         self.exact[0].first = True
         self.layers = nn.ModuleList(self.exact)
-        self._bits = [factor_bits(into, out) for into, out in sizes]
-        self._sizes = sizes
-        self._back: list[int] = [0] * len(sizes)
+        self._grids = LayerGrids(sizes, task.steepest)
 
     def take(self, theta: FloatArray) -> None:
         """Take the weights out of theta (each layer's weight, then its bias), put on their grids,
@@ -148,32 +118,21 @@ class ExactLayers(nn.Module):
         Weights beyond 2^400 (in a deeper network the layers share that exponent) count as that
         large.
         """
-        # at the scores at most what the task says; one layer back at most outputs * largest weight
-        # times as much, and tanh' <= 1
-        bound, end = math.ceil(math.log2(self._task.steepest)), theta.size
-        for i in reversed(range(len(self.exact))):
-            layer, bits, (into, out) = self.exact[i], self._bits[i], self._sizes[i]
-            self._back[i] = bound - bits
-            start, bias = end - out * (into + 1), end - out
-            top = min(exponent(theta[start:end]), _MOST // len(self.exact))
-            values = snapped(np.clip(theta[start:end], -(2.0**top), 2.0**top), top - bits)
+        for layer, (weight, bias) in zip(self.exact, self._grids.take(theta), strict=True):
             with torch.no_grad():
-                layer.weight.copy_(torch.from_numpy(values[: bias - start].reshape(out, into)))
-                layer.bias.copy_(torch.from_numpy(values[bias - start :]))
-            bound += top + math.ceil(math.log2(out + 1))
-            end = start
+                layer.weight.copy_(torch.from_numpy(weight))
+                layer.bias.copy_(torch.from_numpy(bias))
 
     def rows(self, x: FloatArray) -> torch.Tensor:
         """Features [m, inputs] on the grid of the first layer, those beyond [-1, 1] at its ends,
         with rows of zeros up to whole vectors.
         """
-        on_grid = snapped(np.clip(x, -1.0, 1.0), -self._bits[0])
-        return torch.from_numpy(padded(on_grid))
+        return torch.from_numpy(padded(self._grids.features(x)))
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Map what :meth:`rows` makes [m, inputs] to scores [m, outputs]."""
         for i, layer in enumerate(self.exact[:-1]):
-            rows = _Tanh.apply(layer(rows), -self._bits[i + 1], self._back[i])  # type: ignore[no-untyped-call]
+            rows = _Tanh.apply(layer(rows), -self._grids.bits[i + 1], self._grids.back[i])  # type: ignore[no-untyped-call]
         scores: torch.Tensor = self.exact[-1](rows)
         return scores
 
@@ -181,8 +140,4 @@ class ExactLayers(nn.Module):
         """The gradient of the task's loss at the scores [m, outputs], on the grid of the last
         layer; 0 for padding.
         """
-        most = self._task.steepest
-        gradient = self._task.loss_gradient(scores.detach().numpy(), padded(y))
-        gradient = np.clip(gradient, -most, most)
-        gradient[len(y) :] = 0.0
-        return torch.from_numpy(snapped(gradient, self._back[-1]))
+        return torch.from_numpy(self._grids.residual(self._task, scores.detach().numpy(), y))

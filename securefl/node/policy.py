@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from securefl.environment import software
 from securefl.errors import BudgetError, DataError, SecureFLError, StudyError, UntrustedError
+from securefl.learning.libraries import has_packages
+from securefl.learning.models import family_of
 from securefl.learning.stages.programme import charges_of
 from securefl.learning.table import near_name
 from securefl.node.agreements import agreement_faults
@@ -23,6 +25,7 @@ from securefl.privacy.planning import over_budget
 from securefl.study.consistency import check_consistency
 from securefl.study.dates import time_here
 from securefl.study.table_mapping import check_mapping
+from securefl.study.training import training_if_any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -112,6 +115,7 @@ def _review(
             faults.append(error)
 
     check(lambda: _check_software(study))
+    check(lambda: _check_libraries(study))
     check(lambda: _check_schedule(study, now))
     check(lambda: _check_own_place(site, study))
     book = site.book
@@ -168,6 +172,27 @@ def _check_software(study: Study) -> None:
         f" {mine['lock_sha256'][:12]}).",
         whose="the researcher and this hospital's operator",
         next_step=next_step,
+    )
+
+
+def _check_libraries(study: Study) -> None:
+    """Refuse a study whose model this machine cannot train, before anything is approved.
+
+    Raises:
+        StudyError: a package is missing.
+    """
+    training = training_if_any(study)
+    if training is None:
+        return
+    missing = [n for n in family_of(training.model, study.data).needs if not has_packages((n,))]
+    if not missing:
+        return
+    names = ", ".join(missing)
+    raise StudyError(
+        f"This study's model needs {names}, and this machine has it not: it is installed for light"
+        " models alone.",
+        whose="this hospital's operator",
+        next_step=f"pip install {names}, as requirements.lock pins it; or refuse the study.",
     )
 
 

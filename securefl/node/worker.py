@@ -137,6 +137,7 @@ def _check(header: dict[str, Any], text: bytes, data_fd: int) -> None:
     from securefl.study.parse import parse_study
 
     study = parse_study(text)
+    _open_libraries(study)
     empty = read_table(_header_lines(data_fd), made_reading(header["reading"]))
     prepare(empty, study.data, bytes(32), study.privacy.unit)
 
@@ -176,13 +177,27 @@ def _without_removed(table: Table, study: Study, header: dict[str, Any], body: b
 
 
 def _import_libraries() -> None:
-    """What takes seconds and needs no data is done while the other hospitals decide."""
-    import torch
-
-    import securefl.learning.dpsgd
+    """What takes a second and needs no data is done while the other hospitals decide."""
+    # A thread for each core costs memory and saves no time on batches of a hospital's size.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    import securefl.learning.features
     import securefl.study.parse  # noqa: F401
 
-    torch.set_num_threads(1)
+
+def _open_libraries(study: Study) -> None:
+    """Open what the study's model needs and no more: PyTorch alone takes four times the memory of
+    all else.
+    """
+    from securefl.learning.models import family_of
+    from securefl.study.training import training_if_any
+
+    training = training_if_any(study)
+    if training is not None:
+        family_of(training.model, study.data).open_libraries()
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(1)
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from binary_models import (
 from small_study import FixedDraws, protocol, rows, rule
 from torch_model import TorchModel
 
-from securefl.learning.exact import exponent, factor_bits
+from securefl.learning.exact_grids import exponent, factor_bits
 from securefl.learning.steps import PrivateSteps, RandomDraws
 from securefl.privacy.randomness import SystemRandomness
 from securefl.study.training import training_of
@@ -108,7 +108,7 @@ def test_opacus_gradients_are_those_of_plain_autograd_row_by_row(model):
 
 @MODELS
 def test_but_for_the_grids_they_are_those_of_plain_autograd(model, monkeypatch):
-    monkeypatch.setattr("securefl.learning.exact.factor_bits", lambda _inputs, _outputs: 50)
+    monkeypatch.setattr("securefl.learning.exact_grids.factor_bits", lambda _inputs, _outputs: 50)
     theta, x, y = example(model)
     np.testing.assert_allclose(
         opacus_gradients(model, 27)(theta, x, y),

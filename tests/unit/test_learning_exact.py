@@ -2,6 +2,7 @@
 whatever else.
 """
 
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -9,10 +10,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from binary_models import opacus_gradients, parameter_count  # noqa: E402 - after the skip
+from binary_models import (  # noqa: E402 - after the skip
+    BINARY,
+    layer_sizes,
+    opacus_gradients,
+    parameter_count,
+)
 
 from securefl.learning.clipping import clipped_sum_of_factors  # noqa: E402 - after the skip
-from securefl.learning.exact import exponent, factor_bits, snapped  # noqa: E402
+from securefl.learning.exact_factors import ExactFactors  # noqa: E402
+from securefl.learning.exact_grids import exponent, factor_bits, snapped  # noqa: E402
 from securefl.learning.families.linear import LinearSpec  # noqa: E402
 from securefl.learning.families.perceptron import PerceptronSpec  # noqa: E402
 
@@ -48,6 +55,26 @@ def test_any_batch_any_place_any_company(model, scale):
     for size in (1, 2, 7, 63, 64, 65, 200):
         chosen = generator.permutation(300)[:size]
         np.testing.assert_array_equal(gradients(theta, x[chosen], y[chosen]), together[chosen])
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: str(getattr(m, "hidden", ())))
+@pytest.mark.parametrize("scale", [1e-9, 0.5, 40.0, 1e80])
+def test_without_opacus_they_are_the_same_to_the_last_bit(model, scale):
+    theta, x, y = example(model, scale)
+    with_opacus = opacus_gradients(model, FEATURES)
+    alone = ExactFactors(layer_sizes(model, FEATURES), BINARY)
+    for size in (1, 64, 300):
+        rows = slice(0, size)
+        found, expected = alone(theta, x[rows], y[rows]), with_opacus(theta, x[rows], y[rows])
+        np.testing.assert_array_equal(found, expected)
+    assert found.any()
+
+
+def test_a_machine_without_opacus_takes_the_other_way(monkeypatch):
+    model = PerceptronSpec(kind="mlp", hidden=(4,), initial_seed="s")
+    assert not isinstance(opacus_gradients(model, FEATURES), ExactFactors)
+    monkeypatch.setitem(sys.modules, "opacus", None)
+    assert isinstance(opacus_gradients(model, FEATURES), ExactFactors)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: str(getattr(m, "hidden", ())))

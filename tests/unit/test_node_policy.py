@@ -2,12 +2,14 @@
 the first.
 """
 
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from conftest import fixed_identity, party
 from consortium import NAMES, Consortium
+from graph_models import model_table
 
 from securefl.errors import StudyError
 from securefl.learning.stages.programme import charges_of
@@ -73,6 +75,17 @@ def test_charges_are_all_steps_and_the_evaluation(study):
     update, evaluation = charges_of(study.file)
     assert (update.purpose, update.mechanism.count) == ("update", 3)
     assert (evaluation.purpose, evaluation.mechanism.count) == ("evaluation", 1)
+
+
+def test_a_model_that_this_machine_cannot_train_is_a_fault_before_anybody_approves(
+    site, study, monkeypatch
+):
+    """A machine without PyTorch trains regressions, and no model of a researcher's own."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert review(site, study.sealed, NOW).faults == ()
+    edit = ('kind = "logistic-regression"', model_table(6, 1))
+    text = replaced(study, edit)
+    assert sum("needs torch, and this machine has it not" in w for _, w in codes(site, text)) == 1
 
 
 def test_figures_that_contradict_each_other_are_a_fault(site, study):

@@ -49,6 +49,8 @@ class Family(ABC):
     Section: ClassVar[type[ModelSpec]]
     #: What a hospital's sums say of the model, for its owner.
     moved: ClassVar[str] = "how the model should change"
+    #: Packages without which gradients of the family cannot be worked out.
+    needs: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def __init__(self, section: Any, inputs: int, outputs: int) -> None:  # noqa: ANN401 - each family has a section of its own
@@ -84,6 +86,11 @@ class Family(ABC):
     def gradients(self, task: Task) -> GradientFunction:
         """The function that gives each row's gradient of the task's loss. It may offer ``factors``
         beside (:data:`securefl.learning.steps.FactorFunction`).
+        """
+
+    def open_libraries(self) -> None:  # noqa: B027 - most families have none
+        """Open what gradients need, which may take seconds; no row is at hand yet. With numpy
+        alone there is nothing to open.
         """
 
     def longest_gradient(self, steepest: float) -> float:

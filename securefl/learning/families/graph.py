@@ -14,6 +14,7 @@ from securefl.learning.encoding import column_features
 from securefl.learning.families.family import Family
 from securefl.learning.graphs.graph import MOST_LETTERS, read_graph
 from securefl.learning.graphs.operation import GraphFault
+from securefl.learning.libraries import GRAPHS
 from securefl.learning.public import public_uniforms
 from securefl.study.fields import TEXT, Fault
 from securefl.study.training import ModelSpec
@@ -67,6 +68,7 @@ class OwnGraph(Family):
     """The model that a graph describes."""
 
     Section = GraphSpec
+    needs = GRAPHS
 
     def __init__(
         self,
@@ -152,6 +154,10 @@ class OwnGraph(Family):
             )
 
         return gradients
+
+    def open_libraries(self) -> None:
+        """See :class:`Family`."""
+        import securefl.learning.graphs.lifted_graph  # noqa: F401 - opened beforehand
 
     def tensors(self, theta: FloatArray) -> dict[str, FloatArray]:
         """Parameters by their names in ``model.py``, as its ``state_dict`` has them."""

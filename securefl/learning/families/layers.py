@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from securefl.learning.families.family import Family
+from securefl.learning.libraries import OPACUS, has_packages
 from securefl.learning.public import public_uniforms
 from securefl.learning.summing import sum_in_order
 
@@ -91,10 +92,21 @@ class Layers(Family):
         return value
 
     def gradients(self, task: Task) -> GradientFunction:
-        """Opacus' per-record gradients, exact to the last bit (:mod:`securefl.learning.exact`)."""
+        """Opacus' per-record gradients, exact to the last bit (:mod:`securefl.learning.exact`);
+        the same without it where it is not installed.
+        """
+        if not has_packages(OPACUS):
+            from securefl.learning.exact_factors import ExactFactors
+
+            return ExactFactors(self.sizes, task)
         from securefl.learning.dpsgd import OpacusGradients
 
         return OpacusGradients(self.sizes, task)
+
+    def open_libraries(self) -> None:
+        """See :class:`Family`."""
+        if has_packages(OPACUS):
+            import securefl.learning.dpsgd  # noqa: F401 - opened beforehand
 
     def longest_gradient(self, steepest: float) -> float:
         """A layer's gradient is an outer product: the lengths of its factors multiply. One layer
