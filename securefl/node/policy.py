@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from securefl.environment import software
 from securefl.errors import BudgetError, DataError, SecureFLError, StudyError, UntrustedError
-from securefl.learning.libraries import has_packages
+from securefl.learning.library import has_packages
 from securefl.learning.models import family_of
 from securefl.learning.stages.programme import charges_of
 from securefl.learning.table import near_name

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from securefl.learning.families.family import Family
-from securefl.learning.libraries import OPACUS, has_packages
+from securefl.learning.library import OPACUS, has_packages
 from securefl.learning.public import public_uniforms
 from securefl.learning.summing import sum_in_order
 
