@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from securefl.cli.consortium_join import say_trust
 from securefl.cli.consortium_party import option_of, own_folder, party_options, required_folder
 from securefl.cli.consortium_ready import ready
 from securefl.cli.screen import (
@@ -102,6 +103,9 @@ def invite(
     if cards or removed or target is None:
         draft = _take_in(folder, cards, country, removed)
         _say_draft(draft, folder)
+        if draft.fault is not None and target is not None:
+            say("No invitation was written: nobody could take it.")
+            return
     if target is not None:
         count = pack(folder, target)
         say(f"{target} is the invitation: {count} files in one. Give it to every party.")
@@ -139,6 +143,8 @@ def _say_draft(draft: Draft, folder: ConsortiumFolder) -> None:
         return
     if draft.sealed is not None:
         say(f"It can be signed: {draft.sealed.name}.")
+    for remark in draft.remarks:
+        say(f"But {remark}")
 
 
 @consortium.command()
@@ -173,23 +179,12 @@ def join(
         say(f"Unpacked into {directory}.")
     agreement = folder.sealed().agreement
     own_entry(agreement, mine.name)
-    faults = check_trust(mine, agreement.parties)
-    for party in agreement.parties:
-        if party.name in faults:
-            say(f"{party.name} ({party.role}): {faults[party.name].what}")
-    if mine.name in faults:
-        say(f"Next: {faults[mine.name].next_step}")
-    elif faults:
-        say("Telephone each of them on a number that you know, compare the groups, then:")
-        command = {"hospital": "site", "researcher": "study"}.get(mine.settings.role, "aggregator")
-        cards = " ".join(str(folder.path / "cards" / f"{name}.json") for name in sorted(faults))
-        say(f"  securefl {command} trust {cards} {option_of(mine)}")
-    else:
-        say("You know every party by its card.")
-    say(
-        f"Read {folder.path / 'agreement.md'} and `securefl consortium check {folder.path}`, then:"
-        f" securefl consortium sign {folder.path} {option_of(mine)}"
-    )
+    say_trust(folder, mine, agreement.parties, check_trust(mine, agreement.parties))
+    option = option_of(mine)
+    say(f"Then read {folder.path / 'agreement.md'} and what this shows:")
+    say(f"  securefl consortium check {folder.path}{option}")
+    say("When your institution agrees:")
+    say(f"  securefl consortium sign {folder.path}{option}")
 
 
 @consortium.command()
@@ -214,7 +209,12 @@ def sign(
     confirm("Did you read both, and do you sign?", yes=yes, read="both files")
     write_signature(folder, mine, planned.digest, utc_now())
     say(f"Signed. Give {folder.signature_file(mine.name)} to every party.")
-    say(f"Theirs go into {folder.path / 'signatures'}. Then: securefl consortium check {directory}")
+    say(f"Theirs go into {folder.path / 'signatures'}. This shows who has signed:")
+    option = option_of(mine)
+    say(f"  securefl consortium check {directory}{option}")
+    if mine.settings.role == "hospital":
+        say("When all have, this machine is told to hold to it:")
+        say(f"  securefl consortium enforce {directory}{option}")
 
 
 @consortium.command()

@@ -65,10 +65,9 @@ def agreement_facts(
     )
 
 
-def _line(
-    party: AgreedParty, signed: frozenset[str], faults: Mapping[str, SecureFLError]
-) -> PartyLine:
-    card = IdentityCard(
+def card_of(party: AgreedParty) -> IdentityCard:
+    """The card that an agreement names; nobody has compared its fingerprint for that."""
+    return IdentityCard(
         party.name,
         party.role,
         party.legal_name,
@@ -76,6 +75,11 @@ def _line(
         party.signing_public,
         party.sealing_public,
     )
+
+
+def _line(
+    party: AgreedParty, signed: frozenset[str], faults: Mapping[str, SecureFLError]
+) -> PartyLine:
     fault = ""
     if party.name in faults:
         fault = faults[party.name].what
@@ -84,7 +88,7 @@ def _line(
         party.role,
         party.legal_name,
         party.jurisdiction,
-        card.spoken,
+        card_of(party).spoken,
         party.name in signed,
         fault,
     )

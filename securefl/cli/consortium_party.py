@@ -92,6 +92,13 @@ def _open(role: str, path: Path) -> PartyFolder:
 
 
 def option_of(mine: PartyFolder) -> str:
-    """The option that names this party's folder in a next command."""
+    """The option that names this party's folder in a next command, with a space before it; nothing
+    where it is the folder that one stands in.
+    """
     name = {"hospital": "site"}.get(mine.settings.role, mine.settings.role)
-    return f"--{name} {mine.path}"
+    here = Path.cwd()
+    if mine.path == here:
+        return ""
+    if mine.path.is_relative_to(here):
+        return f" --{name} {mine.path.relative_to(here)}"
+    return f" --{name} {mine.path}"

@@ -15,7 +15,7 @@ from securefl.cli.study_archive import archive
 from securefl.cli.study_attach import attach
 from securefl.cli.study_design import study_design
 from securefl.cli.study_dossier import dossier
-from securefl.cli.study_file import check, plan
+from securefl.cli.study_file import check, plan, say_unwritten
 from securefl.cli.study_flower import study_flower
 from securefl.cli.study_folder import folder_hint, open_lab, open_study, researcher_option
 from securefl.cli.study_life import cancel, clone, compare, list_studies
@@ -221,6 +221,7 @@ def new(
     )
     say(f"Made {made.name}. Any edit makes it another study.")
     say(f"  digest  {made.digest}")
+    say_unwritten(made.file)
     say(
         f"Next: securefl study check {made.folder / 'study.toml'}   then   securefl study request"
         f" {made.name}{folder_hint(folder)}"

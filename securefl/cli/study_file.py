@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from securefl.cli.nouns import speak_as_file
 from securefl.cli.screen import html_option, json_option, say, show_page, write_json
 from securefl.errors import UsageError
+
+if TYPE_CHECKING:
+    from securefl.study.schema import Template
 
 
 @click.command()
@@ -34,6 +38,16 @@ def check(file: Path, html_file: str | None) -> None:
     digest = found.digest if isinstance(found, SealedStudy) else None
     show_page(study_page(found.study, digest), html_file)
     say("The file is valid and its figures agree.")
+    say_unwritten(found.study)
+
+
+def say_unwritten(study: Template) -> None:
+    """Name the texts that nobody has written yet; owners would read the starter's words."""
+    from securefl.study.study_gaps import unwritten
+
+    places = unwritten(study)
+    if places:
+        say(f"Still to be written, and every owner reads it: {', '.join(places)}.")
 
 
 @click.command()

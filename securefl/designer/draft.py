@@ -17,13 +17,14 @@ from securefl.designer.rules import (
     figure_entry,
     training_figures,
 )
-from securefl.designer.study_tables import TO_WRITE, around, privacy_part, study_id
+from securefl.designer.study_tables import around, privacy_part, study_id
 from securefl.designer.without_model import parts_without_model
 from securefl.privacy.accounting import PldAccountant
 from securefl.study.consistency import check_consistency
 from securefl.study.counts import EvaluateSection
 from securefl.study.sealed import UnsealedStudy
 from securefl.study.stages import kind_of
+from securefl.study.study_gaps import TO_WRITE
 from securefl.study.training import TrainSection
 from securefl.study.wire import planned_patients, wire_of
 

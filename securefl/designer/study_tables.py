@@ -12,6 +12,7 @@ from securefl.designer.question import CURVE
 from securefl.designer.rules import HOLDOUT, Figure, figure_entry
 from securefl.study.claims import claim
 from securefl.study.fields import NAME
+from securefl.study.study_gaps import TO_WRITE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from securefl.designer.question import Question
 
 #: Values that only people can give. Owners read them on the request's page.
-TO_WRITE: Final = "To be written"
 _YOURS: Final = "Yours to write."
 _OPEN_DAYS: Final = 365
 

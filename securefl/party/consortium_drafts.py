@@ -163,11 +163,13 @@ class Draft:
         sealed: the agreement; None while it is not complete.
         fault: what is missing or wrong; None where it is complete.
         parties: names in it, in its order.
+        remarks: what can be signed, and was hardly meant; each is the end of a sentence.
     """
 
     sealed: SealedAgreement | None
     fault: StudyError | None
     parties: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
 
 def take_in(
@@ -213,7 +215,8 @@ def take_in(
         replace_file(folder.path / CARDS / f"{card.name}.json", data, mode=0o644)
     for name in remove:
         (folder.path / CARDS / f"{name}.json").unlink(missing_ok=True)
-    return _drafted(changed, tuple(party["name"] for party in ordered))
+    names = tuple(party["name"] for party in ordered)
+    return _drafted(changed, names, folder.prose().decode("utf-8", "replace"))
 
 
 def _parties(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -251,11 +254,29 @@ def _head(text: str, raw: dict[str, Any]) -> str:
     return head
 
 
-def _drafted(text: str, parties: tuple[str, ...]) -> Draft:
+def _drafted(text: str, parties: tuple[str, ...], prose: str) -> Draft:
     try:
-        return Draft(SealedAgreement.read(text.encode()), None, parties)
+        sealed = SealedAgreement.read(text.encode())
     except StudyError as error:
         return Draft(None, error, parties)
+    return Draft(sealed, None, parties, _remarks(sealed, prose))
+
+
+def _remarks(sealed: SealedAgreement, prose: str) -> tuple[str, ...]:
+    """Gaps that a starter leaves to people, and an article that no study could keep."""
+    found = []
+    agreement = sealed.agreement
+    least = agreement.participation.min_participants
+    hospitals = sum(party.role == "hospital" for party in agreement.parties)
+    if hospitals < least:
+        found.append(
+            f"article 5 asks for {least} hospitals in a study, and {hospitals} are parties: no"
+            " study is possible yet."
+        )
+    open_lines = sum(line.rstrip().endswith("...") for line in prose.splitlines())
+    if open_lines:
+        found.append(f"{open_lines} lines of {PROSE} end in '...': write them first.")
+    return tuple(found)
 
 
 def _check_unsigned(folder: ConsortiumFolder) -> None:

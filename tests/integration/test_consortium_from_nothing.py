@@ -13,6 +13,7 @@ import pytest
 
 from securefl.cli.main import main
 from securefl.errors import ExitCode
+from securefl.identity import read_card
 from securefl.node.owner import requests
 from securefl.node.owner.folder import open_site
 from securefl.node.requests import keep_request
@@ -100,11 +101,20 @@ def found_and_join(ring):
     assert "securefl consortium invite" in said
     cards = [ring.root / name / "keys" / "card.json" for name in ROLES]
     invitation = ring.root / "invitation.json"
+    few = ring.run("consortium", "invite", start, *cards[1:], "--country", "DE")
+    assert "article 5 asks for 3 hospitals in a study, and 2 are parties" in few
+    assert "lines of agreement.md end in '...'" in few
+    prose = start / "agreement.md"
+    prose.write_text(prose.read_text().replace("...", "as agreed."))
     said = ring.run("consortium", "invite", start, *cards, "--country", "DE", "--to", invitation)
     assert "It can be signed: ring, version 1" in said
+    assert "But" not in said
+    groups = [read_card((ring.root / name / "keys" / "card.json").read_bytes()) for name in ROLES]
     for name, role in ROLES.items():
         said = ring.run("consortium", "join", invitation, ring.folder(name), *ring.mine(name))
         assert "Telephone each of them" in said
+        # the groups that each party was shown for itself are what the others compare
+        assert [card.name for card in groups if card.spoken not in said] == []
         others = [ring.folder(name) / "cards" / f"{n}.json" for n in ROLES if n != name]
         ring.run(GROUPS[role], "trust", *others, "--yes", *ring.mine(name))
         said = ring.run("consortium", "join", ring.folder(name), *ring.mine(name))
@@ -141,6 +151,7 @@ def first_study(ring, *words, code=0):
     )
     if code:
         return said
+    assert "Still to be written, and every owner reads it: study.lead" in said
     made = sorted((ring.root / "uni" / "studies").iterdir(), key=lambda p: p.stat().st_mtime)
     return (made[-1] / "study.toml").read_bytes()
 

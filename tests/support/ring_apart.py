@@ -32,9 +32,9 @@ SECUREFL = Path(sys.executable).with_name("securefl")
 PROTOCOL = "ring/first-study/protocol.toml"
 #: The gaps that the starter's first study leaves to the founder.
 GAPS = (
-    ("NAME OF THE RESEARCHER", "Dr Example"),
-    ("REFERENCE OF THE ETHICS BOARD", "2026/17"),
-    ("LEGAL BASIS", "Consent of the patients"),
+    ("To be written: who leads the study", "Dr Example"),
+    ("To be written: the approval's reference", "2026/17"),
+    ("To be written: the legal basis", "Consent of the patients"),
 )
 #: Parties that type at the same time.
 AT_ONCE = 4
