@@ -82,7 +82,7 @@ OWN_NOISE = {'noise = "distributed"': 'noise = "local"', "colluders = 1": "collu
 @cache
 def table(name: str) -> pd.DataFrame:
     """A published table as a data frame of texts, with a patient a row."""
-    if name not in {"thyroid", "heart"}:
+    if name not in {"thyroid", "heart", "chains"}:
         bunch = getattr(datasets, f"load_{name}")(as_frame=True)
         made: pd.DataFrame = bunch.frame.copy()
         if hasattr(bunch, "target_names"):
