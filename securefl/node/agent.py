@@ -71,6 +71,8 @@ SYNC_IDLE, SYNC_BUSY = 1.0, 20.0
 SYNC_ANYWAY, _SYNC_APART, _SYNC_ANYWAY_APART = 15.0, 2.0, 50.0
 #: Seconds between looks at what the other hospitals say about checkpoints.
 LISTEN = 0.5
+#: The same while a study that was taken up waits for their word.
+_LISTEN_SOON = 0.1
 #: The same at a hospital without a study for long, at most, and as a part of the time without one.
 LISTEN_IDLE, _IDLE_SHARE = 60.0, 0.05
 #: Seconds between two turns when no study asks for more: at least, at most at a hospital where
@@ -113,6 +115,8 @@ class Agent:
         self._anyway = Backoff(SYNC_IDLE, SYNC_ANYWAY, share=1.0, clock=clock)
         self._synced: tuple[object, ...] = ()
         self._looked = -SYNC_IDLE
+        #: Until then a study that was taken up goes first: the others wait for its reply.
+        self._resuming_until = 0.0
         self._stopping = False
         #: Gets an item when the agent is asked to stop; unlike an event, a signal may put it there.
         self._stop_asked: SimpleQueue[None] = SimpleQueue()
@@ -248,6 +252,8 @@ class Agent:
         ):  # a reply that waits for its time is not delayed
             return
         now = self._clock()
+        if now < self._resuming_until:
+            return
         since, took = now - self._last_sync, self._sync_took
         if (
             since < max(SYNC_BUSY if self._busy else SYNC_IDLE, _SYNC_APART * took)
@@ -388,7 +394,7 @@ class Agent:
         if digest in self._runs:
             self._runs.pop(digest).stop()
         self._site.end_study(digest)
-        self._last_sync = -SYNC_ANYWAY
+        self._last_sync, self._resuming_until = -SYNC_ANYWAY, 0.0
 
     def _recover(self) -> None:
         """Take up what an earlier process of this agent left running, and say what it left unsaid."""
@@ -414,6 +420,8 @@ class Agent:
             self._fail(digest, error)
             return
         self._runs[digest] = run
+        # opening PySyft takes as long as all else of a start
+        self._resuming_until = self._clock() + SYNC_BUSY
         self.say(f"study {short_digest(digest)} was interrupted; it is taken up again")
 
     def _take_up_approved(self) -> None:
@@ -471,8 +479,11 @@ class Agent:
         """Checkpoints: ask for this hospital's own, answer the others, keep what they handed over."""
         if self._runs:
             self._listen.reset()
-        if self._clock() - self._last_question >= LISTEN and self._listen.ready:
-            self._last_question = self._clock()
+        now, often = self._clock(), LISTEN
+        if now < self._resuming_until and not self._busy:
+            often = _LISTEN_SOON
+        if now - self._last_question >= often and self._listen.ready:
+            self._last_question = now
             self._listen.failed()
             running = [(d, r.plan.study.cohort) for d, r in self._runs.items() if r.started]
             self._question.turn(self._site, running)

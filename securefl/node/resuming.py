@@ -3,8 +3,10 @@
 What is durable (:mod:`securefl.node.kept_rounds`) makes this hospital's part again: the totals that it
 verified, its last contribution, the round it had accepted. Nothing is drawn for what may have been
 seen. A contribution that is on disk leaves as it is, at a public time; a step that was paid for and
-not kept is taken with fresh noise. Before anything is said the others are asked anew what this
-hospital's ledger was: a folder that was put back goes on with nothing.
+not kept is taken with fresh noise. The worker starts meanwhile and is not waited for: a contribution on
+disk needs none, and a round waits for its answer at public times anyway. Before anything is said the
+others are asked anew what this hospital's ledger was: a folder that was put back goes on with
+nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ class Resumed:
 
     Args:
         participant: after its last contribution.
-        worker: stands, and has not read a row.
+        worker: was started, and has not read a row.
         unsent: the last contribution, where the store does not hold it.
     """
 
@@ -63,10 +65,6 @@ class Resuming(Entering):
         if approvals is not None:
             self.waiting = self._without_lot()
         if approvals is None or self.waiting:
-            self._check_waiting()
-            return None
-        if not self._table_fits(worker):
-            self.waiting = "its own worker, which looks whether the table fits"
             self._check_waiting()
             return None
         if not self.witness.agreed() and not self._is_over():

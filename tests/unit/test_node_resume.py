@@ -75,6 +75,8 @@ def test_killed_anywhere_the_hospital_goes_on(c, undisturbed, monkeypatch, kind,
     assert me.starts == 2
     assert np.array_equal(outcome.theta, undisturbed[kind][0].theta)
     assert all(len(record.contributions) == 3 for record in outcome.records)
+    if me.run._resumed:  # taken up without waiting for its worker
+        assert "check" not in me.run.entering.worker.did
     # one wording of all that left, however often it left
     assert set(world.posted.wordings(f"contributions/{ME}", f"agreements/{ME}").values()) == {1}
     state = me.site.ledger.state.study(study.digest)
