@@ -22,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,12 +79,47 @@ def _flower(home: Path) -> Iterator[str]:
         yield network.url("{party}")
 
 
+#: Rounds of bare puts and gets that are measured.
+_BARE = 5
+
 STORES = {
     "S3 (moto)": _s3,
     "SFTP (OpenSSH)": _sftp,
     "WebDAV (wsgidav)": _webdav,
     "Flower": _flower,
 }
+
+
+def bare_s3(parameters: int, upload: int, sites: int = 5) -> dict[str, float]:
+    """Seconds of a round's large objects by boto alone, one after the other: client and server.
+
+    The model goes up once and to each hospital; each contribution goes up, to the aggregator and to
+    the coordinator. No look whether something is there, and nothing of the small objects.
+    """
+    import botocore.session
+
+    client = botocore.session.get_session().create_client("s3")
+    model, contribution = os.urandom(8 * parameters), os.urandom(upload)
+
+    def get(name: str) -> None:
+        client.get_object(Bucket="consortium", Key=f"bare/{name}")["Body"].read()
+
+    def one_round() -> None:
+        client.put_object(Bucket="consortium", Key="bare/model", Body=model)
+        for site in range(sites):
+            get("model")
+            client.put_object(Bucket="consortium", Key=f"bare/{site}", Body=contribution)
+            get(str(site))
+            get(str(site))
+
+    one_round()
+    began, used = time.perf_counter(), time.process_time()
+    for _ in range(_BARE):
+        one_round()
+    return {
+        "seconds": (time.perf_counter() - began) / _BARE,
+        "processor_seconds": (time.process_time() - used) / _BARE,
+    }
 
 
 def secaggplus(python: str, parameters: int, rounds: int) -> dict[str, Any]:
@@ -112,7 +148,11 @@ def measure(parameters: int, rounds: int, only: tuple[str, ...] = ()) -> dict[st
             home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             os.environ["HOME"] = str(home)
             url = stack.enter_context(opened(home))
-            found[name] = bench_round(parameters, 5, 16, rounds, store=url)
+            figures = found[name] = bench_round(parameters, 5, 16, rounds, store=url)
+            if opened is _s3:
+                size = figures["parameters"]
+                upload = round(figures["upload_bytes_per_parameter"] * size)
+                figures["bare"] = bare_s3(size, upload)
     return found
 
 
@@ -145,6 +185,12 @@ def main() -> None:
         if "exact" in figures:
             used, exact = f"{figures['processor_seconds']:.2f}", "yes" if figures["exact"] else "no"
         print(f"| {name} | {seconds:.2f} | {seconds / folder:.1f} | {used} | {exact} |")
+        if "bare" in figures:
+            bare = figures["bare"]
+            print(
+                f"| its large objects by boto alone | {bare['seconds']:.2f} |"
+                f" {bare['seconds'] / folder:.1f} | {bare['processor_seconds']:.2f} | |"
+            )
 
 
 if __name__ == "__main__":

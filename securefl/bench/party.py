@@ -115,11 +115,17 @@ class _Watch:
 
 def _await(slot: Slot) -> bytes:
     """Read an object as soon as it is there."""
-    return _until(slot.read, slot.path)
+    return _until(slot.read, slot.path, slot.board)
 
 
-def _until(look: Callable[[], T | None], what: str) -> T:
-    found = poll(look, seconds=_PATIENCE, shortest=_SHORTEST_PAUSE, longest=_LONGEST_PAUSE)
+def _until(look: Callable[[], T | None], what: str, board: Board) -> T:
+    """Look until something is there, as often as a party of a study would at such a board."""
+    found = poll(
+        look,
+        seconds=_PATIENCE,
+        shortest=max(_SHORTEST_PAUSE, board.pace),
+        longest=max(_LONGEST_PAUSE, board.pace),
+    )
     if found is None:
         raise RoundError(f"{what} did not come.", whose="the benchmark")
     return found
@@ -165,7 +171,7 @@ def _hospital(
     for number in range(1, plan.last_round + 1):
         at = RoundBoard.numbered(board, plan.digest, number)
         announcement = _await(at.announcement)
-        _until(lambda: totals.verify(board, participant) or None, "the last opening")
+        _until(lambda: totals.verify(board, participant) or None, "the last opening", board)
         given = Broadcast(announcement, _await(at.key), _await(at.model(plan)))
         with participant.answer(given) as frame:
             at.contribution(name).post_file(frame)
@@ -231,7 +237,9 @@ def _say_the_rest(name: str, later: UnmaskingStage, at: RoundBoard) -> None:
         came = {site: at.agreement(site).read() for site in later.terms.cohort}
         return later.answer({site: data for site, data in came.items() if data is not None})
 
-    at.answer(name, present(later.survivors, "survivor set")).post(_until(answer, "agreements"))
+    at.answer(name, present(later.survivors, "survivor set")).post(
+        _until(answer, "agreements", at.board)
+    )
 
 
 def _aggregator(
@@ -246,7 +254,7 @@ def _aggregator(
         at = RoundBoard.numbered(board, plan.digest, number)
         context = AnnouncedRound.open(plan, _await(at.announcement)).checked_context()
         with closing(round_strategy_of(plan).aggregation(context)) as arrivals:
-            _until(lambda: arrivals.poll(board) or None, "contributions")
+            _until(lambda: arrivals.poll(board) or None, "contributions", board)
             with aggregator.add(arrivals) as total:
                 at.sum().post_file(total)
         watch.mark()
@@ -280,7 +288,7 @@ def _service(
         while not service.step():
             if not service.busy:
                 raise RoundError(f"The aggregator gave up: {lines[-1]}", whose="the benchmark")
-            time.sleep(_SHORTEST_PAUSE)
+            time.sleep(max(_SHORTEST_PAUSE, board.pace))
         watch.mark()
     watch.report()
 

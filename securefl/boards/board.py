@@ -45,6 +45,10 @@ class Board(Protocol):
     def url(self) -> str:
         """The place, as it may stand on a screen."""
 
+    @property
+    def pace(self) -> float:
+        """Seconds between two looks for one thing that is waited for, at least."""
+
     def post(self, path: str, data: bytes | bytearray) -> None:
         """Write an object; replaces an older one as a whole."""
 
@@ -122,6 +126,11 @@ class CarriedBoard:
     def carrier(self) -> Carrier:
         """What keeps the objects; for checks of the place alone."""
         return self._carrier
+
+    @property
+    def pace(self) -> float:
+        """See :attr:`Board.pace`."""
+        return self._carrier.pace
 
     def post(self, path: str, data: bytes | bytearray) -> None:
         """See :meth:`Board.post`."""

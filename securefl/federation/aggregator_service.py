@@ -47,6 +47,8 @@ _LOOK, _LONGEST_LOOK = 0.5, 2.0
 #: Seconds between two looks at a study that is served and does not move, at most (and a twentieth
 #: of its round deadline).
 _LONGEST_WAIT = 5.0
+#: Seconds between two looks for what a served round waits for, at least.
+_STEP = 0.01
 #: Seconds between two looks at a study that cannot be served, at most, and as a part of the time
 #: since it was first seen.
 _LONGEST_LATER, _SHARE_LATER = 60.0, 0.2
@@ -180,6 +182,7 @@ class AggregatorService:
             self._done.add(digest)  # over before this process began
         else:
             pace = Backoff(
+                shortest=max(_STEP, self.board.pace),
                 longest=min(_LONGEST_WAIT, plan.study.schedule.round_deadline / 20),
                 clock=self.clock,
             )

@@ -73,8 +73,8 @@ class Arrivals(Protocol[ClaimT_co]):
     def poll(self, board: Board) -> bool:
         """Add all that is new; whether the round is complete."""
 
-    def poll_frame(self, board: Board) -> bool:
-        """Add one that is new; whether there was one."""
+    def poll_frames(self, board: Board) -> bool:
+        """Add those that are new; whether there was one."""
 
     def poll_sum(self, board: Board) -> ClaimT_co | None:
         """What the aggregator signed for the round; None while there is nothing."""

@@ -74,34 +74,32 @@ class FullRound:
             self.refused[site] = error.what
             raise
 
-    def poll_frame(self, board: Board) -> bool:
-        """Add one that is new; whether there was one.
+    def poll_frames(self, board: Board) -> bool:
+        """Add those that are new; whether there was one.
 
         Raises:
             StoreError: as :meth:`add_frame`.
         """
-        at = RoundBoard.of(board, self.facts)
+        at, before = RoundBoard.of(board, self.facts), len(self.missing)
         for site in at.contributors():
             if site in self.missing:
                 slot = at.contribution(site, contribution_bytes(self.facts))
                 with suppress(MessageError):
-                    if self._refusals.read(slot, partial(self._fetch, slot, site)):
-                        return True
-        return False
+                    self._refusals.read(slot, partial(self._fetch, slot, site))
+        return len(self.missing) < before
 
-    def _fetch(self, slot: Slot, site: str) -> bool:
+    def _fetch(self, slot: Slot, site: str) -> None:
         try:
             with slot.open() as frame:
                 if frame is not None:
                     self._add(site, frame)
-                return frame is not None
         except MessageError as error:
             self.refused[site] = error.what
             raise
 
     def poll(self, board: Board) -> bool:
         """Add all that is new; whether the sum is complete."""
-        while self.poll_frame(board):
+        while self.poll_frames(board):
             pass
         return not self.missing
 

@@ -77,18 +77,18 @@ class GroupRound:
             if site in group.facts.cohort:
                 group.add_frame(site, frame)
 
-    def poll_frame(self, board: Board) -> bool:
-        """Add one that is new; whether there was one.
+    def poll_frames(self, board: Board) -> bool:
+        """Add those of a group that are new; whether there was one.
 
         Raises:
             StoreError: as :meth:`add_frame`.
         """
         waiting = (group for group in self.groups if group.missing)
-        return any(group.poll_frame(board) for group in waiting)
+        return any(group.poll_frames(board) for group in waiting)
 
     def poll(self, board: Board) -> bool:
         """Add all that is new; whether every group is complete."""
-        while self.poll_frame(board):
+        while self.poll_frames(board):
             pass
         return not self.missing
 

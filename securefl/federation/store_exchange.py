@@ -36,6 +36,7 @@ T = TypeVar("T")
 
 #: Seconds between two looks for the sum: what a round may lose by waiting.
 _SHORTEST_PAUSE: Final = 0.001
+_PAUSE: Final = 0.005
 _LONGEST_PAUSE: Final = 0.02
 #: Seconds between two looks whether somebody left.
 _WORDS: Final = 0.2
@@ -166,8 +167,9 @@ class StoreExchange:
             nonlocal heard, claimed
             tell(arrivals.missing)
             claimed = claimed or arrivals.poll_sum(self._board)
-            # a store may show the sum before it shows, here, what the aggregator added
-            while arrivals.poll_frame(self._board) and claimed is not None:
+            # all that came, without a pause between two; a store may show the sum before it shows,
+            # here, what the aggregator added
+            while arrivals.poll_frames(self._board):
                 pass
             if claimed is not None and not arrivals.missing:
                 return claimed
@@ -176,17 +178,11 @@ class StoreExchange:
                 self._check_nobody_left()
             return None
 
-        found = poll(
-            look,
-            seconds=seconds,
-            shortest=_SHORTEST_PAUSE,
-            longest=_LONGEST_PAUSE,
-            told=self._away,
-        )
+        found = self._poll(look, seconds, _SHORTEST_PAUSE)
         if found is not None:
             return found
         while self._persist(
-            lambda: arrivals.poll_frame(self._board), seconds=0
+            lambda: arrivals.poll_frames(self._board), seconds=0
         ):  # who is named as missing is missing, however slow this machine is
             pass
         who = ", ".join(arrivals.missing) or "the aggregator"
@@ -228,7 +224,7 @@ class StoreExchange:
                 return True
             return None
 
-        poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away)
+        self._poll(look, seconds)
 
     def conclude(
         self,
@@ -257,7 +253,7 @@ class StoreExchange:
                     raise ended(said, _CHARGED)
             return None
 
-        found = poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away)
+        found = self._poll(look, seconds)
         if found is not None:
             return found
         raise timeout_error(arrivals, seconds, arrivals.complaints(self._board))
@@ -326,6 +322,19 @@ class StoreExchange:
             work,
             float(self._plan.study.schedule.round_deadline) if seconds is None else seconds,
             self._away,
+        )
+
+    def _poll(
+        self, look: Callable[[], T | None], seconds: float, shortest: float = _PAUSE
+    ) -> T | None:
+        """Look until something is found, as often as the board's kind bears."""
+        pace = self._board.pace
+        return poll(
+            look,
+            seconds=seconds,
+            shortest=max(shortest, pace),
+            longest=max(_LONGEST_PAUSE, pace),
+            told=self._away,
         )
 
     def _timer(self, seconds: float) -> Callable[[tuple[str, ...]], None]:

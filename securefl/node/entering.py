@@ -164,7 +164,8 @@ class Entering:
         now = self.own.clock()
         if self._moved is None:
             return min(max(_SHARE * (now - self._since), _WAITING), _LONGEST_WAITING)
-        return min(max(_SHARE * (now - self._moved), _OFTEN), _LONGEST_WAITING)
+        often = max(_OFTEN, self.own.site.board.pace)
+        return min(max(_SHARE * (now - self._moved), often), _LONGEST_WAITING)
 
     def stop(self) -> None:
         """End the worker; harmless when repeated."""

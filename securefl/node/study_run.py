@@ -175,7 +175,8 @@ class StudyRun:
         now, pending = self.own.clock(), self.running.reply.pending
         if pending is not None:
             return min(max(pending.times.due - now, _OFTEN), _RARELY)
-        return min(max(_SHARE * (now - self.running.watch.heard), _OFTEN), _RARELY)
+        often = max(_OFTEN, self.own.site.board.pace)
+        return min(max(_SHARE * (now - self.running.watch.heard), often), _RARELY)
 
     def interrupt(self) -> None:
         """Kill the worker, whatever it does."""

@@ -174,3 +174,9 @@ def test_a_file_system_that_says_nothing_about_changes_gives_no_stamp(tmp_path, 
     board.post("a", b"1")
     monkeypatch.setattr(fs, "info", lambda path: {"name": path, "size": 1, "ETag": None})
     assert board.stamp("a") is None
+
+
+def test_only_where_each_look_is_a_request_is_there_time_between_two(tmp_path):
+    assert FsspecCarrier(ObjectStore({}), "bucket").pace > 0
+    assert FsspecCarrier(fsspec.filesystem("file"), str(tmp_path)).pace == 0
+    assert open_board(str(tmp_path)).pace == 0

@@ -69,11 +69,11 @@ def total_of(arrivals):
 
 
 def test_each_is_taken_in_once_and_one_at_a_time(room, store, answers, arrivals):
-    assert not arrivals.poll_frame(store)
+    assert not arrivals.poll_frames(store)
     for count, (site, frame) in enumerate(answers[1].items(), 1):
         put(store, room, site, frame)
-        assert arrivals.poll_frame(store)
-        assert not arrivals.poll_frame(store)
+        assert arrivals.poll_frames(store)
+        assert not arrivals.poll_frames(store)
         assert len(arrivals.parts) == count
         assert bool(arrivals.missing) == (count < len(NAMES))
     assert arrivals.parts == {
@@ -84,7 +84,7 @@ def test_each_is_taken_in_once_and_one_at_a_time(room, store, answers, arrivals)
 
 def test_a_stranger_is_nobody_to_wait_for(room, store, arrivals):
     put(store, room, "Stranger", b"not asked for")
-    assert not arrivals.poll_frame(store)
+    assert not arrivals.poll_frames(store)
     assert arrivals.parts == {}
 
 
@@ -109,7 +109,7 @@ def test_what_is_not_the_hospitals_contribution_is_not_there_yet(
     for site in others:
         put(store, room, site, answers[1][site])
     put(store, room, first, WRONG[wrong](answers[1]))
-    while arrivals.poll_frame(store):
+    while arrivals.poll_frames(store):
         pass
     assert arrivals.missing == (first,)
     assert arrivals.missing_words().startswith(f"{first} (")
@@ -117,10 +117,10 @@ def test_what_is_not_the_hospitals_contribution_is_not_there_yet(
         arrivals.sum_blocks()
     assert caught.value.whose == first
     store.opened = 0
-    assert not arrivals.poll_frame(store)
+    assert not arrivals.poll_frames(store)
     assert store.opened == 0  # it is looked at again when it changed
     put(store, room, first, answers[1][first])
-    assert arrivals.poll_frame(store)
+    assert arrivals.poll_frames(store)
     assert arrivals.missing == ()
     assert arrivals.refused == {}
 
@@ -128,11 +128,11 @@ def test_what_is_not_the_hospitals_contribution_is_not_there_yet(
 def test_one_that_is_exchanged_after_its_check_changes_nothing_here(room, store, answers, arrivals):
     for site, frame in answers[1].items():
         put(store, room, site, frame)
-    while arrivals.poll_frame(store):
+    while arrivals.poll_frames(store):
         pass
     before = total_of(arrivals)
     put(store, room, NAMES[0], b"another")
-    assert not arrivals.poll_frame(store)
+    assert not arrivals.poll_frames(store)
     assert np.array_equal(total_of(arrivals), before)
 
 
@@ -181,6 +181,6 @@ def test_a_full_disk_is_said_as_such_and_nothing_is_taken(
         during.setattr(arrivals._sum, "_in_memory", 0)
         during.setattr(tempfiles.tempfile, "TemporaryFile", full)
         with pytest.raises(StoreError, match="No space left on device"):
-            arrivals.poll_frame(store)
+            arrivals.poll_frames(store)
     assert arrivals.parts == {}
-    assert arrivals.poll_frame(store)
+    assert arrivals.poll_frames(store)

@@ -131,7 +131,7 @@ class Frames:
             return max(taken, more)
 
     def whole(self, arrivals):
-        while arrivals.poll_frame(self.board):
+        while arrivals.poll_frames(self.board):
             pass
         with Aggregator(self.plan, self.operator).add(arrivals) as total:
             self.board.post_file(self.at.sum, total)

@@ -1050,3 +1050,20 @@ def test_while_the_store_does_not_show_who_was_in_the_last_round_the_study_is_no
         RoundError, match="does not show whether this hospital's last contribution is in it"
     ):
         scene.run.step()
+
+
+def test_at_a_server_a_study_is_looked_at_no_more_often_than_its_kind_of_place_bears(
+    scene, monkeypatch
+):
+    monkeypatch.setattr(scene.site.board.carrier, "pace", 0.1, raising=False)
+    scene.begin()
+    scene.announce()
+    scene.run.step()
+    reply_after = float(scene.study.file.schedule.reply_after)
+    scene.clock.now += reply_after - 0.05
+    assert scene.run.pause() == pytest.approx(0.05)  # a reply's public time is kept
+    scene.clock.now += 0.0501
+    scene.run.step()
+    scene.run.step()
+    assert scene.sent()
+    assert scene.run.pause() == pytest.approx(0.1)
