@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+from contextlib import suppress
 from typing import IO, Any, Final
 
 from fsspec.implementations.sftp import SFTPFileSystem
@@ -90,9 +91,18 @@ class SftpCarrier(FsspecCarrier):
         return file, facts
 
     def _make_folder(self, folder: str) -> None:
-        """Ask for the folder itself first: each folder above it is a journey of its own."""
-        if not self._fs.isdir(folder):
-            self._fs.makedirs(folder, exist_ok=True)
+        """Ask for the folder itself first: each folder above it is a journey of its own.
+
+        Where another party makes one of them at the same time the server says "failure" and no
+        more: then it is asked again, at most once for each of them.
+        """
+        for _ in folder.split("/"):
+            if self._fs.isdir(folder):
+                return
+            with suppress(OSError):
+                self._fs.makedirs(folder, exist_ok=True)
+                return
+        self._fs.makedirs(folder, exist_ok=True)
 
     def _begin(self, part: str) -> IO[bytes]:
         """Send on without waiting for each answer; closing waits for the last."""

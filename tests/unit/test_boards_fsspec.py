@@ -15,6 +15,7 @@ from securefl.boards.board import CarriedBoard, check_writable
 from securefl.boards.fsspec import FsspecCarrier
 from securefl.boards.marker import mark
 from securefl.boards.opening import open_board
+from securefl.boards.sftp import SftpCarrier
 from securefl.errors import StoreError
 
 
@@ -180,3 +181,32 @@ def test_only_where_each_look_is_a_request_is_there_time_between_two(tmp_path):
     assert FsspecCarrier(ObjectStore({}), "bucket").pace > 0
     assert FsspecCarrier(fsspec.filesystem("file"), str(tmp_path)).pace == 0
     assert open_board(str(tmp_path)).pace == 0
+
+
+class OtherIsFaster:
+    """An SFTP server on which another party makes each folder a moment before this one."""
+
+    def __init__(self):
+        self.folders = {"store"}
+
+    def connect_again(self):
+        pass
+
+    def isdir(self, folder):
+        return folder in self.folders
+
+    def makedirs(self, folder, exist_ok):
+        del exist_ok
+        parts = folder.split("/")
+        above = ["/".join(parts[: i + 1]) for i in range(len(parts))]
+        missing = [one for one in above if one not in self.folders]
+        if missing:
+            self.folders.add(missing[0])
+            raise OSError("Failure")
+
+
+def test_two_parties_may_make_the_same_folders_at_once():
+    carrier = SftpCarrier.__new__(SftpCarrier)
+    carrier._system = OtherIsFaster()
+    carrier._make_folder("store/rounds/00001-1/contributions")
+    assert carrier._system.isdir("store/rounds/00001-1/contributions")
