@@ -1,5 +1,5 @@
 """Make everything that a release is, and sign it with a named key: wheel, sdist, bundle, list of
-packages, and the hashes of all.
+packages, versions for pip and pipx, and the hashes of all.
 
 ``SHA256SUMS`` names every file; ``SHA256SUMS.sig`` is by the key that ``--key`` names (``ssh-keygen
 -Y sign``, namespace ``securefl-release``), the list in the bundle likewise. Whoever receives them
@@ -9,6 +9,7 @@ needs that key's line of allowed signers, by a way of its own. Run by ``make rel
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 import build_wheel
 import bundle
 import sbom
+from lock import read_lock
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMESPACE = "securefl-release"
@@ -27,14 +29,14 @@ def check_ready(changelog: str, version: str) -> None:
     """Refuse what is no release yet.
 
     Raises:
-        SystemExit: files are not committed, or the changelog does not know this version.
+        SystemExit: files are not committed, or the changelog has no date for this version.
     """
     state = subprocess.run(
         ["git", "status", "--porcelain"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
     if state:
         sys.exit(f"Commit first; a release is what was committed:\n{state}")
-    if f"\n## {version} " not in changelog:
+    if not re.search(rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)$", changelog, re.MULTILINE):
         sys.exit(f"CHANGELOG.md has no heading '## {version} (DATE)'. Write what changed.")
 
 
@@ -51,6 +53,16 @@ def sign(file: Path, key: Path) -> Path:
     return signature
 
 
+def constraints(lock: str) -> str:
+    """The lock's versions without hashes, as ``pip install --constraint`` takes them.
+
+    pip takes hashes only where every file has one, the wheel of securefl itself included.
+    """
+    pins = read_lock(lock).items()
+    lines = {f"{name.partition('[')[0]}=={version}" for name, (version, _) in pins}
+    return "".join(f"{line}\n" for line in sorted(lines))
+
+
 def make(out: Path, key: Path, pip_args: list[str], wheels: Path | None) -> Path:
     """Make the release's folder."""
     shutil.rmtree(out, ignore_errors=True)
@@ -62,6 +74,7 @@ def make(out: Path, key: Path, pip_args: list[str], wheels: Path | None) -> Path
     listed = sbom.bill(lock, build_wheel.committed_time(), folder / "wheels")
     shutil.rmtree(folder)
     (out / f"{wheel.name.split('-py3')[0]}.cdx.json").write_text(sbom.dump(listed), "utf-8")
+    (out / "constraints.txt").write_text(constraints(lock), "utf-8")
     (out / bundle.SUMS).write_text(bundle.sums(out), "utf-8")
     sign(out / bundle.SUMS, key)
     return out

@@ -112,6 +112,13 @@ def test_the_bundle_has_every_package_of_the_lock_and_no_other(tmp_path):
         bundle.check_whole(tmp_path)
 
 
+def test_pip_is_given_each_version_of_the_lock_once_and_no_hash():
+    lines = release.constraints(LOCK).splitlines()
+    pins = {f"{n.partition('[')[0]}=={version}" for n, (version, _) in read_lock(LOCK).items()}
+    assert set(lines) == pins
+    assert len(lines) == len({line.partition("==")[0] for line in lines})
+
+
 def test_of_torch_the_bundle_takes_the_build_without_cuda():
     rest = read_lock(bundle.without_torch(LOCK))
     assert set(read_lock(LOCK)) - set(rest) == {"torch"}
@@ -160,8 +167,9 @@ def test_a_version_without_its_changes_is_no_release(monkeypatch):
         release.subprocess, "run", lambda *_, **__: type("Done", (), {"stdout": ""})
     )
     release.check_ready("# Changes\n\n## 9.9.9 (2026-01-01)\n", "9.9.9")
-    with pytest.raises(SystemExit, match="has no heading"):
-        release.check_ready("# Changes\n\n## 9.9.8 (2026-01-01)\n", "9.9.9")
+    for heading in ("9.9.8 (2026-01-01)", "9.9.9 (not released yet)", "9.9.90 (2026-01-01)"):
+        with pytest.raises(SystemExit, match="has no heading"):
+            release.check_ready(f"# Changes\n\n## {heading}\n", "9.9.9")
     monkeypatch.setattr(
         release.subprocess, "run", lambda *_, **__: type("Done", (), {"stdout": " M x"})
     )
