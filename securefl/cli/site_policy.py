@@ -12,6 +12,7 @@ from securefl.cli.site_folder import open_site, site_option
 from securefl.cli.site_people import two_option, typed_passphrases
 
 if TYPE_CHECKING:
+    from securefl.report.isolation import Isolation
     from securefl.study.owner_policy import OwnerPolicy
 
 
@@ -42,6 +43,7 @@ def policy_set(file: Path, two: tuple[str, ...], yes: bool, folder: str | None) 
     here = open_site(folder)
     plan = owner.plan_policy(here, read_given(file, MAX_POLICY_BYTES))
     _say_rules(plan.policy)
+    _say_walls(plan.isolation())
     confirm(f"Sign these rules for {here.name}?", yes=yes, read="the lines above")
     owner.set_policy(here, plan, typed_passphrases(two))
     say("Signed: from now on a request against them cannot be approved.")
@@ -53,7 +55,7 @@ def policy_set(file: Path, two: tuple[str, ...], yes: bool, folder: str | None) 
 def policy_show(json_file: str | None, folder: str | None) -> None:
     """Show the rules that hold, and which walls this machine puts round a worker."""
     from securefl.node.owner.policy import kept_policy, walls_here
-    from securefl.report.isolation import isolation_spans, walls_json
+    from securefl.report.isolation import walls_json
 
     here = open_site(folder)
     found, isolation = kept_policy(here), walls_here(here)
@@ -68,8 +70,7 @@ def policy_show(json_file: str | None, folder: str | None) -> None:
         say("No policy was signed here: every request is yours to judge.")
     else:
         _say_rules(found)
-    for span in isolation_spans(isolation):
-        say(span.text)
+    _say_walls(isolation)
 
 
 @policy.command("drop")
@@ -83,6 +84,13 @@ def policy_drop(two: tuple[str, ...], yes: bool, folder: str | None) -> None:
     here = open_site(folder)
     confirm(f"Take away the rules of {here.name}?", yes=yes)
     say("Taken away." if drop_policy(here, typed_passphrases(two)) else "There were none.")
+
+
+def _say_walls(found: Isolation) -> None:
+    from securefl.report.isolation import isolation_spans
+
+    for span in isolation_spans(found):
+        say(span.text)
 
 
 def _say_rules(found: OwnerPolicy) -> None:

@@ -26,23 +26,29 @@ if TYPE_CHECKING:
 _TRIAL_SECONDS: Final = 60.0
 
 
-@cache
 def _tried() -> Walls:
-    """Walls round a process that was started as a worker is."""
+    """Walls round a process that was started as a worker is; none of them where it did not answer,
+    and then it is tried again the next time.
+    """
     try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-m", "securefl.node.walls"],
-            env={},
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_TRIAL_SECONDS,
-            check=False,
-        )
-        return read_walls(json.loads(done.stdout))
-    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return _trial()
+    except (OSError, ValueError, subprocess.SubprocessError):
         return read_walls(None)
+
+
+@cache
+def _trial() -> Walls:
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "securefl.node.walls"],
+        env={},
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=_TRIAL_SECONDS,
+        check=True,
+    )
+    return read_walls(json.loads(done.stdout))
 
 
 def machine_walls(limits: WorkerLimits) -> Walls:

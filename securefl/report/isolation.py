@@ -84,6 +84,11 @@ def isolation_sentence(isolation: Isolation) -> str:
             "isolation: network NOT blocked; this hospital's policy lets the worker read the table"
             " all the same"
         )
+    if any(wall.wall in isolation.required for wall in isolation.open):
+        return (
+            "isolation: network blocked; a wall that is required does not hold, so no worker is"
+            " given a table"
+        )
     if isolation.open:
         return "isolation: network blocked; not every other wall round the worker holds"
     return "isolation: network blocked; all other walls round the worker hold too"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from securefl.report.isolation import isolation_spans
 from securefl.report.page import (
     Code,
     Moment,
@@ -21,6 +22,8 @@ from securefl.report.page import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from securefl.report.isolation import Isolation
 
 
 class PersonLine(NamedTuple):
@@ -67,17 +70,23 @@ def person_removal_page(name: str) -> Page:
     )
 
 
-def rules_page(rules: Sequence[tuple[str, str]], before: Sequence[tuple[str, str]] | None) -> Page:
+def rules_page(
+    rules: Sequence[tuple[str, str]],
+    before: Sequence[tuple[str, str]] | None,
+    isolation: Isolation,
+) -> Page:
     """The page before rules are signed.
 
     Args:
         rules: that would hold, label and value.
         before: those that hold now; None where there are none.
+        isolation: walls of this machine, beside those that would be required.
     """
     return page(
         "New rules for this hospital",
         section("From now on", facts(rules), when(not rules, _everything())),
         section("Until now", facts(before or ()), when(not before, _everything())),
+        section("Walls on this machine under these rules", bullets(isolation_spans(isolation))),
         Paragraph(
             "Signed with this hospital's key. A request against them cannot be approved. Studies"
             " that you approved before go on.",

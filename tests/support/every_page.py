@@ -18,7 +18,7 @@ from small_study import row_count
 from split_study import SPLIT, WITHHOLD
 from statistics_study import statistics_protocol
 from survival_curve_study import curve_protocol
-from worker_isolation import WALLED
+from worker_isolation import FILES_OPEN, NETWORK_ALLOWED, NETWORK_OPEN, WALLED
 
 from securefl.designer.draft import draft
 from securefl.designer.given import described
@@ -1048,9 +1048,9 @@ _BUILDERS = {
     "people": people,
     "people-nobody": lambda: people_page([]),
     "person-removal": lambda: person_removal_page("anna"),
-    "rules": lambda: rules_page(RULES, [("models", "linear")]),
-    "rules-that-approve-alone": lambda: rules_page(ALONE.rows(), RULES),
-    "rules-none-before": lambda: rules_page([], None),
+    "rules": lambda: rules_page(RULES, [("models", "linear")], FILES_OPEN),
+    "rules-that-approve-alone": lambda: rules_page(ALONE.rows(), RULES, NETWORK_ALLOWED),
+    "rules-none-before": lambda: rules_page([], None, NETWORK_OPEN),
     "rules-taken-away": lambda: no_rules_page(RULES),
     "egress": egress,
     "egress-before-an-approval": lambda: egress("researcher", ()),

@@ -205,6 +205,7 @@ def test_every_rule_of_the_form_comes_back_as_it_was_typed(c, client):
     assert set(typed) == {rule.name for rule in FIELDS}
     plan = client.post(f"{RULES}/plan", **typed)
     assert "yes: rows could be sent anywhere" in plan.words
+    assert "Walls on this machine under these rules" in plan.words
     assert client.post(f"{RULES}/sign", **hidden(plan)).status == 303
     assert own(c, kept_policy).walls == ("files", "cores")
     page = client.get(RULES).text

@@ -285,6 +285,15 @@ def test_a_machine_without_a_wall_that_is_required_cannot_be_asked_for_a_yes(c, 
     assert "lets the worker read the table all the same" in isolation_sentence(site_isolation(here))
 
 
+def test_a_machine_that_did_not_answer_has_no_wall_and_is_tried_again(monkeypatch):
+    isolation._trial.cache_clear()
+    with monkeypatch.context() as once:
+        once.setattr(isolation.sys, "executable", "/nowhere/python")
+        walls = isolation.machine_walls(WorkerLimits())
+        assert not any(wall.held for wall in walls)
+    assert any(wall.held for wall in isolation.machine_walls(WorkerLimits()))
+
+
 def test_a_study_that_was_approved_is_not_judged_again_by_the_policy(c, here):
     own_policy.keep_policy(here, policy("least_hospitals = 9"))
     assert len(review(here, c.study.sealed, now()).faults) == 1

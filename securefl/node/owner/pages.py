@@ -284,7 +284,7 @@ def people_page(listed: Sequence[Person]) -> Page:
 
 def rules_page(plan: PolicyPlan) -> Page:
     """The page before a policy is signed."""
-    return rules.rules_page(plan.policy.rows(), _rows(plan.before))
+    return rules.rules_page(plan.policy.rows(), _rows(plan.before), plan.isolation())
 
 
 def no_rules_page(before: OwnerPolicy | None) -> Page:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.errors import NotApprovedError, UnreadableError
 from securefl.node import own_policy
+from securefl.node.isolation import isolation
 from securefl.node.owner.people import check_two_change, listed_people
 from securefl.node.sealed_words import TWO
 from securefl.node.worker_rules import site_isolation
@@ -26,6 +27,10 @@ class PolicyPlan:
 
     policy: OwnerPolicy
     before: OwnerPolicy | None
+
+    def isolation(self) -> Isolation:
+        """Walls of this machine beside those that the policy would require."""
+        return isolation(self.policy.worker_rules())
 
 
 def kept_policy(site: Site) -> OwnerPolicy | None:
