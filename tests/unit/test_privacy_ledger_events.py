@@ -21,6 +21,8 @@ EVENTS = [
         epsilon=Decimal(1), delta=Decimal("1e-5"), accountants=("rdp", "pld"), terms=TERMS,
     ),
     ev.Start(at=AT, study=STUDY),
+    ev.Start(at=AT, study=STUDY, walls=("network", "other-processes")),
+    ev.Start(at=AT, study=STUDY, walls=()),
     ev.Sent(at=AT, study=STUDY, round=3, purpose="evaluation", mechanism=HISTOGRAM, sha256="cc" * 32),
     ev.Settle(at=AT, study=STUDY, status="completed"),
     ev.Refuse(at=AT, study=STUDY, id="s", researcher="r", dataset="visits", reason="budget", note="", asked=Decimal("1.3"), left=Decimal("0.2")),
@@ -37,6 +39,11 @@ def test_an_event_has_one_text_and_comes_back(event):
     assert ev.load_event(body) == event
     assert ev.dump_event(ev.load_event(body)) == body
     assert '"at"' in body
+
+
+def test_a_start_of_which_no_wall_was_reported_has_the_text_of_old_ledgers():
+    assert "walls" not in ev.dump_event(ev.Start(at=AT, study=STUDY))
+    assert '"walls":[]' in ev.dump_event(ev.Start(at=AT, study=STUDY, walls=()))
 
 
 def no_floats(value):
