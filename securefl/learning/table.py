@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -335,7 +336,8 @@ def _why_unnamed(place: int, columns: int) -> str:
 
 
 def _check_names_differ(names: Sequence[str], mend: str) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
+    times = Counter(names)
+    twice = sorted(name for name in times if times[name] > 1)
     if twice:
         raise DataError(
             f"the table names a column twice: {', '.join(twice[:_SHOWN_NAMES])}.", next_step=mend

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from securefl.errors import DataError, file_error
@@ -62,7 +63,8 @@ def _cells(record: Sequence[object], width: int) -> list[str]:
 
 
 def _check_names(origin: Origin, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
+    times = Counter(names)
+    twice = sorted(name for name in times if times[name] > 1)
     if not any(names):
         raise DataError(
             f"{origin.path.name} has no columns with names.",
