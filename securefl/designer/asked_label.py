@@ -4,7 +4,8 @@
 number. ``COLUMN = TEXT, TEXT`` is positive with one of the texts, negative with any other that is
 declared. ``COLUMN >= NUMBER`` (also ``>``, ``<=``, ``<``) is positive on that side. ``COLUMN ~ E F``
 is positive with one of these letters in the cell. ``TIME until EVENT = TEXT by NUMBER, NUMBER`` is a
-time to an event (:mod:`securefl.designer.time_label`). A table as in ``[data.label]`` is taken as it
+time to an event (:mod:`securefl.designer.time_label`). Conditions of several columns are joined by
+``and``, or by ``or``: ``sex = F and age >= 60 and TSH > 10``. A table as in ``[data.label]`` is taken as it
 is.
 """
 
@@ -55,7 +56,22 @@ def label_of(asked: str | Mapping[str, Any] | None, table: Description) -> dict[
     words = asked.strip()
     if _known(words, table):
         return _whole_column(words, table)
-    return time_to_event(words, table) or _compared(words, table)
+    return (
+        time_to_event(words, table)
+        or _joined(words, " and ", "all-of", table)
+        or _joined(words, " or ", "any-of", table)
+        or _compared(words, table)
+    )
+
+
+def _joined(asked: str, joint: str, kind: str, table: Description) -> dict[str, Any] | None:
+    """Label of several conditions; None where the words between are no conditions of columns."""
+    parts = asked.split(joint)
+    forms = [_FORM.fullmatch(part.strip()) for part in parts]
+    known = [form is not None and _known(form["column"], table) for form in forms]
+    if len(parts) == 1 or not all(known):
+        return None
+    return {"kind": kind, "conditions": [_compared(part.strip(), table) for part in parts]}
 
 
 def _compared(asked: str, table: Description) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from securefl.study.fields import NAME
 from securefl.study.study_gaps import TO_WRITE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from securefl.designer.by_task import Designer
@@ -68,14 +68,23 @@ def study_id(question: Question) -> str:
 
 def _asked_for(question: Question) -> str:
     """The label in words, as far as its table tells them."""
-    column = str(question.label.get("column", "an outcome"))
-    if "event_name" in question.label:
-        return f"the time to {question.label['event_name']} ({question.label['time']})"[:200]
-    positive = question.label.get("positive")
+    conditions = question.label.get("conditions", ())
+    if conditions:
+        joint = " or " if question.label["kind"] == "any-of" else " and "
+        return joint.join(_condition_words(one) for one in conditions)[:200]
+    return _condition_words(question.label)
+
+
+def _condition_words(label: Mapping[str, Any]) -> str:
+    """One condition, or a label of one column."""
+    column = str(label.get("column", "an outcome"))
+    if "event_name" in label:
+        return f"the time to {label['event_name']} ({label['time']})"[:200]
+    positive = label.get("positive")
     if positive:
         return f"{column} ({', '.join(map(str, positive))})"[:200]
-    if "value" in question.label:
-        return f"{column} ({question.label['kind']} {question.label['value']})"
+    if "value" in label:
+        return f"{column} ({label['kind'].replace('-', ' ')} {label['value']})"
     return column
 
 

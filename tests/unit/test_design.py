@@ -233,6 +233,29 @@ def test_what_if_names_an_epsilon_that_is_refused():
     assert "larger than all" in found.choices[0].refused
 
 
+def test_conditions_of_several_columns_are_joined_and_counted_before_any_model(tmp_path):
+    words = "sex = F and age >= 60 and TSH > 10"
+    made = sf.design(data_part(), words)
+    assert check(tmp_path, made.text).exit_code == 0
+    study = made.draft.study.study
+    assert [stage.kind for stage in study.stages] == ["count"]
+    assert study.data.label.kind == "all-of"
+    assert [one.column for one in study.data.label.conditions] == ["sex", "age", "TSH"]
+    assert (
+        study.study.title == "Count of patients by sex (F) and age (at least 60) and TSH (above 10)"
+    )
+    either = sf.design(data_part(), "age >= 60 or TSH > 10").draft.study.study
+    assert either.data.label.kind == "any-of"
+
+
+def test_a_text_with_the_word_and_in_it_is_one_text():
+    rows = pd.DataFrame(
+        {"patient": range(30), "x": range(30), "coat": ["black and white", "red"] * 15}
+    )
+    label = sf.design(rows, "coat = black and white").draft.study.study.data.label
+    assert label.positive == ("black and white",)
+
+
 # times to an event and boosted trees
 
 CHAINS = (
