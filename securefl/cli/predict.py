@@ -136,6 +136,19 @@ def say_notices(notices: Sequence[str]) -> None:
         click.echo(f"ATTENTION: {shown(notice)}", err=True)
 
 
+def _say_moved(moved: Sequence[str]) -> None:
+    """Say that columns are not distributed as when the study was approved.
+
+    No figure, and on the stream that goes into no file of scores.
+    """
+    from securefl.report.characters import shown
+    from securefl.report.rows_drift import moved_words
+
+    if moved:
+        click.echo(f"ATTENTION: {moved_words(len(moved))} {shown(', '.join(moved))}", err=True)
+        click.echo("What moved, for your screen: securefl site model drift", err=True)
+
+
 def print_scores(found: ScoredTable, json_file: str | None, *, model: str = "") -> None:
     """Print a table's scores, or write them as JSON.
 
@@ -147,6 +160,7 @@ def print_scores(found: ScoredTable, json_file: str | None, *, model: str = "") 
     from securefl.report.rows import found_lines
 
     say_notices(found.notices)
+    _say_moved(found.moved)
     if json_file:
         write_json(_json(found) | ({"model": model} if model else {}), json_file)
         if json_file == "-":

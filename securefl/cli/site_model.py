@@ -15,13 +15,14 @@ from securefl.cli.site_folder import open_site, site_option
 if TYPE_CHECKING:
     from typing import Any
 
+    from securefl.node.owner.drift import RowsDrift
     from securefl.node.owner.models import OwnModel
 
 
 @click.group()
 def model() -> None:
-    """Models of completed studies that were sent to this hospital: list, show, predict; and, round by
-    round, the common model of a study that runs.
+    """Models of completed studies that were sent to this hospital: list, show, predict, drift, recall;
+    and, round by round, the common model of a study that runs.
 
     The agent fetches a model after its study's end, and keeps it only if it is what the last
     round's sum makes of the model before, and its figures follow from the released histogram.
@@ -157,6 +158,50 @@ def predict(
 
     found = score_rows(open_site(folder), name, rows, GivenReading(), anyway=anyway)
     print_scores(found, json_file)
+
+
+@model.command()
+@click.argument("name")
+@click.argument("rows", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@html_option
+@json_option
+@site_option
+def drift(
+    *,
+    name: str,
+    rows: Path,
+    html_file: str | None,
+    json_file: str | None,
+    folder: str | None,
+) -> None:
+    """Compare ROWS, a table to be scored, with your table as it was when you approved the model's
+    study: which columns are distributed otherwise.
+
+    Of that table a summary without any of its values stays in your folder. The figures have no
+    noise: do not pass them on.
+    """
+    from securefl.node.owner.drift import rows_drift
+    from securefl.report.rows_drift import rows_drift_page
+    from securefl.sources.source import GivenReading
+
+    found = rows_drift(open_site(folder), name, rows, GivenReading())
+    page = rows_drift_page(found)
+    if json_file:
+        columns = [
+            {**asdict(column), "state": column.state, "moved": column.moved}
+            for column in found.columns
+        ]
+        write_json({**_plain_fields(found), "columns": columns}, json_file)
+    if json_file == "-":
+        if html_file:
+            write_page(page, html_file)
+        return
+    show_page(page, html_file)
+
+
+def _plain_fields(found: RowsDrift) -> dict[str, Any]:
+    """The comparison as JSON values."""
+    return {key: _plain(value) for key, value in asdict(found).items()}
 
 
 @model.command()

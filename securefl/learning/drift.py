@@ -55,6 +55,7 @@ def summary(look: TableLook) -> dict[str, Any]:
                 "mean": column.mean,
                 "spread": column.spread,
                 "recorded": column.recorded,
+                "outside": column.outside,
                 "labels": list(column.labels),
                 "shares": list(column.shares),
             }

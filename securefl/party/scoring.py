@@ -39,6 +39,8 @@ class ScoredTable:
         noun: what a score is called, "score" or "prediction".
         meaning: of a score, in a sentence: whether it may be read as a probability.
         notices: on the model: recalls that do not forbid its use, or that were overruled.
+        moved: columns that are distributed otherwise than when this hospital approved the study;
+            for its own screen, and in no file of scores.
     """
 
     scores: FloatArray
@@ -51,6 +53,7 @@ class ScoredTable:
     noun: str = "score"
     meaning: str = ""
     notices: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
     @property
     def causes(self) -> tuple[Cause, ...]:
@@ -117,6 +120,25 @@ def score_with(model: Model, rows: Path, given: GivenReading) -> ScoredTable:
     """
     model.check_usable()
     table, read_as = rows_of(rows, [column.name for column in model.data.columns], given)
+    return score_read(model, table, read_as)
+
+
+def score_read(
+    model: Model,
+    table: Table,
+    read_as: str,
+) -> ScoredTable:
+    """Score a table that was read.
+
+    Args:
+        model: that scores.
+        table: the rows.
+        read_as: how they were read, in words.
+
+    Raises:
+        NotApprovedError: the model expired, or its owners recalled it.
+        DataError: the table lacks a column.
+    """
     task = task_of(model.data)
     scores, reasons = model.scored(table)
     without = {row: reason for row, reason in enumerate(reasons, 1) if reason is not None}

@@ -21,7 +21,7 @@ from securefl.report.rows import found_lines, reason_lines, rows_warning, rows_w
 from securefl.report.words import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from securefl.learning.drift import Drift
     from securefl.learning.readiness import ColumnLook, Spelling, TableLook
@@ -190,7 +190,12 @@ def _drift_lines(found: ReadinessFacts) -> Iterator[Words]:
             f"The table had {found.earlier_rows:,} rows on {found.earlier} and has"
             f" {found.look.rows:,} now."
         )
-    for drift in found.drift:
+    yield from drift_lines(found.drift, since)
+
+
+def drift_lines(moved: Iterable[Drift], since: str) -> Iterator[Words]:
+    """Say what of each column moved, a line each."""
+    for drift in moved:
         if drift.missing is not None:
             yield (Outside(drift.column), f": {_moved('not recorded', drift.missing)} {since}")
         if drift.mean is not None:

@@ -53,6 +53,7 @@ HOSPITAL = {
     "site model recall": "site model recall nothing --reason none --site {here}",
     "site model predict": "site model predict nothing {beside}/table.csv --site {here}",
     "site personalize": "site personalize nothing --site {here}",
+    "site model drift": "site model drift nothing {beside}/table.csv --site {here}",
     "site models": "site models --site {here}",
     "model versions": "model versions nothing --folder {here}",
     "site model show": "site model show nothing --site {here}",

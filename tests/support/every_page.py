@@ -33,6 +33,7 @@ from securefl.learning.cell_mapping import MappingEffect
 from securefl.learning.comparing import Comparison, Figure
 from securefl.learning.curve_edits import Wish, applied, plan_edit
 from securefl.learning.drift import Drift
+from securefl.learning.drift_index import Stability
 from securefl.learning.edit_statement import make_statement
 from securefl.learning.effects import Effect
 from securefl.learning.features import Found
@@ -48,6 +49,7 @@ from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.learning.tasks.binary.own_figures import figures_of
 from securefl.learning.tasks.binary.words import told, told_own
 from securefl.learning.update_lengths import UpdateLength
+from securefl.node.owner.drift import RowsDrift
 from securefl.node.owner.model_lines import ModelInUse
 from securefl.party.airlock.facts import BundleFacts, CarriedObject, CarriedStudy
 from securefl.party.model_signers import NOT_LOOKED_UP
@@ -103,6 +105,7 @@ from securefl.report.removed_patients import TouchedLine, removal_page
 from securefl.report.request import request_page
 from securefl.report.round_record import round_record_page
 from securefl.report.rounds import RoundLine, rounds_page
+from securefl.report.rows_drift import rows_drift_page
 from securefl.report.rules import (
     PersonLine,
     no_rules_page,
@@ -885,6 +888,17 @@ def model_line():
     return first, second, third
 
 
+def rows_drift(*, moved=True):
+    """Rows that a model scores beside those of its training."""
+    columns = (Stability("age", 0.31 if moved else 0.02, 0.05), Stability("TSH", 0.15, 0.2))
+    lines = (
+        Drift("age", missing=(0.01, 0.2), mean=(0.4, 0.6)),
+        Drift("sex", level="F", share=(0.5, 0.7)),
+    )
+    found = RowsDrift("small-0123456789ab", "2026-05-01", 900, 200, columns, lines)
+    return rows_drift_page(found if moved else replace(found, moved=()))
+
+
 def site_models(*, some=True):
     """Models of a hospital: one recalled, its later version in use."""
     if not some:
@@ -1059,6 +1073,8 @@ _BUILDERS = {
     "archive": archive,
     "model-versions": lambda: versions_page(model_line(), "c" * 64),
     "model-versions-alone": lambda: versions_page(model_line()[1:2], ""),
+    "rows-drift": rows_drift,
+    "rows-drift-none": lambda: rows_drift(moved=False),
     "site-models": site_models,
     "site-models-none": lambda: site_models(some=False),
     "archive-of-strangers": lambda: archive(compared=False),

@@ -29,6 +29,8 @@ OWNERS = (
     "request-with-own-model",
     "request-by-groups",
     "edited-model",
+    "rows-drift",
+    "rows-drift-none",
     "site-models",
     "site-models-none",
     "status",

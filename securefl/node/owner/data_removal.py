@@ -16,6 +16,7 @@ from securefl.errors import UsageError
 from securefl.node.mappings import drop_mapping
 from securefl.node.owner.readiness import forget_looks
 from securefl.node.public_side import public_folder
+from securefl.node.training_look import forget_training_looks
 from securefl.study.study_id import StudyId
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def remove_data(site: Site, plan: DataRemoval) -> Site:
         site = site.save(site.settings.model_copy(update={"datasets": others}))
     shutil.rmtree(public_folder(site, plan.name), ignore_errors=True)
     forget_looks(site, plan.name)
+    forget_training_looks(site, plan.name)
     drop_mapping(site, plan.name)
     if plan.copy is not None and not _is_read(others, site.path, plan.copy):
         plan.copy.unlink(missing_ok=True)

@@ -11,9 +11,10 @@ from securefl.learning.tasks import task_of
 from securefl.node.model_figures import own_figures
 from securefl.node.model_uses import note_use
 from securefl.node.models import find_model, list_models
+from securefl.node.owner.drift import moved_columns
 from securefl.node.requests import kept_study
 from securefl.party.clock import utc_now
-from securefl.party.scoring import score_with
+from securefl.party.scoring import rows_of, score_read
 from securefl.report.explain_study import units
 
 if TYPE_CHECKING:
@@ -108,9 +109,12 @@ def score_rows(
         DataError: the table cannot be read, or lacks a column.
     """
     row, model = find_model(site, name)
-    scored = score_with(replace(model, anyway=anyway), rows, given)
+    model = replace(model, anyway=anyway)
+    model.check_usable()
+    table, read_as = rows_of(rows, [column.name for column in model.data.columns], given)
+    scored = score_read(model, table, read_as)
     note_use(site, row.digest, model.digest, utc_now())
-    return scored
+    return replace(scored, moved=moved_columns(site, row.digest, model, table))
 
 
 def recall(

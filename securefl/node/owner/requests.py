@@ -16,7 +16,9 @@ from securefl.node.questions import sign_thread, thread
 from securefl.node.requests import find_kept, find_request, kept_requests, kept_study, requests_in
 from securefl.node.sealed_words import check_two_agree
 from securefl.node.tables import count_rows
+from securefl.node.training_look import keep_training_look
 from securefl.node.worker_rules import site_isolation
+from securefl.party.clock import utc_now
 from securefl.report.changes import Earlier
 from securefl.report.request import decided_words
 from securefl.study.differences import differences
@@ -354,6 +356,8 @@ def approve(site: Site, reviewed: RequestReview) -> Decimal:
     """
     asked = decisions.approve(site, reviewed.found).asked_share
     sign_thread(site, reviewed.found.digest, "approved")
+    # the approval is published: how long the table is tells nobody anything
+    keep_training_look(site, reviewed.found.digest, reviewed.found.study, utc_now())
     return asked
 
 
