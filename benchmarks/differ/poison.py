@@ -2,7 +2,7 @@
 
 ``python benchmarks/differ/poison.py`` writes ``poison.json`` and its table in ``README.md``. The study
 is `protocols/studies/thyroid` with its full noise at each hospital, on 15 hospitals of equal size
-among which the patients are drawn by lot, seeds 0 to 4. Groups are drawn anew in each round.
+among which the patients are drawn by lot, seeds 0 to 4. The groups of a study stay the same.
 """
 
 from __future__ import annotations

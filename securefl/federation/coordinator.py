@@ -391,4 +391,4 @@ class Coordinator:
         plan = self._plan
         if not plan.by_groups(number):
             return ()
-        return self._exchange.lot().groups(number, plan.study.secagg.min_contributors)
+        return self._exchange.lot().groups(plan.study.secagg.min_contributors)

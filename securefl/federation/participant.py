@@ -121,7 +121,7 @@ class Participant:
             that run no study; never on private data.
         records: makes what is said after the contribution durable; needed where the study goes on
             after a loss.
-        lot: nonces of all hospitals, by which this one draws each round's groups itself; needed
+        lot: nonces of all hospitals, by which this one draws the groups itself; needed
             where the study trains by groups.
 
     Attributes:
@@ -337,7 +337,7 @@ class Participant:
         """
         if self.lot is None or not self.plan.by_groups(said.round):
             return
-        drawn = self.lot.groups(said.round, self.plan.study.secagg.min_contributors)
+        drawn = self.lot.groups(self.plan.study.secagg.min_contributors)
         if said.division != drawn:
             raise broken_rule(
                 f"round {said.round} was announced in other groups than the hospitals' lot draws"

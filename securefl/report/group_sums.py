@@ -36,11 +36,11 @@ def group_sentences(study: Template) -> list[str]:
 
 
 def lot_sentence(groups: int, least: int) -> str:
-    """How the groups of a round come about, and what opens of them."""
+    """How the groups come about, and what opens of them."""
     return (
-        "For each round of training a lot that nobody can choose puts the hospitals into"
-        f" {groups} groups of at least {least}. The researcher can open only the total of each"
-        " group, never of fewer hospitals."
+        "For the training a lot that nobody can choose puts the hospitals into"
+        f" {groups} groups of at least {least}, the same in all rounds. The researcher can open only"
+        " the total of each group, never of fewer hospitals."
     )
 
 

@@ -1,8 +1,9 @@
 """Disjoint groups of hospitals, drawn by a lot that none of them can choose.
 
 Every hospital first commits to a nonce: SHA-256 over study, its name and the nonce. Only when all
-commitments are known do they show their nonces. The lot of a round is a hash of all nonces and of
-the round's number, so one showing serves a whole study, and groups are others in each round.
+commitments are known do they show their nonces. The lot is a hash of all nonces. It serves a whole
+study, whose groups stay the same: sums over groups that change from round to round are equations
+in what single hospitals send, and enough of them have one solution.
 
 A hospital that knew the others' nonces before it chose its own could choose its group; the
 commitment takes that away. It can still withhold its nonce: then no lot is drawn, the study does
@@ -28,9 +29,9 @@ NONCE_BYTES: Final = 32
 #: With fewer groups the median is one group's sum, or the mean of two: one poisoner decides.
 LEAST_GROUPS: Final = 3
 _COMMIT: Final = b"securefl group nonce v2"
-_LOT: Final = b"securefl group lot v2"
+_LOT: Final = b"securefl group lot v3"
 
-#: Groups of a round, each sorted, in the order of their first names.
+#: Groups of a study, each sorted, in the order of their first names.
 Groups = tuple[tuple[str, ...], ...]
 
 
@@ -122,22 +123,17 @@ class Lot:
                 )
         return cls(study, dict(nonces))
 
-    def groups(
-        self,
-        round_number: int,
-        least: int,
-    ) -> Groups:
-        """The groups of a round; everybody draws the same.
+    def groups(self, least: int) -> Groups:
+        """The groups of all rounds; everybody draws the same.
 
         Args:
-            round_number: of the study.
             least: hospitals in a group, at least: the study's ``min_contributors``.
 
         Raises:
             UsageError: too few hospitals for three groups.
         """
         count = groups_that_fit(len(self.nonces), least)
-        facts = (self.study.encode(), round_number.to_bytes(8), least.to_bytes(8))
+        facts = (self.study.encode(), least.to_bytes(8))
         shown = [
             part for site in sorted(self.nonces) for part in (site.encode(), self.nonces[site])
         ]

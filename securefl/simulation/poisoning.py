@@ -36,7 +36,7 @@ _STUDY: Final = "simulation"
 
 @dataclass
 class GroupedSum:
-    """Sums updates by groups that a lot draws anew in each round, and everything else as usual.
+    """Sums updates by groups that a lot draws, the same in all rounds, and everything else as usual.
 
     Attributes:
         sites: hospitals, in the order of their answers.
@@ -45,7 +45,6 @@ class GroupedSum:
         seed: the lot follows from it.
         factors: hospital to the factor that its update is multiplied with before it is sent.
         inner: adds the answers of one group, and of rounds that are no training.
-        round: number of the last round of updates.
     """
 
     sites: Sequence[str]
@@ -54,7 +53,6 @@ class GroupedSum:
     seed: int = 0
     factors: Mapping[str, float] | None = None
     inner: Summer = plain_sum
-    round: int = 0
 
     def __call__(
         self,
@@ -64,7 +62,6 @@ class GroupedSum:
         """The sum, int64[release.length]."""
         if not isinstance(release.mechanism, SubsampledGaussian):
             return self.inner(release, answers)
-        self.round += 1
         sent = {
             site: self._sent(site, answer, release.bits)
             for site, answer in zip(self.sites, answers, strict=True)
@@ -98,7 +95,7 @@ class GroupedSum:
             site: hashlib.sha256(f"{self.seed} {site}".encode()).digest() for site in self.sites
         }
         commitments = {site: commitment(_STUDY, site, nonce) for site, nonce in nonces.items()}
-        return Lot.open(_STUDY, commitments, nonces).groups(self.round, self.least)
+        return Lot.open(_STUDY, commitments, nonces).groups(self.least)
 
 
 def with_flipped_labels(

@@ -1,6 +1,6 @@
 """Training by groups: what must hold in a study whose hospitals are summed by disjoint groups.
 
-A lot draws the groups of each round (:mod:`securefl.secagg.group_draw`). Each group is summed and
+A lot draws the groups of a study (:mod:`securefl.secagg.group_draw`). Each group is summed and
 opened by itself, and the sums are combined number by number
 (:mod:`securefl.learning.robust_sums`). Only training is done so: counts and evaluations are sums of
 all.

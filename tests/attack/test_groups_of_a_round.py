@@ -25,6 +25,7 @@ from securefl.federation.round_strategy import round_strategy_of
 from securefl.learning.models import weights_sha256
 from securefl.learning.robust_sums import combined
 from securefl.secagg.group_contexts import group_contexts
+from securefl.secagg.group_draw import Lot
 from securefl.secagg.opening import open_sum
 
 PLAN = grouped_study(("rounds = 4", "rounds = 2"), ("steps = 4", "steps = 2"))
@@ -70,7 +71,7 @@ def test_control_a_group_that_the_lot_drew_opens_to_its_sum_alone(room):
 
 
 def test_a_coordinator_that_draws_the_groups_itself_gets_no_answer(room):
-    groups = swapped(room.lot.groups(1, 3))
+    groups = swapped(room.lot.groups(3))
     _, given = room.announce(groups=groups)
     for site in NINE:
         with pytest.raises(BrokenRuleError, match="in other groups than the hospitals' lot draws"):
@@ -80,7 +81,7 @@ def test_a_coordinator_that_draws_the_groups_itself_gets_no_answer(room):
 
 def test_two_overlapping_groups_open_to_nobody(room):
     """One hospital follows another division (its program was changed): no mask cancels."""
-    groups = room.lot.groups(1, 3)
+    groups = room.lot.groups(3)
     keys, honest = room.announce()
     _, other = room.announce(groups=swapped(groups), keys=keys)
     told = AnnouncedRound.open(PLAN, honest.announcement).checked_context()
@@ -189,11 +190,38 @@ def test_a_whole_study_goes_by_the_groups_median_whatever_one_hospital_sends(stu
     assert total.min() >= 0
     assert sum(produced.values()).max() < -1000
     assert third.context.groups == ()  # an evaluation is a sum of all
+    assert first.context.groups == second.context.groups == study.room.lot.groups(3)
     # every hospital opened the groups' sums again, and the aggregator's are those of the frames
     assert set(study.exchange.end().values()) == {True}
     recomputed = round_strategy_of(PLAN).recompute(study.board, first.context)
     assert dict(recomputed.parts) == outcome.records[0].contributions
     assert recomputed.sum_sha256 == outcome.records[0].sum_sha256
+
+
+def guessed(divisions, sent):
+    """What a coordinator reckons that each hospital sends, from groups' sums of several rounds, if
+    hospitals send much the same in each: float64[hospitals], by least squares.
+    """
+    rows = [[site in group for site in NINE] for groups in divisions for group in groups]
+    member = np.array(rows, dtype=np.float64)
+    return np.linalg.lstsq(member, member @ sent, rcond=None)[0]
+
+
+def test_the_sums_of_many_rounds_are_no_equations_in_one_hospital(room):
+    sent = np.random.default_rng(5).normal(0, 1, len(NINE))
+    found = guessed([room.lot.groups(3)] * 40, sent)
+    for group in room.lot.groups(3):
+        places = [NINE.index(site) for site in group]
+        assert np.allclose(found[places], sent[places].mean()), "no more than the group's mean"
+
+
+def test_control_groups_that_change_from_round_to_round_tell_what_each_hospital_sent():
+    sent = np.random.default_rng(5).normal(0, 1, len(NINE))
+    lots = [
+        Lot(PLAN.digest, {site: f"{turn} {site}".encode() for site in NINE}) for turn in range(8)
+    ]
+    divisions = [lot.groups(3) for lot in lots]
+    assert np.allclose(guessed(divisions, sent), sent)
 
 
 def test_a_shown_total_that_is_not_the_groups_median_ends_the_study(study, monkeypatch):

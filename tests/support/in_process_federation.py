@@ -284,7 +284,7 @@ class Room:
         model_sha256 = said_model or hashlib.sha256(model).hexdigest()
         known = min(number, plan.last_round)  # a liar may announce a round that there is not
         if groups is None and plan.by_groups(known):
-            groups = self.lot.groups(known, plan.study.secagg.min_contributors)
+            groups = self.lot.groups(plan.study.secagg.min_contributors)
         facts = replace(
             plan.facts(known, keys.public.sha256, model_sha256, instances=instances or INSTANCES),
             round=number,

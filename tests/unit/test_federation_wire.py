@@ -184,12 +184,12 @@ def framed_2(*parts):
     return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
 
 
-def groups_2(vector, number):
+def groups_2(vector):
     """The lot's groups by the page alone."""
     nonces = {site: bytes.fromhex(nonce) for site, nonce in vector["nonces"].items()}
     shown = [part for site in sorted(nonces) for part in (site.encode(), nonces[site])]
-    numbers = (number.to_bytes(8, "big"), vector["least"].to_bytes(8, "big"))
-    facts = (b"securefl group lot v2", vector["study"].encode(), *numbers)
+    least = vector["least"].to_bytes(8, "big")
+    facts = (b"securefl group lot v3", vector["study"].encode(), least)
     lot = hashlib.sha256(framed_2(*facts, *shown)).digest()
     order = sorted(nonces, key=lambda site: hmac.digest(lot, site.encode(), "sha256"))
     count = len(order) // vector["least"]
@@ -285,9 +285,8 @@ def test_the_lot_is_that_of_the_page():
     assert hashlib.sha256(bound).hexdigest() == VECTORS["group_commitment"]["fields"]["commitment"]
     committed = {name: bytes.fromhex(one) for name, one in vector["commitments"].items()}
     lot = Lot.open(study, committed, nonces)
-    for number in (1, 2):
-        found = [list(group) for group in lot.groups(number, vector["least"])]
-        assert found == groups_2(vector, number) == vector["groups"][str(number)]
+    found = [list(group) for group in lot.groups(vector["least"])]
+    assert found == groups_2(vector) == vector["groups"]
     saw = VECTORS["group_nonce"]["fields"]["commitments"]
     assert commitments_sha256(vector["commitments"]) == saw
 

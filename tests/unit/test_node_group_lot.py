@@ -70,8 +70,8 @@ def test_a_nonce_is_shown_only_once_all_have_committed(hospitals):
     assert set(nonces_on(hospitals.board, PLAN)) == {last}  # it alone saw the last commitment
     hospitals.step()
     drawn = hospitals.step()
-    groups = {lot.groups(1, 3) for lot in drawn.values()}
-    assert groups == {lot_on(hospitals.board, PLAN).groups(1, 3)}  # the coordinator's too
+    groups = {lot.groups(3) for lot in drawn.values()}
+    assert groups == {lot_on(hospitals.board, PLAN).groups(3)}  # the coordinator's too
     assert hospitals.started(NINE[0]).drawn() == drawn[NINE[0]]  # another process says the same
 
 
