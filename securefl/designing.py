@@ -76,6 +76,36 @@ class Design(Shown):
         """The page that the command shows."""
         return design_page(self.draft)
 
+    def write(
+        self,
+        *,
+        lead: str | None = None,
+        ethics_ref: str | None = None,
+        legal_basis: str | None = None,
+        intended_use: str | None = None,
+    ) -> Design:
+        """The design with texts that only people can give; every owner reads them.
+
+        Args:
+            lead: who leads the study.
+            ethics_ref: the ethics approval's reference.
+            legal_basis: the legal basis.
+            intended_use: of the model, or of what is counted.
+
+        Raises:
+            StudyError: a text that no study file can hold.
+        """
+        given = {
+            "lead": lead,
+            "ethics_ref": ethics_ref,
+            "legal_basis": legal_basis,
+            "intended_use": intended_use,
+        }
+        words = {key: text for key, text in given.items() if text is not None}
+        first = self.draft.question
+        question = replace(first, words={**first.words, **words})
+        return Design(draft(question, datetime.now(UTC)))
+
     def what_if(
         self,
         epsilons: Sequence[float | str | Decimal] = (),
@@ -126,7 +156,7 @@ class Design(Shown):
             ("title", study.study.title),
             ("columns", f"{len(study.data.columns)}"),
             ("epsilon", f"{question.epsilon}"),
-            ("to write", ", ".join(self.draft.open_points())),
+            ("to write", ", ".join(self.draft.open_points()) or "nothing"),
         ]
 
 

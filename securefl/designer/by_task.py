@@ -13,6 +13,7 @@ from securefl.designer.commented import Entry
 from securefl.designer.own_table import two_digits
 from securefl.designer.question import CURVE, LINEAR, TREES
 from securefl.designer.rules import HOLDOUT
+from securefl.designer.score_edges import FEW_BINS, GAIN, fitting_bands
 from securefl.designer.time_label import EXAMPLE
 from securefl.errors import UsageError
 from securefl.learning.tasks.binary.expected import expected_at
@@ -92,6 +93,16 @@ class Designer(ABC):
     def judged(self, sizes: Sizes) -> list[Entry]:
         """Keys of the evaluation that name the metric and what it needs."""
 
+    def bands(self, study: Template, hospitals: int) -> Entry | None:
+        """Number of bands in which the check counts; None where the task fixes it.
+
+        Args:
+            study: the design with the usual number.
+            hospitals: that take part.
+        """
+        del study, hospitals
+        return None
+
     @abstractmethod
     def minimum(self, study: Template, hospitals: int) -> Entry:
         """The lowest acceptable figure of the model.
@@ -149,11 +160,21 @@ class BinaryDesigner(Designer):
             Entry(
                 "prevalence",
                 format(inside, "f"),
-                f"The {DEFAULT_BINS} bands of the score follow from it: narrow where a model's"
-                " scores crowd. `securefl study new` writes their edges.",
+                "The bands of the score follow from it: narrow where a model's scores crowd."
+                " `securefl study new` writes their edges.",
             ),
             Entry("prevalence_source", sizes.source),
+            Entry("bins", DEFAULT_BINS),
         ]
+
+    def bands(self, study: Template, hospitals: int) -> Entry:
+        """See the base class."""
+        return Entry(
+            "bins",
+            fitting_bands(study, hospitals, GOOD_AUC),
+            f"Bands of the score. Each carries noise: {FEW_BINS} where the interval of a model"
+            f" whose true AUC is {GOOD_AUC} then begins {GAIN} higher, else {DEFAULT_BINS}.",
+        )
 
     def minimum(self, study: Template, hospitals: int) -> Entry:
         """See the base class."""
@@ -167,12 +188,16 @@ class BinaryDesigner(Designer):
             )
         )
         asked = max((low / _TWENTIETH).to_integral_value(ROUND_FLOOR) * _TWENTIETH, _CHANCE)
-        return Entry(
-            "minimum",
-            format(asked.normalize(), "f"),
+        why = (
             f"The lower end of the interval to expect of a model whose true AUC is {GOOD_AUC},"
-            " rounded down. Ask for more where you need more.",
+            " rounded down. Ask for more where you need more."
         )
+        if low <= _CHANCE:
+            why = (
+                f"Chance. With these sizes and this epsilon a model whose true AUC is {GOOD_AUC}"
+                " cannot be told from it: more patients or a larger epsilon would."
+            )
+        return Entry("minimum", format(asked.normalize(), "f"), why)
 
 
 class ClassesDesigner(Designer):

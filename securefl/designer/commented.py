@@ -69,9 +69,13 @@ def _entry(entry: Entry) -> Iterator[str]:
         yield f"{key} = {toml_value(entry.value)}"
         return
     yield f"{key} = ["
+    before = ""
     for table in entry.value:
         reason = (entry.each or {}).get(str(table.get("name", "")), "")
-        yield from _comment(reason, "  ")
+        if reason != before:
+            # the same reason as of the table above is not repeated
+            yield from _comment(reason, "  ")
+        before = reason
         yield f"  {toml_value(dict(table))},"
     yield "]"
 

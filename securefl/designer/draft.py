@@ -24,7 +24,6 @@ from securefl.study.consistency import check_consistency
 from securefl.study.counts import EvaluateSection
 from securefl.study.sealed import UnsealedStudy
 from securefl.study.stages import kind_of
-from securefl.study.study_gaps import TO_WRITE
 from securefl.study.training import TrainSection
 from securefl.study.wire import planned_patients, wire_of
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
     from securefl.designer.by_task import Designer
     from securefl.designer.question import Question, Sizes
+    from securefl.study.schema import Template
 
 _HEAD: Final = (
     "Made by `securefl study design` from public facts alone. Each figure has its reason above it;"
@@ -84,12 +84,7 @@ class Draft:
 
     def open_points(self) -> list[str]:
         """Keys that only people can fill in."""
-        return [
-            f"{part.header.strip('[]')}.{entry.key}"
-            for part in self.parts
-            for entry in part.entries
-            if str(entry.value).startswith(TO_WRITE)
-        ]
+        return unwritten(self.study.study)
 
 
 def _is_figure(part: Part, entry: Entry) -> bool:
@@ -116,6 +111,8 @@ def draft(question: Question, today: datetime) -> Draft:
 
 def _checked(question: Question, parts: Sequence[Part]) -> Draft:
     """Read the file as anybody would, and refuse to hand out one that contradicts itself."""
+    for key, words in question.words.items():
+        parts = _with(parts, key, Entry(key, words))
     text = commented_toml(_HEAD, parts)
     study = UnsealedStudy.read(text)
     check_consistency(
@@ -153,8 +150,15 @@ def _training(question: Question, sizes: Sizes, today: datetime) -> list[Part]:
         figures.reply_after,
     )
     parts = _with(parts, "bits", _bits(parts))
-    study = UnsealedStudy.read(commented_toml("", parts)).study
-    return _with(parts, "minimum", designer.minimum(study, question.hospitals))
+    bands = designer.bands(_read(parts), question.hospitals)
+    if bands is not None:
+        parts = _with(parts, bands.key, bands)
+    return _with(parts, "minimum", designer.minimum(_read(parts), question.hospitals))
+
+
+def _read(parts: Sequence[Part]) -> Template:
+    """The study that these tables make so far."""
+    return UnsealedStudy.read(commented_toml("", parts)).study
 
 
 def _train(designer: Designer, figures: TrainingFigures) -> Part:
@@ -258,7 +262,7 @@ def _with(parts: Sequence[Part], key: str, entry: Entry) -> list[Part]:
 
 def _bits(parts: Sequence[Part]) -> Entry:
     """The narrowest fields whose rounding does not count beside the noise."""
-    study = UnsealedStudy.read(commented_toml("", parts)).study
+    study = _read(parts)
     patients = max(1, round(planned_patients(study)))
     fits = [
         bits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Question:
         sizes: None where they are not known: the design is then a first study that finds them.
         kind: what is made, of :data:`KINDS`.
         by: column by whose levels survival curves are split; empty for one curve of all.
+        words: texts that only people can give, by their key in the study file.
     """
 
     table: Description
@@ -59,6 +60,7 @@ class Question:
     sizes: Sizes | None
     kind: str = LINEAR
     by: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def makes_model(self) -> bool:

@@ -323,7 +323,7 @@ class Section(Block):
     role: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Page:
     """A whole page.
 
@@ -342,6 +342,12 @@ class Page:
     footer: str = ""
     window: str = ""
     role: str = ""
+
+    def __repr__(self) -> str:
+        """The page as text, as a Python session and ``print`` show it."""
+        from securefl.report.terminal import plain_text
+
+        return plain_text(self)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """HTML in a frame for a notebook, with the same page as text beside it."""
