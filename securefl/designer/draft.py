@@ -24,6 +24,7 @@ from securefl.study.consistency import check_consistency
 from securefl.study.counts import EvaluateSection
 from securefl.study.sealed import UnsealedStudy
 from securefl.study.stages import kind_of
+from securefl.study.study_gaps import unwritten
 from securefl.study.training import TrainSection
 from securefl.study.wire import planned_patients, wire_of
 
