@@ -37,6 +37,14 @@ def test_every_article_has_a_number_of_its_own_and_says_what_holds():
         assert all(line.endswith(".") for line in article.clauses())
 
 
+LICENCES = 'licences = ["CC-BY-4.0"]'
+
+
+def expires(day):
+    """An edit of the small study, which closes on the first of February 2026."""
+    return ("recipients = ", f"expires = 2026-02-0{day}T00:00:00Z\nrecipients = ")
+
+
 #: Article and clause, the agreed limit with the study just within it, the study just beyond it.
 #: Each is an edit of the agreement or of the study.
 LIMITS = [
@@ -99,6 +107,16 @@ LIMITS = [
         "Article 7, recipients",
         {"agreement": ('recipients = ["participants"]', 'recipients = ["participants"]')},
         {"agreement": ('recipients = ["participants"]', 'recipients = ["STMW", "SVI"]')},
+    ),
+    (
+        "Article 7, expiry of models",
+        {"agreement": (LICENCES, f"{LICENCES}\nexpire_days = 2"), "study": expires(3)},
+        {"agreement": (LICENCES, f"{LICENCES}\nexpire_days = 2"), "study": expires(4)},
+    ),
+    (
+        "Article 7, expiry of models",
+        {"agreement": (LICENCES, LICENCES)},
+        {"agreement": (LICENCES, f"{LICENCES}\nexpire_days = 3660")},
     ),
     (
         "Article 7, licences",

@@ -1,7 +1,8 @@
-"""Article 7: who is sent a model, and under which licence."""
+"""Article 7: who is sent a model, under which licence, and until when it is used."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 class Models(Article):
     """Recipients of models: parties by name, or ``participants``, ``coordinator``, ``aggregator``
-    of a study. Licences, each written as studies write it.
+    of a study. Licences, each written as studies write it. Days after its study closes within
+    which a model expires; without them it need not.
     """
 
     number: ClassVar[int] = 7
@@ -29,6 +31,7 @@ class Models(Article):
 
     recipients: tuple[Name, ...]
     licences: Annotated[tuple[Line, ...], Field(min_length=1)]
+    expire_days: Annotated[int, Field(ge=1, le=3660)] | None = None
 
     def breaches(self, case: Case) -> Iterator[Breach]:
         """See the base class."""
@@ -52,6 +55,8 @@ class Models(Article):
                 f" {', '.join(self.licences)}",
                 "Write an agreed one as outputs.licence.",
             )
+        if self.expire_days is not None:
+            yield from _not_expiring(study, self.expire_days)
 
     def contradictions(self, agreement: Agreement) -> Iterator[Fault]:
         """See the base class."""
@@ -62,10 +67,29 @@ class Models(Article):
 
     def clauses(self) -> list[str]:
         """See the base class."""
-        return [
+        found = [
             f"A model is sent to nobody but: {', '.join(self.recipients) or 'nobody'}.",
             f"It has one of these licences: {', '.join(self.licences)}.",
         ]
+        if self.expire_days is not None:
+            found.append(f"It expires within {self.expire_days:,} days after its study closes.")
+        return found
+
+
+def _not_expiring(study: Study, days: int) -> Iterator[Breach]:
+    """A model that never expires, or later than agreed."""
+    latest = study.schedule.closes + timedelta(days=days)
+    expires = study.outputs.expires
+    if expires is not None and expires <= latest:
+        return
+    states = "the study's model does not expire"
+    if expires is not None:
+        states = f"the study's model expires on {expires:%Y-%m-%d}"
+    yield Breach(
+        "expiry of models",
+        f"{states}; agreed are {days:,} days after the study closes",
+        f"Write outputs.expires, at the latest {latest:%Y-%m-%dT%H:%M:%SZ}.",
+    )
 
 
 def _names(study: Study, word: str) -> tuple[str, ...]:
