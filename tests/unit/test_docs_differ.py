@@ -100,3 +100,9 @@ def test_the_figures_of_an_own_model_are_those_of_the_run():
     step = found["step"]
     assert f"takes {step['ratio']:.1f} times the processor time" in page
     assert f"smallest {step['smallest']:.1f}, largest {step['largest']:.1f}" in page
+
+
+def test_the_table_of_the_backbone_is_that_of_its_figures():
+    made = script("backbone")
+    found = json.loads((FOLDER / "backbone.json").read_text())["found"]
+    assert made.table(found) in (FOLDER / "README.md").read_text()
