@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -105,7 +106,7 @@ class Stage:
                 if process.returncode:
                     raise RoundError(
                         f"`securefl {' '.join(command)}` failed:"
-                        f" {out.decode(errors='replace')[-2000:]}",
+                        f" {without_frame(out.decode(errors='replace')[-2000:])}",
                         whose="the demonstration",
                     )
                 outputs.append(out.decode())
@@ -234,3 +235,12 @@ def _stop_left_over(folder: Path) -> None:
             os.kill(int(json.loads(file.read_bytes())["pid"]), signal.SIGTERM)
         except (OSError, ValueError, KeyError):
             continue
+
+
+def without_frame(screen: str) -> str:
+    r"""A command's words without the frame around them, to stand within another one.
+
+    >>> without_frame("╭─ This did not work ─╮\n│ What  no table      │\n╰─────────────────────╯")
+    'This did not work What no table'
+    """
+    return " ".join(re.sub(r"[\u2500-\u257f]", " ", screen).split())
