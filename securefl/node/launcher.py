@@ -152,18 +152,14 @@ class Worker:
 
         Raises:
             RoundError: the worker ended or did not answer, or a wall that is required does not
-                hold: then the process is ended, and was handed nothing.
+                hold: then it was handed nothing, and waits in vain until it is stopped.
         """
         if self._ready:
             return
         if not self.walls:
             ready, _ = self._receive(START_SECONDS)
             self.walls = read_walls(ready.get("walls"))
-        try:
-            check_walls(self._rules, self.walls)
-        except RoundError:
-            self.kill()
-            raise
+        check_walls(self._rules, self.walls)
         try:
             hand_table(self._door, self._table)
         except ChannelClosedError:

@@ -34,6 +34,7 @@ from securefl.federation.round_plan import RoundPlan
 from securefl.learning.features import feature_names
 from securefl.learning.patient_hashes import patients_among
 from securefl.node import decisions
+from securefl.node.entering import READY_SECONDS
 from securefl.node.leaving import COUNTS
 from securefl.node.owner.audit import read_audit
 from securefl.node.patients import keep_patients, overlaps, patient_key
@@ -95,6 +96,18 @@ def test_the_start_says_in_the_ledger_which_walls_held_round_the_worker(scene, i
     assert told["walls"] == [wall.wall for wall in isolation.walls if wall.held]
     page = plain_text(audit_overview(report))
     assert ("a worker whose network was NOT blocked" in page) is (isolation is NETWORK_ALLOWED)
+
+
+def test_a_worker_that_is_given_no_table_ends_the_study_uncharged_with_the_reason(scene):
+    refused = RoundError("A worker is given no table on this machine: wall network does not hold.")
+    scene.tune = lambda worker: setattr(worker, "unfit", refused)
+    scene.others_approve()
+    scene.run.step()
+    scene.clock.now += READY_SECONDS + 0.001
+    with pytest.raises(RoundError, match="given no table"):
+        scene.run.step()
+    assert len(scene.workers) == 1
+    assert not scene.ledger_says.started
 
 
 def test_an_announcement_is_opened_once(scene, monkeypatch):
