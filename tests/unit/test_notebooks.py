@@ -15,8 +15,8 @@ from securefl.errors import UsageError
 FOLDER = Path(securefl.__file__).parent / "notebooks"
 #: Words that the outputs of each must hold.
 SHOWN = {
-    "first_study.ipynb": ("AUC 0.", "<svg"),
-    "statistics.ipynb": ("lower quartile", "geometric mean", "negative"),
+    "first_study.ipynb": ("AUC 0.", "<svg", "<iframe sandbox"),
+    "statistics.ipynb": ("lower quartile", "geometric mean", "negative", "<iframe sandbox"),
     "comparing_models.ipynb": ("The curve differs by", "first run"),
 }
 
