@@ -260,7 +260,7 @@ def _party_checks(here: Path, figures: dict[str, float | None]) -> dict[str, Cal
         figures["store_seconds"] = round(seconds, 4)
         return (
             f"{party.board.url} can be written, read and cleaned, also where this party's"
-            f" messages lie; 64 kB there and back in {seconds:.3f} s"
+            f" messages lie; 64 kB there and back in {1000 * seconds:.1f} ms"
         )
 
     return {"keys": keys, "store": store}
