@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from classes_study import LABEL as CLASSES
 from classes_study import METRIC as MACRO_AUC
-from classes_study import patients
+from classes_study import classes_protocol, patients
 from completed_study import finish
 from conftest import make_study
 from in_process_federation import sealed_study
@@ -30,6 +30,7 @@ from securefl.learning.stages.roles import judged_result
 from securefl.learning.stages.stage import Rows
 from securefl.learning.table import read_table
 from securefl.learning.tasks import task_of
+from securefl.study.counts import evaluation_of
 from securefl.study.parse import parse_study
 
 SECRET = b"s" * 32
@@ -120,15 +121,31 @@ def test_a_hospital_without_rows_and_a_subgroup_of_one_patient_are_too_small_to_
 # a class that no hospital has, a group of one patient, a column of one value
 
 
-def test_a_class_that_no_hospital_has_gives_no_figure_and_the_model_its_scores(tmp_path):
+def test_a_class_that_no_hospital_has_leaves_a_model_that_tells_the_others(tmp_path):
     tables = [patients(300, seed).replace(b"severe", b"mild") for seed in range(3)]
     done = finish(room_of(sealed_study(CLASSES, MACRO_AUC)[1], tables))
-    evaluation = judged_result(done.outcome.results).evaluation
-    assert evaluation.auc is None
     model = done.unpacked(done.files, tmp_path / "model")
     scores = model.predict({"age": [9], "TSH": [1], "sex": ["F"], "sick": ["t"]})
     assert np.isfinite(scores).all()
     assert scores[0, 2] < 0.34
+
+
+def test_a_class_that_no_hospital_has_gives_no_figure():
+    study = classes_protocol()
+    evaluation, task = evaluation_of(study), task_of(study.data)
+    sigma = 3**0.5 * float(evaluation.numbers.sigma)
+
+    def told(classes):
+        generator = np.random.default_rng(8)
+        y = generator.integers(0, classes, 3000).astype(np.int8)
+        exact = task.tally(0.7 * np.eye(3)[y] + 0.1, y, evaluation)
+        noises = np.rint(generator.normal(0, sigma, (40, exact.size))).astype(np.int64)
+        found = [task.evaluate(exact + noise, evaluation, 3).auc for noise in noises]
+        return sum(auc is not None for auc in found)
+
+    assert told(2) <= 2
+    # the control: of the same model, where every class has patients
+    assert told(3) == 40
 
 
 def statistics_of(lines, generator):
