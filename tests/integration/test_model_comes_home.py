@@ -171,8 +171,8 @@ def test_a_later_version_grows_from_the_model_that_came_home(c):
         assert c.state(name, study).charged == c.state(name, before).charged > 0
     typed("site", "model", "predict", "home", c.table(first), *site)
     typed("site", "model", "predict", "later", c.table(first), *site)
-    older, newer = told("site", "models", *site)["models"]
-    assert (older["name"], newer["name"]) == (before.name, study.name)
+    found = {model["name"]: model for model in told("site", "models", *site)["models"]}
+    older, newer = found[before.name], found[study.name]
     assert (older["in_use"], older["newer"], newer["in_use"]) == (False, study.name, True)
     for folder in (site[1], str(c.root / "researcher")):
         line = told("model", "versions", "home", "--folder", folder)["versions"]

@@ -632,7 +632,7 @@ def settings():
 NOTICES = [
     ("told", "request, waiting"),
     ("command", "/usr/local/bin/page"),
-    ("mail server", "smtp.hospital.example:587 (starttls)"),
+    ("mail server", "smtp.example.org:587 (starttls)"),
 ]
 RULES = [
     ("purposes", "DUO:0000042"),
