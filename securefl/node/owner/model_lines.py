@@ -65,12 +65,14 @@ def models_in_use(site: Site) -> tuple[ModelInUse, ...]:
 
 def _judged(line: Sequence[ModelInUse]) -> Iterator[ModelInUse]:
     """Say of each model of a line whether it is in use, and which later one could be."""
-    last = max((one.last for one in line), default="")
+    # Times are whole seconds: of two in the same one the newer version counts.
+    scored = [place for place, one in enumerate(line) if one.last]
+    newest = max(scored, key=lambda place: (line[place].last, place), default=None)
     for place, one in enumerate(line):
         later = [other for other in line[place + 1 :] if _grew_from(other, one, line)]
         usable = [other.version.name for other in later if not _refused(other.version)]
         newer = usable[-1] if usable else ""
-        yield replace(one, in_use=bool(one.last) and one.last == last, newer=newer)
+        yield replace(one, in_use=place == newest, newer=newer)
 
 
 def _grew_from(
