@@ -79,6 +79,7 @@ class Traced:
 
 class FakeWorker:
     alive, clamped = True, 0
+    why_ended, walls = "", ()
 
     def __init__(self, *_args, **_kwargs):
         pass

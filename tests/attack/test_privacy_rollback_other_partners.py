@@ -118,7 +118,7 @@ def test_the_owner_excuses_a_silent_hospital_by_a_named_command_until_it_is_hear
     words = " ".join(done.output.split())
     for part in (
         "waits for B to say",
-        "3 events, the last one of",
+        "events of your own ledger 3",
         "ever put back from a backup",
         "do not go on, but telephone B",
     ):

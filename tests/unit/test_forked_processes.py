@@ -21,6 +21,15 @@ from pathlib import Path
 def stream(of):
     return [of.encoding, of.errors, of.line_buffering, of.fileno(), os.isatty(of.fileno())]
 
+def descriptors():
+    found = {}
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found[number] = os.readlink("/proc/self/fd/" + number).partition(":")[0]
+        except OSError:
+            pass  # the listing's own
+    return {n: what for n, what in sorted(found.items()) if not 200 <= int(n) < 300}
+
 facts = {
     "arguments": sys.argv,
     "name": [__name__, __file__],
@@ -32,7 +41,7 @@ facts = {
     "parent": os.getppid(),
     "leads a session": os.getsid(0) == os.getpid(),
     "group": os.getpgrp() == os.getpid() or os.getpgrp(),
-    "descriptors": sorted(set(os.listdir("/proc/self/fd")) - {str(N) for N in range(200, 300)}),
+    "descriptors": descriptors(),
     "streams": [stream(of) for of in (sys.stdin, sys.stdout, sys.stderr)],
     "signals": [str(signal.getsignal(n)) for n in sorted(signal.valid_signals())],
     "blocked": [int(n) for n in signal.pthread_sigmask(signal.SIG_BLOCK, ())],

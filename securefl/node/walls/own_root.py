@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -75,7 +76,8 @@ def _outermost(places: Iterable[Path]) -> list[Path]:
 def _show(place: Path, number: int, *, read_only: bool) -> None:
     """Let a place be seen in the new root, where it was in the old one."""
     target = _ON / place.relative_to("/")
-    if place.is_dir():
+    # asked of the descriptor: the place itself may be hidden by now
+    if stat.S_ISDIR(os.fstat(number).st_mode):
         target.mkdir(parents=True, exist_ok=True)
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
