@@ -149,6 +149,12 @@ def two_passphrases(asked: Asked) -> dict[str, str]:
     return given
 
 
+def whole_number(text: str) -> int | str:
+    """A number of a form, of at most five digits; what is none is left to the rule that it is for."""
+    short = text.isascii() and text.isdigit() and len(text) < 6
+    return int(text) if short else text
+
+
 def sheet_number(asked: Asked) -> int:
     """Number of a sheet as somebody may have typed it into the address; 1 where it is none."""
     text = asked.query.get("page", "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass, field
+from html import unescape
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -38,6 +39,13 @@ class Answer:
     def words(self):
         """What the page says, without markup."""
         return " ".join(re.sub(r"<[^>]*>", " ", self.text).split())
+
+    @property
+    def carried(self):
+        """Fields that the page's form carries on, without the session's secret."""
+        found = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', self.text))
+        del found["form"]
+        return {name: unescape(value) for name, value in found.items()}
 
     def header(self, name):
         return next((v for n, v in self.headers if n == name), None)

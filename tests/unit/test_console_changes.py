@@ -2,7 +2,6 @@
 
 import re
 from decimal import Decimal
-from html import unescape
 
 import pytest
 from console_client import ConsoleClient
@@ -40,13 +39,6 @@ def own(c, read):
         site.ledger.close()
 
 
-def hidden(page):
-    """Fields that a page's form carries on, without the session's secret."""
-    found = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
-    del found["form"]
-    return {name: unescape(value) for name, value in found.items()}
-
-
 # --- partners
 
 
@@ -64,7 +56,7 @@ def test_a_partner_is_taken_off_and_added_by_groups_that_the_page_did_not_show(c
     assert "until its card is added again" in page.words
     assert client.post("partners/remove", partner=OTHER, typed="x").status == 409
     assert OTHER in cards(c)
-    assert client.post("partners/remove", **hidden(page), typed=OTHER).status == 303
+    assert client.post("partners/remove", **page.carried, typed=OTHER).status == 303
     assert OTHER not in cards(c)
     assert client.post("partners/plan-remove", partner=OTHER).status == 409
     for heard in ("", "0000 " * 10, spoken[:-1], f"{spoken[:-1]}x"):
@@ -75,7 +67,7 @@ def test_a_partner_is_taken_off_and_added_by_groups_that_the_page_did_not_show(c
     assert OTHER not in cards(c)
     page = client.post("partners/plan", card=f"\n{card}\n", heard=spoken.upper().replace(" ", ""))
     assert "The groups that you typed are those of this card." in page.words
-    assert client.post("partners/add", **hidden(page)).status == 303
+    assert client.post("partners/add", **page.carried).status == 303
     assert OTHER in cards(c)
     assert spoken in client.get("partners").words
 
@@ -110,7 +102,7 @@ def test_a_budget_is_raised_as_its_page_said_and_once(client, c):
         assert page.status == 200
         assert f"epsilon after this {before + 3}" in page.words
     assert granted(c) == before
-    fields = hidden(page)
+    fields = page.carried
     assert client.post(f"{BUDGETS}/grant", **fields, typed="other").status == 409
     altered = {**fields, "epsilon": "30"}
     assert client.post(f"{BUDGETS}/grant", **altered, typed="clinic").status == 409
@@ -148,7 +140,7 @@ def test_a_grant_that_is_none_is_refused_on_its_page(client, c, form, said):
 def test_the_rest_of_a_budget_is_taken_back_for_good(client, c):
     page = client.post(f"{BUDGETS}/plan-revoke", population="clinic", note="enough")
     assert "Nothing was spent so far." in page.words
-    fields = hidden(page)
+    fields = page.carried
     assert client.post(f"{BUDGETS}/revoke", **fields, typed="Clinic").status == 409
     assert client.post(f"{BUDGETS}/revoke", **fields, typed="clinic").status == 303
     assert own(c, lambda site: site.ledger.state.budget("clinic").revoked)
@@ -157,14 +149,14 @@ def test_the_rest_of_a_budget_is_taken_back_for_good(client, c):
     form = {"population": "clinic", "epsilon": "50", "delta": "0.00001"}
     page = client.post(f"{BUDGETS}/plan", **form, typical=c.study.sealed.text.decode())
     assert "what was left of it does not come back" in page.words
-    assert client.post(f"{BUDGETS}/grant", **hidden(page), typed="clinic").status == 303
+    assert client.post(f"{BUDGETS}/grant", **page.carried, typed="clinic").status == 303
     assert not own(c, lambda site: site.ledger.state.budget("clinic").revoked)
 
 
 def test_what_a_form_carries_on_comes_back_as_it_was_sent(client):
     text = "a&b\"'<script>\r\nsecond\u202eline\tend"
     page = client.post(f"{BUDGETS}/plan-revoke", population="clinic", note=text)
-    assert hidden(page)["note"] == text
+    assert page.carried["note"] == text
     assert "<script>" not in page.text
 
 
@@ -184,7 +176,7 @@ def test_patients_are_taken_out_and_their_identifiers_stand_nowhere(client, c):
     assert "3 identifiers given; 2 of them in your tables now." in page.words
     assert "cannot be undone" in page.words
     assert out(c) == frozenset()
-    fields = hidden(page)
+    fields = page.carried
     assert client.post(f"{LEAVING}/patients", **fields, typed="x").status == 409
     assert out(c) == frozenset()
     answer = client.post(f"{LEAVING}/patients", **fields, typed="clinic")
@@ -210,7 +202,7 @@ def test_a_data_set_is_taken_away_and_its_file_stays(client, c):
     assert "The file itself stays as it is." in page.words
     assert client.post(f"{LEAVING}/table", name="records", typed="record").status == 409
     assert [d.name for d in own(c, lambda site: site.settings.datasets)] == ["records"]
-    assert client.post(f"{LEAVING}/table", **hidden(page), typed="records").status == 303
+    assert client.post(f"{LEAVING}/table", **page.carried, typed="records").status == 303
     assert own(c, lambda site: site.settings.datasets) == ()
     assert (c.root / ME / "private" / "records.csv").is_file()
     assert client.post(f"{LEAVING}/plan-table", name="records").status == 409

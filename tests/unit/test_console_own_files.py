@@ -1,8 +1,5 @@
 """Notices, a table's mapping and checkpoints in the browser: a page before each change, then a yes."""
 
-import re
-from html import unescape
-
 import pytest
 from command_line_hospital import here, hospital, protocol_file
 from console_client import ConsoleClient
@@ -72,13 +69,6 @@ def own(folder, read):
         site.ledger.close()
 
 
-def hidden(page):
-    """Fields that a page's form carries on, without the session's secret."""
-    found = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
-    del found["form"]
-    return {name: unescape(value) for name, value in found.items()}
-
-
 # --- notices
 
 
@@ -91,7 +81,7 @@ def test_notices_are_set_by_form_read_signed_and_taken_away(client, c):
     page = client.post(f"{NOTICES}/plan", **MAIL)
     assert "smtp.hospital.example:587 (starttls)" in page.words
     assert told(c) is None, "a page before the yes writes nothing"
-    assert client.post(f"{NOTICES}/sign", **hidden(page)).status == 303
+    assert client.post(f"{NOTICES}/sign", **page.carried).status == 303
     kept = told(c)
     assert (kept.kinds, kept.remind_after_hours) == (("request", "failure"), 48)
     assert kept.mail.recipients == ("a@hospital.example", "b@hospital.example")
@@ -99,7 +89,7 @@ def test_notices_are_set_by_form_read_signed_and_taken_away(client, c):
     assert "eine neue Anfrage" in page.words
     assert 'value="a@hospital.example, b@hospital.example"' in page.text
     page = client.post(f"{NOTICES}/plan-drop")
-    assert client.post(f"{NOTICES}/drop", **hidden(page)).status == 303
+    assert client.post(f"{NOTICES}/drop", **page.carried).status == 303
     assert told(c) is None
     assert "There is nothing to do." in client.post(f"{NOTICES}/plan-drop").words
 
@@ -129,7 +119,7 @@ def test_a_form_names_no_program_and_sends_no_secret_elsewhere(client, c):
     own(c.root / ME, lambda site: keep_notice_settings(site, read_notice_settings(FILE)))
     program = {"command-run": "/bin/sh", "mail-password_file": "/etc/shadow", "mail-user": "x"}
     page = client.post(f"{NOTICES}/plan", **MAIL, **program)
-    client.post(f"{NOTICES}/sign", **hidden(page), **program)
+    client.post(f"{NOTICES}/sign", **page.carried, **program)
     kept = told(c)
     assert kept.command.run == ("/usr/bin/false",)
     assert kept.mail.password_file.endswith("/mail.password")
@@ -137,7 +127,7 @@ def test_a_form_names_no_program_and_sends_no_secret_elsewhere(client, c):
     elsewhere = {**MAIL, "mail-host": "smtp.elsewhere.example"}
     page = client.post(f"{NOTICES}/plan", **elsewhere)
     assert "a secret is never sent elsewhere" in page.words
-    client.post(f"{NOTICES}/sign", **hidden(page))
+    client.post(f"{NOTICES}/sign", **page.carried)
     kept = told(c)
     assert (kept.mail.user, kept.mail.password_file) == ("", "")
     assert kept.command.run == ("/usr/bin/false",)
@@ -164,9 +154,9 @@ def test_a_doubt_is_settled_after_a_page_that_says_what_it_means(client, c):
     assert "Settle a doubt about a ledger" in client.get("partners").words
     page = client.post("partners/plan-settle", partner=OTHER)
     assert "two copies of that hospital run at once" in page.words
-    assert client.post("partners/settle", **hidden(page), typed="x").status == 409
+    assert client.post("partners/settle", **page.carried, typed="x").status == 409
     assert own(folder, lambda site: pasts.doubted(site, (OTHER,))) == [OTHER]
-    assert client.post("partners/settle", **hidden(page), typed=OTHER).status == 303
+    assert client.post("partners/settle", **page.carried, typed=OTHER).status == 303
     assert own(folder, lambda site: pasts.doubted(site, (OTHER,))) == []
 
 
@@ -175,7 +165,7 @@ def test_a_silent_hospital_is_excused_by_its_name(client, c):
     assert f"Studien ohne ein Wort von {OTHER}" in page.words
     assert client.post("partners/excuse", partner=OTHER, typed="x").status == 409
     assert own(c.root / ME, excused) == set()
-    assert client.post("partners/excuse", **hidden(page), typed=OTHER).status == 303
+    assert client.post("partners/excuse", **page.carried, typed=OTHER).status == 303
     assert own(c.root / ME, excused) == {OTHER}
     assert client.post("partners/plan-excuse", partner="nobody").status == 409
 
@@ -208,11 +198,11 @@ def test_a_column_is_translated_by_form_and_the_others_stay(table):
     page = client.post(f"{MAPPING}/plan", **tsh)
     assert "numbers times 0.5" in page.words
     assert mapped(folder) is None
-    assert client.post(f"{MAPPING}/sign", **hidden(page)).status == 303
+    assert client.post(f"{MAPPING}/sign", **page.carried).status == 303
     sex = {"table": "records", "column": "sex", "values": "w = F\n\nm=M"}
     page = client.post(f"{MAPPING}/plan", GERMAN, **sex)
     assert "Zuordnung von „records“" in page.words
-    assert client.post(f"{MAPPING}/sign", **hidden(page)).status == 303
+    assert client.post(f"{MAPPING}/sign", **page.carried).status == 303
     columns = mapped(folder).columns
     assert (columns["TSH"].times, columns["TSH"].missing) == ("0.5", ("-9", "?"))
     assert columns["sex"].values == {"w": "F", "m": "M"}
@@ -222,7 +212,7 @@ def test_a_column_is_translated_by_form_and_the_others_stay(table):
     answer = client.post(f"{MAPPING}/sign", table="records", column="TSH")
     assert (answer.status, "No column would be translated" in answer.words) == (409, True)
     page = client.post(f"{MAPPING}/plan-drop", table="records")
-    assert client.post(f"{MAPPING}/drop", **hidden(page)).status == 303
+    assert client.post(f"{MAPPING}/drop", **page.carried).status == 303
     assert mapped(folder) is None
 
 

@@ -47,13 +47,6 @@ def add(client, name, passphrase="", again=None, **more):
     return client.post(f"{PLACE}/add", **form, **more)
 
 
-def hidden(page):
-    """Fields that a page's form carries on, without the session's secret."""
-    found = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
-    del found["form"]
-    return found
-
-
 def two(first="anna", second="bela", **wrong):
     given = {
         "person-1": first,
@@ -81,7 +74,7 @@ def test_a_policy_of_two_from_its_first_person_to_its_end(client, c):
     plan = client.post(f"{RULES}/plan", approvers="2")
     assert "people who must agree 2" in plan.words
     assert "Until now No rule" in plan.words
-    assert client.post(f"{RULES}/sign", **hidden(plan)).status == 409
+    assert client.post(f"{RULES}/sign", **plan.carried).status == 409
     assert own(c, kept_policy) is None
     for name in ("anna", "bela"):
         assert add(client, name).status == 303
@@ -89,7 +82,7 @@ def test_a_policy_of_two_from_its_first_person_to_its_end(client, c):
     assert "four words" not in client.get(PLACE).text
     # signed, and what stood on the page is what holds
     plan = client.post(f"{RULES}/plan", approvers="2", researchers=" x, y ", largest_share="0.5")
-    assert client.post(f"{RULES}/sign", **hidden(plan)).status == 303
+    assert client.post(f"{RULES}/sign", **plan.carried).status == 303
     kept = own(c, kept_policy)
     assert (kept.approvers, kept.researchers, str(kept.largest_share)) == (2, ("x", "y"), "0.5")
     assert "who may ask x, y" in client.get("settings").words
@@ -116,8 +109,8 @@ def test_a_policy_of_two_from_its_first_person_to_its_end(client, c):
     assert "Their key is erased" in page.words
     assert "The policy asks two people" not in page.words
     assert names(c) == ["anna", "bela"]
-    assert client.post(f"{PLACE}/remove", **hidden(page), typed="bela").status == 409
-    assert client.post(f"{PLACE}/remove", **hidden(page), typed="anna").status == 303
+    assert client.post(f"{PLACE}/remove", **page.carried, typed="bela").status == 409
+    assert client.post(f"{PLACE}/remove", **page.carried, typed="anna").status == 303
     assert names(c) == ["bela"]
     assert client.faults == []
 
@@ -147,12 +140,12 @@ def test_rules_that_are_none_are_refused_with_the_rule(client, c, form):
 def test_a_rule_that_allows_nobody_never_becomes_one_that_allows_all(client, c):
     plan = client.post(f"{RULES}/plan", researchers="-")
     assert "who may ask nobody and nothing" in plan.words
-    client.post(f"{RULES}/sign", **hidden(plan))
+    client.post(f"{RULES}/sign", **plan.carried)
     assert own(c, kept_policy).researchers == ()
     value = re.search(r'name="researchers" value="([^"]*)"', client.get(RULES).text)[1]
     again = client.post(f"{RULES}/plan", researchers=value)
-    assert hidden(again)["researchers"] == "-"
-    assert client.post(f"{RULES}/sign", **hidden(again)).status == 303
+    assert again.carried["researchers"] == "-"
+    assert client.post(f"{RULES}/sign", **again.carried).status == 303
     assert own(c, kept_policy).researchers == ()
     client.post(f"{RULES}/drop", typed=ME)
     assert "There is nothing to do." in client.post(f"{RULES}/plan-drop").words
@@ -206,7 +199,7 @@ def test_every_rule_of_the_form_comes_back_as_it_was_typed(c, client):
     plan = client.post(f"{RULES}/plan", **typed)
     assert "yes: rows could be sent anywhere" in plan.words
     assert "Walls on this machine under these rules" in plan.words
-    assert client.post(f"{RULES}/sign", **hidden(plan)).status == 303
+    assert client.post(f"{RULES}/sign", **plan.carried).status == 303
     assert own(c, kept_policy).walls == ("files", "cores")
     page = client.get(RULES).text
     for name, value in typed.items():

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.console.view import Act, Draft, Planned, View
+from securefl.console.views.tables import asked_table
 from securefl.errors import UsageError
 from securefl.node.owner import mapping
-from securefl.node.owner.data import registered_tables
 from securefl.node.owner.pages import mapping_page, table_page
 from securefl.report.table_mapping import no_mapping_page
 
@@ -28,11 +28,8 @@ _CARRIED: Final = ("table", "column", "from", "times", "values", "missing")
 
 
 def _read(site: Site, asked: Asked) -> Mapping[str, Any]:
-    """The table that the address names, or the only one that is there."""
-    names = [table.name for table in registered_tables(site) if table.there]
-    wanted = asked.query.get("table", "")
-    if not wanted and len(names) == 1:
-        wanted = names[0]
+    """The table that is asked for, its mapping, and the columns that can be translated."""
+    names, wanted = asked_table(site, asked)
     facts: dict[str, Any] = {"page": None, "names": names, "table": wanted}
     if wanted:
         found = mapping.shown_table(site, wanted)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from securefl.console.view import Act, Draft, Planned, View
+from securefl.console.view import Act, Draft, Planned, View, whole_number
 from securefl.errors import UnreadableError
 from securefl.node.owner import notices
 from securefl.node.owner.pages import new_notices_page, notice_trials_page
@@ -89,7 +89,7 @@ def _changes(asked: Asked) -> dict[str, Any]:
     }
     hours = form.get("hours", "").strip()
     if hours:
-        changes["remind_after_hours"] = _number(hours)
+        changes["remind_after_hours"] = whole_number(hours)
     for field in _FIELDS:
         text = form.get(field.key, "").strip()
         if field.key in _LEADING and text:
@@ -101,16 +101,10 @@ def _changes(asked: Asked) -> dict[str, Any]:
 
 def _typed(field: _Field, text: str) -> Any:  # noqa: ANN401 - whatever the setting takes
     if field.name == "port":
-        return _number(text)
+        return whole_number(text)
     if field.name == "recipients":
         return [name.strip() for name in text.split(",") if name.strip()]
     return text
-
-
-def _number(text: str) -> int | str:
-    """A number; what is none is refused by the setting itself."""
-    short = text.isascii() and text.isdigit() and len(text) < 6
-    return int(text) if short else text
 
 
 def _planned(site: Site, asked: Asked) -> NoticePlan:

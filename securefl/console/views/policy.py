@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from securefl.console.view import Act, Draft, Planned, View, check_typed, two_passphrases
+from securefl.console.view import (
+    Act,
+    Draft,
+    Planned,
+    View,
+    check_typed,
+    two_passphrases,
+    whole_number,
+)
 from securefl.console.views.people import asked_two
 from securefl.errors import UnreadableError
 from securefl.node.owner import policy
@@ -114,9 +122,7 @@ def _rules(asked: Asked) -> dict[str, Any]:
 
 def _value(rule: _Rule, text: str) -> Any:  # noqa: ANN401 - whatever the rule takes
     if rule in _WHOLE:
-        # what is no number is refused by the rule itself
-        short = text.isascii() and text.isdigit() and len(text) < 6
-        return int(text) if short else text
+        return whole_number(text)
     if rule in _FIGURES or rule in _TEXTS:
         return text
     if rule in _CHOICES:

@@ -25,12 +25,20 @@ def _read(site: Site, _: Asked) -> Mapping[str, Any]:
     }
 
 
-def _read_readiness(site: Site, asked: Asked) -> Mapping[str, Any]:
-    """Readiness of the table that the address names, or of the only one that is there."""
+def asked_table(site: Site, asked: Asked) -> tuple[list[str], str]:
+    """Names of the tables that are there, and the one that the address names; else the only one,
+    or none.
+    """
     names = [table.name for table in registered_tables(site) if table.there]
     wanted = asked.query.get("table", "")
     if not wanted and len(names) == 1:
         wanted = names[0]
+    return names, wanted
+
+
+def _read_readiness(site: Site, asked: Asked) -> Mapping[str, Any]:
+    """Readiness of the table that is asked for."""
+    names, wanted = asked_table(site, asked)
     page = None
     if wanted:
         page = readiness_page(readiness(site, wanted))
