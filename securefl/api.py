@@ -294,7 +294,8 @@ class Study(StudyLife, Shown):
             for h, (weight, source) in weighed.items()
         ]
         me = lab.folder.identity.card
-        agreed, agreed_digest = None, None
+        agreed = None
+        agreed_digest = None
         if agreement is not None:
             agreed = SealedAgreement.read(read_given(Path(agreement), MAX_BYTES))
             agreed_digest = agreed.digest
@@ -489,7 +490,8 @@ class Study(StudyLife, Shown):
         from securefl.researcher.results import save_result
         from securefl.researcher.run_study import run_once
 
-        lab, target = self._lab.folder, self.place(model_folder)
+        lab = self._lab.folder
+        target = self.place(model_folder)
         persist(
             lambda: self.wait(seconds=0),
             float(self.file.schedule.round_deadline),

@@ -269,7 +269,8 @@ def _service(
     watch: _Watch,
 ) -> None:
     """Run the aggregator of a study that goes on after a loss, as it runs in earnest."""
-    book, c = AddressBook(root / "partners", identity, nullcontext), plan.study.coordinator
+    book = AddressBook(root / "partners", identity, nullcontext)
+    c = plan.study.coordinator
     book.trust(
         IdentityCard(
             c.name,
@@ -328,7 +329,8 @@ def _arrived(board: Board, plan: RoundPlan) -> bool | None:
 
 def main() -> None:
     """Serve all rounds, then end."""
-    root, name = Path(sys.argv[1]), sys.argv[2]
+    root = Path(sys.argv[1])
+    name = sys.argv[2]
     plan, identity = read_parties(root, name)
     board = open_store(root, name)
     if poll(partial(_arrived, board, plan), seconds=_PATIENCE) is None:

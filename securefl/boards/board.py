@@ -271,7 +271,8 @@ class CarriedBoard:
                 return
             data = self._head(MARKER, MARKER_BYTES)
         except _NOTHING:
-            data, seen = b"", None
+            data = b""
+            seen = None
         if data.decode("ascii", "replace").strip() != self._marker:
             raise StoreError(
                 f"{self.url} is not the store that was used here"
@@ -290,7 +291,8 @@ def check_writable(board: Board) -> None:
     Raises:
         StoreError: one of the three fails.
     """
-    name, token = f"doctor-{secrets.token_hex(4)}", secrets.token_bytes(16)
+    name = f"doctor-{secrets.token_hex(4)}"
+    token = secrets.token_bytes(16)
     board.post(name, token)
     if board.read(name, 16) != token:
         raise StoreError(

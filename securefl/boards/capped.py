@@ -30,7 +30,10 @@ class CappedReader:
         max_bytes: int,
         reading: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        self._file, self._path, self._cap, self._left = file, path, max_bytes, max_bytes
+        self._file = file
+        self._path = path
+        self._cap = max_bytes
+        self._left = max_bytes
         self._reading = reading
 
     def read(self, size: int) -> bytes:

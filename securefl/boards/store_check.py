@@ -174,7 +174,8 @@ def _conditional(board: CarriedBoard, name: str) -> Finding:
 
 def _foreign(board: Board, folder: str) -> Finding:
     """Try whether this party can write, replace and remove where another one should alone."""
-    check, path = f"place of others: {folder}", f"{folder}/doctor-{secrets.token_hex(6)}"
+    check = f"place of others: {folder}"
+    path = f"{folder}/doctor-{secrets.token_hex(6)}"
     tries: list[tuple[str, Callable[[], None]]] = [
         ("put objects there", partial(board.post, path, b"mine")),
         ("replace them", partial(board.post, path, b"again")),

@@ -249,7 +249,8 @@ def _status_json(here: PartyFolder) -> dict[str, Any]:
     from securefl.party.pidfile import last_end, running_process, store_away
 
     state = running_process(here.path, _ROLE)
-    away, ended = store_away(state), last_end(here.path, _ROLE)
+    away = store_away(state)
+    ended = last_end(here.path, _ROLE)
     return {
         "aggregator": here.name,
         "running": state is not None,

@@ -122,7 +122,8 @@ def import_command(
     """
     from securefl.party.airlock.importing import import_bundle
 
-    mine, now = required_folder(site, researcher, aggregator), datetime.now(UTC)
+    mine = required_folder(site, researcher, aggregator)
+    now = datetime.now(UTC)
     done = import_bundle(mine, directory, now)
     requests = _take_in(mine, done.bundle, now)
     _show(done.bundle, html_file, json_file)

@@ -119,7 +119,8 @@ def _takes_over(plan: TrustPlan) -> list[str]:
 
     if plan.replaced is None:
         return []
-    name, again = plan.card.name, plan.changed_again_until
+    name = plan.card.name
+    again = plan.changed_again_until
     more = ""
     if again:
         more = f", and changed its keys again until {day(again)}"

@@ -48,7 +48,8 @@ def agreement_facts(
     if mine is not None:
         reader = mine.name
         found = find_signatures(folder, sealed, mine)
-        signed, faults = found.parties, found.faults
+        signed = found.parties
+        faults = found.faults
         missing = _missing(folder, sealed, mine, signed)
         bound = _bound(sealed, mine)
     name, breaches = _against(sealed, mine, study)
@@ -134,7 +135,8 @@ def _against(
     if file is None:
         return "", ()
     asked = SealedStudy.read(read_given(file))
-    study, now = asked.study, datetime.now(UTC)
+    study = asked.study
+    now = datetime.now(UTC)
     case = Case(sealed.agreement, study, now)
     if mine is not None:
         keys = known_keys(mine, sealed.agreement)

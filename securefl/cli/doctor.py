@@ -83,7 +83,8 @@ def doctor(
         check(name, step)
     report: MachineReport | None = None
     if study_file is not None:
-        mine, sealed = open_party(here), read_study(study_file)
+        mine = open_party(here)
+        sealed = read_study(study_file)
         for name, step in study_checks(mine, sealed, seconds, figures).items():
             check(name, step)
         report = make_report(mine, sealed, checks, figures, utc_now())
@@ -167,7 +168,8 @@ def _encryption() -> str:
     from securefl.secagg.ring import add
     from securefl.secagg.seal import CkksIntegers
 
-    cipher, layout = CkksIntegers(), FieldLayout(16, 2)
+    cipher = CkksIntegers()
+    layout = FieldLayout(16, 2)
     keys = cipher.generate()
     values = np.arange(-500, 500, dtype=np.int64)
     one = cipher.encrypt(keys.public, layout.pack(values), layout)

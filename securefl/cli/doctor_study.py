@@ -134,7 +134,8 @@ def _pace(mine: PartyFolder, sealed: SealedStudy, seconds: float, figures: Figur
 def _memory(figures: Figures) -> str:
     from securefl.party.machine import gigabytes
 
-    needed, there = figures.get("worker_memory"), figures.get("memory")
+    needed = figures.get("worker_memory")
+    there = figures.get("memory")
     if needed is None or there is None:
         return "not measured here"
     words = f"the worker took {gigabytes(int(needed))}, {gigabytes(int(there))} were free"

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def review_json(reviewed: RequestReview, own: OwnView) -> dict[str, Any]:
     """A request as it was checked here; ``rows`` is for its owner's eyes alone."""
-    request, found = reviewed.request, reviewed.found
+    request = reviewed.request
+    found = reviewed.found
     about = found.study.study
     return {
         "id": request.short,

@@ -52,7 +52,8 @@ def restore(directory: Path, yes: bool, folder: str | None) -> None:
     from securefl.party.folder import find_folder
 
     plan = backups.plan_restore(directory, find_folder(folder, "SECUREFL_SITE"))
-    card, target = plan.facts.card, plan.target
+    card = plan.facts.card
+    target = plan.target
     for line in _about(plan.facts):
         say(line)
     if not yes:

@@ -69,7 +69,8 @@ def budget_set(
     """
     from securefl.node.owner import budgets
 
-    here, text = open_site(folder), read_given(typical)
+    here = open_site(folder)
+    text = read_given(typical)
     speak_as_file(text)
     amount = _read(budgets.read_epsilon, epsilon, "--epsilon")
     chance = _read(budgets.read_delta, delta, "--delta")

@@ -61,7 +61,8 @@ def _rotated_json(made: Rotated) -> dict[str, Any]:
 
 
 def _say_rotated(made: Rotated) -> None:
-    since, partners = made.since, _partners(made.plan) or "your partners"
+    since = made.since
+    partners = _partners(made.plan) or "your partners"
     say(
         f"{made.card.name} has new keys since {since[:10]} {since[11:16]} UTC. The old private keys"
         " are erased from this folder."

@@ -74,7 +74,8 @@ def _page(found: PersonalView, home: str) -> Page:
 
 
 def _json(found: PersonalView) -> dict[str, Any]:
-    facts, record = found.facts, found.personal.record
+    facts = found.facts
+    record = found.personal.record
     said = facts.model_dump(mode="json")
     return {
         "study": found.personal.name,

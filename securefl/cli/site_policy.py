@@ -58,7 +58,8 @@ def policy_show(json_file: str | None, folder: str | None) -> None:
     from securefl.report.isolation import walls_json
 
     here = open_site(folder)
-    found, isolation = kept_policy(here), walls_here(here)
+    found = kept_policy(here)
+    isolation = walls_here(here)
     if json_file:
         rules = None
         if found is not None:

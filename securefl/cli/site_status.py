@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 def status_json(found: SiteStatus) -> dict[str, Any]:
     """The state as ``--json`` writes it."""
-    away, ended = found.store_away, found.ended
+    away = found.store_away
+    ended = found.ended
     return {
         "site": found.name,
         "running": found.running,

@@ -23,7 +23,8 @@ class SteadyStream:
     """
 
     def __init__(self, stream: Any, log: Path) -> None:  # noqa: ANN401 - any text stream
-        self._stream, self._log = stream, log
+        self._stream = stream
+        self._log = log
         self.failed = False
 
     def write(self, text: str) -> int:

@@ -78,7 +78,8 @@ def policy(url: str | None, folder: str | None, user: str | None, json_file: str
     party = _party(folder, needed=True)
     if party is None:
         raise _no_folder()
-    role, name = party.settings.role, party.name
+    role = party.settings.role
+    name = party.name
     where = url or party.settings.store
     try:
         rule = rule_of(where, role, name, user or name.lower())

@@ -266,7 +266,9 @@ def status(*, name: str, live: bool, json_file: str | None, folder: str | None) 
         if json_file != "-":
             look_on(found)
         return
-    signed, shown, run_said = found.status(), found.pysyft_status(), found.run_status()
+    signed = found.status()
+    shown = found.pysyft_status()
+    run_said = found.run_status()
     if json_file:
         write_json(
             {
@@ -280,7 +282,8 @@ def status(*, name: str, live: bool, json_file: str | None, folder: str | None) 
         )
         if json_file == "-":
             return
-    width, causes = max(map(len, signed)), found.causes()
+    width = max(map(len, signed))
+    causes = found.causes()
     for site, word in signed.items():
         code = word
         if run_said and word == "approved":

@@ -75,7 +75,8 @@ def compare(*, first: str, second: str, json_file: str | None, folder: str | Non
     from securefl.report.study_comparison import compared_lines, headline, meaning
     from securefl.study.differences import differences
 
-    one, other = _read(first, folder), _read(second, folder)
+    one = _read(first, folder)
+    other = _read(second, folder)
     found = differences(one.text, other.text)
     told = headline(one.study, other.study, len(found))
     if json_file:

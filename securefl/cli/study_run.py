@@ -130,9 +130,11 @@ def _run(
     from securefl.study.schema import quality_of
 
     found.wait(seconds=seconds)
-    file, result = found.file, _run_with_bar(found, out)
+    file = found.file
+    result = _run_with_bar(found, out)
     made = result.made
-    outcome, extracts = found_page(result), ledgers_page(result)
+    outcome = found_page(result)
+    extracts = ledgers_page(result)
     show_page(outcome)
     show_page(extracts)
     say(f"The whole extracts: securefl study report {found.name}{hint}")

@@ -61,8 +61,10 @@ class Guard:
     """
 
     def __init__(self, inner: ASGIApp, sessions: Sessions, authority: str) -> None:
-        self._inner, self._sessions = inner, sessions
-        self._authority, self._origin = authority, f"http://{authority}"
+        self._inner = inner
+        self._sessions = sessions
+        self._authority = authority
+        self._origin = f"http://{authority}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Nothing but HTTP is spoken here."""

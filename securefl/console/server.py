@@ -63,7 +63,8 @@ class ConsoleServer:
         self._socket = _listening(port)
         self._authority = f"{HOST}:{self._socket.getsockname()[1]}"
         self._sessions = Sessions(clock)
-        self._folder, self._fault = folder, fault
+        self._folder = folder
+        self._fault = fault
         self._language = language
         self._server: uvicorn.Server | None = None
 

@@ -96,7 +96,8 @@ def compare(
     x = np.concatenate([held.X for _, held in halves.values()])
     y = np.concatenate([held.y for _, held in halves.values()])
 
-    family, task = family_of(training_of(study).model, study.data), task_of(study.data)
+    family = family_of(training_of(study).model, study.data)
+    task = task_of(study.data)
 
     def auc(weights: FloatArray) -> float:
         return exact_auc(y, predict(weights, family, task, x))

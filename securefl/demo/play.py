@@ -149,7 +149,8 @@ def _exchange_cards(stage: Stage, demo: Demonstration) -> None:
 
 def _register_tables(stage: Stage, demo: Demonstration) -> None:
     """Register each hospital's table, and grant its population a budget."""
-    protocol, data = str(demo.file), demo.study.data
+    protocol = str(demo.file)
+    data = demo.study.data
     tables = []
     grants = []
     for site in demo.sites:
@@ -279,7 +280,9 @@ def _figures(
     ):
         figures = {key: value for key, value in record.items() if key != "kind"}
         found.append({"kind": section.kind, "name": f"{number}-{section.kind}", "figures": figures})
-    upload, parameters, rounds = result["upload_bytes"], result["parameters"], result["rounds"]
+    upload = result["upload_bytes"]
+    parameters = result["parameters"]
+    rounds = result["rounds"]
     if "model" in result:
         # The check of the model is a round, too, and trains nothing.
         rounds = training_of(demo.study).rounds

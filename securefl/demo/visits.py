@@ -31,7 +31,8 @@ def tables() -> dict[str, bytes]:
 
 def _table(generator: np.random.Generator, site: str, count: int, added: float) -> bytes:
     age = np.clip(generator.normal(55, 17, count), 18, 100).round()
-    male, diabetes = generator.random(count) < 0.48, generator.random(count) < 0.15
+    male = generator.random(count) < 0.48
+    diabetes = generator.random(count) < 0.15
     failure = generator.random(count) < 0.02 + 0.10 * (age > 65)
     before = np.minimum(generator.poisson(1.5 * generator.gamma(1.0, 1.0, count)), 10)
     frailty = generator.gamma(5.0, 1 / 5, count)

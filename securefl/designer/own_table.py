@@ -185,9 +185,11 @@ def _yes_of(texts: Sequence[str]) -> str | None:
 def _range(values: Sequence[float]) -> tuple[dict[str, Any], str]:
     """Range and scale of a number."""
     place = int(_TAIL * len(values))
-    low, high = values[place], values[len(values) - 1 - place]
+    low = values[place]
+    high = values[len(values) - 1 - place]
     if low == high:
-        low, high = values[0], values[-1]
+        low = values[0]
+        high = values[-1]
     kept = [value for value in values if low <= value <= high]
     outside = "what lies outside counts as the nearer end"
     if low > 0 and high / low >= _LOG_SPAN and _skew(map(math.log, kept)) < _skew(kept):

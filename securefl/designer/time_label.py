@@ -42,7 +42,8 @@ def time_to_event(asked: str, table: Description) -> dict[str, Any] | None:
     form = _FORM.fullmatch(asked)
     if form is None:
         return None
-    time, event = form["time"].strip(), form["event"].strip()
+    time = form["time"].strip()
+    event = form["event"].strip()
     for name in (time, event):
         if not _has(table, name):
             raise UsageError(

@@ -188,7 +188,8 @@ class _Rows:
 
 def _rows(made: Draft, seed: int) -> _Rows:
     """Rows to simulate on: those that were described, or invented ones."""
-    question, spec = made.question, made.study.study.data
+    question = made.question
+    spec = made.study.study.data
     if question.table.table is not None:
         table = question.table.table
         words = f"the {table.rows:,} rows that the design was made from, divided by lot"
@@ -236,7 +237,8 @@ def _choice(made: Draft, epsilon: Decimal, today: datetime, rows: _Rows, wishes:
     ).base
     low = high = None
     if rows.part == 1 and base.low.known:
-        low, high = base.low.mean, base.high.mean
+        low = base.low.mean
+        high = base.high.mean
     return Choice(
         epsilon,
         "",

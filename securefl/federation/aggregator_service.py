@@ -84,7 +84,8 @@ class _Serving:
         if self.arrivals is not None:
             self.arrivals.close()
         self.next_round += 1
-        self.announced, self.arrivals = None, None
+        self.announced = None
+        self.arrivals = None
 
     @property
     def came(self) -> tuple[object, ...]:
@@ -144,7 +145,8 @@ class AggregatorService:
         """
         trusted = frozenset(card.signing_public for card in self.book.cards().values())
         if trusted != self._trusted:
-            self._trusted, self._later = trusted, {}
+            self._trusted = trusted
+            self._later = {}
         served = len(self._serving)
         for digest in studies_on(self.board):
             if digest in self._serving or digest in self._done:
@@ -238,7 +240,8 @@ class AggregatorService:
 
     def _take_up(self, digest: str) -> RoundPlan | None:
         on_board = StudyBoard(self.board, digest)
-        invitation, text = on_board.invitation.read(), on_board.text.read()
+        invitation = on_board.invitation.read()
+        text = on_board.text.read()
         if invitation is None or text is None:
             return None
         # the coordinator's signature first: the invitation binds the digest, the digest binds the

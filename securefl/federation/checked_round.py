@@ -133,7 +133,8 @@ class AnnouncedRound:
         Raises:
             MessageError: the announcement contradicts the study.
         """
-        said, plan = self.said, self.plan
+        said = self.said
+        plan = self.plan
         if said.round > plan.last_round or said.attempt != ATTEMPT:
             raise _contradiction("An announcement contradicts the study.")
         if not round_strategy_of(plan).allows(said.cohort, plan.study.cohort):
@@ -160,7 +161,8 @@ class AnnouncedRound:
         Raises:
             MessageError: it is not the one that was announced.
         """
-        said, coordinator = self.said, self.plan.coordinator
+        said = self.said
+        coordinator = self.plan.coordinator
         public = read_public_key(
             key,
             study=self.plan.digest,

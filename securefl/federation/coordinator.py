@@ -133,8 +133,12 @@ class Coordinator:
         *,
         pace: Callable[[], None] = _at_once,
     ) -> None:
-        self._plan, self._me, self._exchange, self._cipher = plan, identity, exchange, cipher
-        self._memory, self._pace = memory, pace
+        self._plan = plan
+        self._me = identity
+        self._exchange = exchange
+        self._cipher = cipher
+        self._memory = memory
+        self._pace = pace
         self._rounds = round_strategy_of(plan)
         #: Who is in the next round.
         self._cohort = plan.study.cohort

@@ -57,7 +57,8 @@ class Following:
         except RoundError as error:
             # The study ends by its own rule: the coordinator says so, and announces nothing more.
             self._over = error
-        self.verified, self.last_total = number, total_sha256(total)
+        self.verified = number
+        self.last_total = total_sha256(total)
 
     def check_start(
         self,

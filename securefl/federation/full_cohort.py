@@ -176,7 +176,8 @@ class FullCohort:
             blocks = same_sum(claimed.blocks(), total, study.aggregator.name)
             memory.intend(arrivals.parts)
             open_sum(keys, blocks, context, values)
-            parts, size = dict(arrivals.parts), arrivals.frame_bytes
+            parts = dict(arrivals.parts)
+            size = arrivals.frame_bytes
         return OpenedSum(values, parts, claimed.sha256, size)
 
     def next_cohort(
@@ -196,7 +197,8 @@ class FullCohort:
 
     def recompute(self, board: Board, context: RoundContext) -> Recomputed:
         """See :class:`RoundStrategy`."""
-        aggregator, what = self._plan.study.aggregator.name, f"sum of round {context.round}"
+        aggregator = self._plan.study.aggregator.name
+        what = f"sum of round {context.round}"
         with closing(FullRound(self._plan, context)) as arrivals:
             if not arrivals.poll(board):
                 raise missing_error(f"contribution of {arrivals.missing_words()}")

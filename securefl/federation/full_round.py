@@ -45,7 +45,8 @@ class FullRound:
     """
 
     def __init__(self, plan: RoundPlan, facts: RoundContext) -> None:
-        self.plan, self.facts = plan, facts
+        self.plan = plan
+        self.facts = facts
         self.refused: dict[str, str] = {}
         self._sum = RunningSum(facts, open_tempfile, tempfiles.IN_MEMORY)
         self._refusals = RefusalCache()
@@ -80,7 +81,8 @@ class FullRound:
         Raises:
             StoreError: as :meth:`add_frame`.
         """
-        at, before = RoundBoard.of(board, self.facts), len(self.missing)
+        at = RoundBoard.of(board, self.facts)
+        before = len(self.missing)
         for site in at.contributors():
             if site in self.missing:
                 slot = at.contribution(site, contribution_bytes(self.facts))
@@ -182,7 +184,8 @@ class FullRound:
         Raises:
             MessageError: naming the aggregator and the first check that failed.
         """
-        aggregator, frame = self.plan.aggregator, Hashed(file)
+        aggregator = self.plan.aggregator
+        frame = Hashed(file)
         read = read_sum(frame, self.facts, aggregator.name, aggregator)
         body = self._tempfiles.store(read.blocks, self.facts.sections)
         return ClaimedSum(frame.sha256, read.parts, body)

@@ -127,7 +127,8 @@ class GroupCohort(FullCohort):
                     pass
             memory.intend(arrivals.parts)
             totals = self._opened(arrivals.groups, keys)
-            parts, size = dict(arrivals.parts), arrivals.frame_bytes
+            parts = dict(arrivals.parts)
+            size = arrivals.frame_bytes
         total = self._combined(context, totals)
         return OpenedSum(total, parts, claimed.sha256, size)
 
@@ -163,7 +164,8 @@ class GroupCohort(FullCohort):
         """See :class:`RoundStrategy`."""
         if not context.groups:
             return super().recompute(board, context)
-        aggregator, what = self._plan.study.aggregator.name, f"sum of round {context.round}"
+        aggregator = self._plan.study.aggregator.name
+        what = f"sum of round {context.round}"
         with closing(GroupRound(self._plan, context)) as arrivals:
             if not arrivals.poll(board):
                 raise missing_error(f"contribution of {arrivals.missing_words()}")

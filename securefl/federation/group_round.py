@@ -58,7 +58,8 @@ class GroupRound:
     """
 
     def __init__(self, plan: RoundPlan, facts: RoundContext) -> None:
-        self.plan, self.facts = plan, facts
+        self.plan = plan
+        self.facts = facts
         self.groups = tuple(FullRound(plan, group) for group in group_contexts(facts))
         self._refusals = RefusalCache()
 
@@ -181,7 +182,8 @@ class _Part:
     """Part of an object that is being read: its next ``size`` bytes, and then no more."""
 
     def __init__(self, whole: Readable, size: int) -> None:
-        self._whole, self._left = whole, size
+        self._whole = whole
+        self._left = size
 
     def read(self, size: int, /) -> bytes:
         """Read up to ``size`` bytes; none at the part's end."""

@@ -47,7 +47,9 @@ class LocalExchange:
         aggregator: Aggregator,
         there: Callable[[str, int, str], bool] = _everybody_is_there,
     ) -> None:
-        self._participants, self._aggregator, self._there = participants, aggregator, there
+        self._participants = participants
+        self._aggregator = aggregator
+        self._there = there
         self._given: Broadcast | None = None
         self.transcripts: dict[int, bytes] = {}
         self.openings: dict[int, bytes] = {}

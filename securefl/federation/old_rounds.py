@@ -98,7 +98,10 @@ class OldRounds:
         role: Role,
         name: str,
     ) -> None:
-        self._board, self._plan, self._role, self._name = board, plan, role, name
+        self._board = board
+        self._plan = plan
+        self._role = role
+        self._name = name
         #: The last round whose bytes this process removed, and whose transcript it read.
         self._removed = self._read = 0
         #: Hospital → the last round to which it contributed.

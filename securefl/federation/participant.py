@@ -162,7 +162,9 @@ class Participant:
             )
         self.plan = plan
         self._strategy = round_strategy_of(plan)
-        self._trainer, self._keeper, self._cipher = trainer, keeper, cipher
+        self._trainer = trainer
+        self._keeper = keeper
+        self._cipher = cipher
         secrets = pair_secrets(
             plan,
             identity.card.name,
@@ -177,7 +179,8 @@ class Participant:
             )
         if plan.draws_groups and lot is None:
             raise UsageError("A study that trains by groups needs their lot.", next_step="Pass it.")
-        self._records, self.lot = records, lot
+        self._records = records
+        self.lot = lot
         self.instance = instance
         self._instances: dict[str, str] = {}
         self.cohort = plan.study.cohort
@@ -212,7 +215,8 @@ class Participant:
                 is left out that did not end its part.
             RoundError: it is not the next round, or its facts are not those of the study.
         """
-        plan, said = self.plan, announced.said
+        plan = self.plan
+        said = announced.said
         number = self.done + 1
         if said.round != number or said.attempt != ATTEMPT or number > plan.last_round:
             raise RoundError(
@@ -353,7 +357,8 @@ class Participant:
                 the trainer, the cipher or the keeper every further call is a :class:`RoundError`: a
                 second training would be a second release.
         """
-        trainer, keeper = self._trainer, self._keeper
+        trainer = self._trainer
+        keeper = self._keeper
         if trainer is None or keeper is None:
             raise UsageError(
                 "This participant has no trainer, or no keeper.",
@@ -423,9 +428,11 @@ class Participant:
         Args:
             number: of the round.
         """
-        self.done, self._spoiled = number, False
+        self.done = number
+        self._spoiled = False
         self.cohort = self.plan.study.cohort
-        self.last, self.later = None, None
+        self.last = None
+        self.later = None
 
     def contribute(
         self,
@@ -464,5 +471,7 @@ class Participant:
             self._keys,
             self._records,
         )
-        self.cohort, self.last = facts.cohort, accepted
-        self.done, self._spoiled = facts.round, False
+        self.cohort = facts.cohort
+        self.last = accepted
+        self.done = facts.round
+        self._spoiled = False

@@ -43,7 +43,8 @@ class RoundInbox:
             if data is None:
                 return None
             if self._opened is None or data != self._data:
-                self._opened, self._data = AnnouncedRound.open(self.plan, data), data
+                self._opened = AnnouncedRound.open(self.plan, data)
+                self._data = data
         except MessageError:
             return None
         return self._opened
@@ -59,7 +60,8 @@ class RoundInbox:
             return None
         at = RoundBoard.numbered(board, self.plan.digest, number)
         try:
-            key, model = at.key.read(), at.model(self.plan).read()
+            key = at.key.read()
+            model = at.model(self.plan).read()
             if key is None or model is None:
                 return None
             return announced.with_payload(key, model)

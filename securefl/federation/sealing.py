@@ -61,7 +61,8 @@ def open_model(data: bytes | bytearray, reader: Identity, context: bytes) -> byt
         MessageError: not sealed to this reader or under this context, or altered.
     """
     size = int.from_bytes(data[:_HEAD_BYTES], "big")
-    head, body = data[_HEAD_BYTES : _HEAD_BYTES + size], memoryview(data)[_HEAD_BYTES + size :]
+    head = data[_HEAD_BYTES : _HEAD_BYTES + size]
+    body = memoryview(data)[_HEAD_BYTES + size :]
     try:
         wrapped = bytes.fromhex(json.loads(head)[reader.card.name])
         key = reader.unseal(wrapped, _info(context, reader.card.name))

@@ -70,7 +70,10 @@ class StoreExchange:
         warn: Callable[[str], None] = _nothing,
         waiting: Callable[[Waiting], None] | None = None,
     ) -> None:
-        self._board, self._plan, self._warn, self._waiting = board, plan, warn, waiting
+        self._board = board
+        self._plan = plan
+        self._warn = warn
+        self._waiting = waiting
         self._to_leave: dict[int, bytes] = {}
         self._told: set[str] = set()
         #: Hospital → the last round that was announced to it and opened without it.
@@ -160,7 +163,8 @@ class StoreExchange:
 
     def collect(self, arrivals: Arrivals[ClaimT], seconds: float) -> ClaimT:
         """See :class:`Exchange`."""
-        tell, heard = self._timer(seconds), 0.0
+        tell = self._timer(seconds)
+        heard = 0.0
         claimed: ClaimT | None = None
 
         def look() -> ClaimT | None:
@@ -199,7 +203,8 @@ class StoreExchange:
     def gather(self, arrivals: SurvivorRound, seconds: float) -> None:
         """See :class:`Exchange`."""
         terms = arrivals.terms
-        looked, tell = 0.0, self._timer(seconds)
+        looked = 0.0
+        tell = self._timer(seconds)
 
         def look() -> bool | None:
             nonlocal looked
@@ -209,7 +214,8 @@ class StoreExchange:
             if time.monotonic() - looked < _WORDS:
                 return None
             # one that left after it contributed is in the sum all the same
-            looked, kept = time.monotonic(), frozenset(arrivals.state.heads)
+            looked = time.monotonic()
+            kept = frozenset(arrivals.state.heads)
             if (
                 said := ending_departure(
                     self._board,
@@ -235,7 +241,8 @@ class StoreExchange:
         """See :class:`Exchange`."""
         slot = RoundBoard.of(self._board, arrivals.terms.facts).proposal(arrivals.terms)
         self._persist(lambda: slot.post(proposal))
-        looked, tell = 0.0, self._timer(seconds)
+        looked = 0.0
+        tell = self._timer(seconds)
 
         def look() -> ClaimedSum | None:
             nonlocal looked
@@ -244,7 +251,8 @@ class StoreExchange:
             if arrivals.state.unmasked and (found := arrivals.poll_sum(self._board)) is not None:
                 return found
             if time.monotonic() - looked >= _WORDS:
-                looked, kept = time.monotonic(), frozenset(arrivals.state.answers)
+                looked = time.monotonic()
+                kept = frozenset(arrivals.state.answers)
                 if (
                     said := ending_departure(
                         self._board, self._plan, arrivals.state.survivors.names, kept

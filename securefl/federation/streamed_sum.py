@@ -169,7 +169,8 @@ def full_sum(
         RoundError: a frame is not there.
         MessageError: naming the hospital whose frame is refused.
     """
-    at, most = RoundBoard.of(board, context), contribution_bytes(context)
+    at = RoundBoard.of(board, context)
+    most = contribution_bytes(context)
     with _frames(
         at,
         context.cohort,

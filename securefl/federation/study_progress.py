@@ -68,6 +68,7 @@ class StudyProgress:
 
     def _begin(self) -> None:
         """Start the stage that is next, if there is one."""
-        self._state, self._turn = None, 0
+        self._state = None
+        self._turn = 0
         if len(self.results) < len(self._stages):
             self._state = self._stage.start(self.results)

@@ -297,7 +297,8 @@ class SurvivorCohort:
         Raises:
             RoundError: there is another round, and too few are left for it.
         """
-        least, gone = self._plan.study.secagg.min_contributors, exchange.gone()
+        least = self._plan.study.secagg.min_contributors
+        gone = exchange.gone()
         there = {*contributors, *exchange.back(context, contributors)}
         cohort = tuple(site for site in sorted(there) if site not in gone)
         if context.round < self._plan.last_round and len(cohort) < least:
@@ -317,14 +318,13 @@ class SurvivorCohort:
 
     def recompute(self, board: Board, context: RoundContext) -> Recomputed:
         """See :class:`RoundStrategy`, with who signed the survivor set."""
-        coordinator, aggregator = (
-            self._plan.study.coordinator.name,
-            self._plan.study.aggregator.name,
-        )
+        coordinator = self._plan.study.coordinator.name
+        aggregator = self._plan.study.aggregator.name
         at = RoundBoard.of(board, context)
         with closing(self.aggregation(context)) as arrivals:
             self._read_survivors(at, arrivals, coordinator)
-            state, what = arrivals.state, f"sum of round {context.round}"
+            state = arrivals.state
+            what = f"sum of round {context.round}"
             arrivals.poll_answers(board)
             if not state.agreed or not state.unmasked:
                 kind = "signature"

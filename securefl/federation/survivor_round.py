@@ -61,7 +61,8 @@ class SurvivorRound:
     """
 
     def __init__(self, plan: RoundPlan, terms: SurvivorTerms) -> None:
-        self.plan, self.terms = plan, terms
+        self.plan = plan
+        self.terms = terms
         self.state = Proposer(terms, plan.verify)
         self.frame_hashes: dict[str, str] = {}
         self.refused: dict[str, MessageError] = {}
@@ -114,7 +115,8 @@ class SurvivorRound:
             self.state.add_named(head)
         else:
             self.state.add_contribution(head)
-        self._kept[site], self.frame_hashes[site] = kept, read.sha256
+        self._kept[site] = kept
+        self.frame_hashes[site] = read.sha256
         self.refused.pop(site, None)
 
     def poll_frames(self, board: Board) -> bool:
@@ -165,7 +167,8 @@ class SurvivorRound:
 
         What does not pass its checks is as if it were not there.
         """
-        at, survivors = self._on(board), self.state.survivors
+        at = self._on(board)
+        survivors = self.state.survivors
         for site in at.with_agreement():
             if site in survivors.frames and site not in self.state.agreements:
                 at.agreement(site).read_as(partial(self.state.add_agreement, site))
@@ -276,7 +279,9 @@ class SurvivorRound:
         Raises:
             MessageError: naming the aggregator and the first check that failed.
         """
-        aggregator, survivors, frame = self.plan.aggregator, self.state.survivors, Hashed(file)
+        aggregator = self.plan.aggregator
+        survivors = self.state.survivors
+        frame = Hashed(file)
         blocks = read_survivors_sum(frame, survivors, aggregator.name, aggregator)
         body = self._tempfiles.store(blocks, self.terms.facts.sections)
         return ClaimedSum(

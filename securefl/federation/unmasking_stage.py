@@ -58,7 +58,10 @@ class UnmaskingStage:
         keep: RecordKeeper,
     ) -> None:
         self.terms = terms
-        self._plan, self._me, self._seeds, self._keep = plan, identity, pair_seeds, keep
+        self._plan = plan
+        self._me = identity
+        self._seeds = pair_seeds
+        self._keep = keep
         self._holder = Holder(identity.card.name, sign=identity.sign, unseal=identity.unseal)
         own = self.read(identity.card.name, head)
         self._holder.confirm_durable(self._holder.contributed(terms, head, own.sha256))

@@ -70,7 +70,9 @@ class VerifiedTotals:
         clock: Callable[[], float] = time.monotonic,
         keep: Callable[[int, IntArray, int], None] = _nothing,
     ) -> None:
-        self._plan, self._reader, self._keep = plan, reader, keep
+        self._plan = plan
+        self._reader = reader
+        self._keep = keep
         self._rounds = round_strategy_of(plan)
         self._retry = Backoff(
             shortest=_SOON,
@@ -94,7 +96,8 @@ class VerifiedTotals:
             BrokenRuleError: what the coordinator shows is not the opening of the signed frames.
             RoundError: a hospital's frame is another than the one that was added.
         """
-        following, last = participant.following, participant.last
+        following = participant.following
+        last = participant.last
         if following is None or last is None or following.verified >= last.facts.round:
             return True
         names = self._rounds.contributors(last.facts, participant.later)

@@ -66,7 +66,8 @@ def read_transcript(board: Board, plan: RoundPlan, number: int) -> tuple[Transcr
         raise UsageError(
             f"This study has the rounds 1 to {plan.last_round}.", next_step="Name one of them."
         )
-    coordinator, what = plan.coordinator, f"transcript of round {number}"
+    coordinator = plan.coordinator
+    what = f"transcript of round {number}"
     with reading(what, coordinator.name):
         data = present(RoundBoard.numbered(board, plan.digest, number).transcript.read(), what)
         found = Transcript.open(
@@ -160,7 +161,8 @@ def checked_transcript(
     """
     strategy = round_strategy_of(plan)
     transcript, data = read_transcript(board, plan, number)
-    coordinator, what = plan.study.coordinator.name, f"announcement of round {number}"
+    coordinator = plan.study.coordinator.name
+    what = f"announcement of round {number}"
     at = RoundBoard.numbered(board, plan.digest, number)
     with reading(what, coordinator):
         announcement = present(at.announcement.read(), what)
@@ -201,10 +203,12 @@ def last_transcript(board: Board, plan: RoundPlan) -> int:
 def _follows(board: Board, plan: RoundPlan, transcript: Transcript) -> None:
     """Check that the transcript names the one before it, and that nobody lost there came back unasked."""
     number = transcript.round
-    left, hashed = plan.study.cohort, ""
+    left = plan.study.cohort
+    hashed = ""
     if number > 1:
         before, data = read_transcript(board, plan, number - 1)
-        left, hashed = tuple(before.contributions), transcript_sha256(data)
+        left = tuple(before.contributions)
+        hashed = transcript_sha256(data)
     if transcript.previous != hashed:
         raise _otherwise(
             number, "another round before it than the one in the store", plan.study.coordinator.name

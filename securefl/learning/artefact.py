@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from securefl.learning.tasks.told import Told
     from securefl.types import FloatArray
 
-WEIGHTS, CARD, FACTS = "model.safetensors", "model_card.md", "model.json"
+WEIGHTS = "model.safetensors"
+CARD = "model_card.md"
+FACTS = "model.json"
 _SCHEMA = "securefl-model/1"
 #: The file that a hospital's personal model has in the place of ``model.json``: its folder is never
 #: taken for a released model.
@@ -274,7 +276,8 @@ class Model(Shown):
                 error.what, whose="whoever made the table", next_step="Add or rename that column."
             ) from error
         usable = np.array([reason is None for reason in reasons], dtype=np.bool_)
-        family, task = family_of(self.spec, self.data), task_of(self.data)
+        family = family_of(self.spec, self.data)
+        task = task_of(self.data)
         found = predict(self.theta, family, task, x)
         found[~usable] = np.nan
         return found, reasons
@@ -292,10 +295,8 @@ def save_model(
         name: np.ascontiguousarray(value)
         for name, value in family_of(spec, data).tensors(theta).items()
     }
-    weights, card = (
-        save(tensors),
-        model_card(spec, data, facts, _contributions(theta, spec, data)).encode(),
-    )
+    weights = save(tensors)
+    card = model_card(spec, data, facts, _contributions(theta, spec, data)).encode()
     body = {
         "schema": _SCHEMA,
         "model": _plain(spec.model_dump()),
@@ -423,7 +424,8 @@ def model_card(
         edits: lines on edits by hand; none of a released model.
     """
     task = task_of(data)
-    kind, say = family_of(spec, data).words(task), facts.words.say
+    kind = family_of(spec, data).words(task)
+    say = facts.words.say
     lines = [
         f"# {facts.title}",
         "",

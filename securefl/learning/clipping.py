@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 #: Numbers that are handled at a time, to stay in the processor's cache, and records at a time where
 #: there are factors.
 _CACHED_NUMBERS = 1 << 17
-_LEAST_ROWS, _MOST_ROWS = 16, 512
+_LEAST_ROWS = 16
+_MOST_ROWS = 512
 #: Sums of squares outside this range are not computed directly.
 _TINY, _HUGE = 1e-200, 1e200
 
@@ -61,9 +62,11 @@ def written_out(layers: Sequence[Factors]) -> FloatArray:
     For each layer its weight (outputs x inputs, row by row), then its bias.
     """
     rows = len(layers[0].backprops)
-    found, at = np.empty((rows, sum(_parameters(f) for f in layers))), 0
+    found = np.empty((rows, sum(_parameters(f) for f in layers)))
+    at = 0
     for activations, backprops in layers:
-        into, out = activations.shape[1], backprops.shape[1]
+        into = activations.shape[1]
+        out = backprops.shape[1]
         weight = as_strided(
             found[:, at:],
             (rows, out, into),
@@ -113,7 +116,8 @@ def _sum_of_truncated(layers: Sequence[Factors]) -> tuple[FloatArray, FloatArray
     the last axis: long stretches whatever the layers' widths.
     """
     rows = len(layers[0].backprops)
-    total, length = np.zeros(sum(_parameters(f) for f in layers)), np.zeros(rows)
+    total = np.zeros(sum(_parameters(f) for f in layers))
+    length = np.zeros(rows)
     size = max(
         _LEAST_ROWS, min(_MOST_ROWS, _CACHED_NUMBERS // max(f.activations.shape[1] for f in layers))
     )

@@ -100,7 +100,8 @@ def curves_of(
     family = family_of(spec, data)
     found = {}
     for place, column in enumerate(data.columns):
-        heights, whole = family.curve(theta, place), family.curve(unedited, place)
+        heights = family.curve(theta, place)
+        whole = family.curve(unedited, place)
         if heights is None or whole is None or not isinstance(column, NumericColumn):
             continue
         means = whole.mean(axis=1, keepdims=True)
@@ -143,7 +144,8 @@ def plan_edit(
     heights = curve.heights[score]
     knots = knots_of(curve.column, heights.size)
     inside = _inside(knots, wish)
-    first, last = inside[0], inside[-1]
+    first = inside[0]
+    last = inside[-1]
     new = _moved(heights, first, last, wish)
     many = len(knots) - 1
     return PlannedEdit(
@@ -181,7 +183,8 @@ def applied(
         raise _misfit(edit, f"it sets a height above {HIGHEST:g}")
     family = family_of(spec, data)
     place = [column.name for column in data.columns].index(edit.column)
-    whole, now = family.curve(unedited, place), family.curve(theta, place)
+    whole = family.curve(unedited, place)
+    now = family.curve(theta, place)
     if whole is None or now is None:
         raise _misfit(edit, "the model has no such curve or point")
     now = now.copy()
@@ -241,7 +244,8 @@ def _moved(heights: FloatArray, first: int, last: int, wish: Wish) -> FloatArray
             f"--height says nothing beside --way {wish.way}.", next_step="Leave it out."
         )
     if wish.way == "straight":
-        left, right = first - 1, last + 1
+        left = first - 1
+        right = last + 1
         if left < 0 and right >= heights.size:
             raise UsageError(
                 "Nothing stands beside the whole range to draw a straight line to.",

@@ -67,7 +67,8 @@ def load_edited(folder: Path) -> Model:
         if body["schema"] != _SCHEMA:
             raise _unreadable(folder, f"its schema is not {_SCHEMA!r}")
         named = [str(digest) for digest in body["edits"]]
-        model, card = str(body["model"]), str(body["card"])
+        model = str(body["model"])
+        card = str(body["card"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _unreadable(folder, f"{EDITED} is no description ({type(error).__name__})") from error
     if not 1 <= len(named) <= MOST_EDITS:
@@ -110,9 +111,12 @@ def save_edited(model: Model, source: Path, statement: bytes, target: Path) -> M
             next_step="Name another folder with --out.",
         )
     earlier = model.edited
-    unedited, from_folder, files = model, source, [statement]
+    unedited = model
+    from_folder = source
+    files = [statement]
     if earlier is not None:
-        unedited, from_folder = earlier.unedited, source / ORIGINAL
+        unedited = earlier.unedited
+        from_folder = source / ORIGINAL
         many = len(earlier.edits)
         files = [*(_edit_file(source, number) for number in range(1, many + 1)), statement]
     if len(files) > MOST_EDITS:
@@ -175,7 +179,8 @@ def edited_contributions(model: Model) -> Told | None:
     lines: list[str] = []
     names = _names(model)
     for name, before in old.items():
-        heights, shown = before.heights, names
+        heights = before.heights
+        shown = names
         if name in edited.columns:
             heights = np.concatenate([before.heights, new[name].heights])
             shown = _beside(names)
@@ -227,7 +232,9 @@ def _moved(model: Model, edit: CurveEdit) -> str:
 
 def _with_edits(unedited: Model, files: Sequence[bytes], digest: str) -> Model:
     """The model after these edits; raises :class:`MessageError` at the first that does not fit."""
-    theta, before, edits = unedited.theta, "", []
+    theta = unedited.theta
+    before = ""
+    edits = []
     for file in files:
         edit = open_edit(file)
         if edit.model != unedited.digest or edit.before != before:
@@ -346,7 +353,8 @@ def _unreadable(folder: Path, why: str) -> UnreadableError:
 def folder_for(source: Path) -> Path:
     """The first free name beside a model's folder: ``model-edited``, ``model-edited-2`` ..."""
     whole = source.resolve()
-    start, number = whole.name, 1
+    start = whole.name
+    number = 1
     head, _, tail = start.rpartition("-edited")
     if head and (not tail or tail.removeprefix("-").isdigit()):
         start = head

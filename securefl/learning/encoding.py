@@ -97,9 +97,11 @@ def _unfit(cell: Cell, reason: str) -> str:
 
 
 def _numeric(column: NumericColumn, decimal: str) -> Callable[[Cell], Encoded]:
-    low, high = float(column.low), float(column.high)
+    low = float(column.low)
+    high = float(column.high)
     scale = math.log if column.transform == "log" else float
-    left, right = scale(low), scale(high)
+    left = scale(low)
+    right = scale(high)
     numbers = DeclaredNumbers(column.missing_codes, decimal)
 
     def encode(cell: Cell) -> Encoded:

@@ -225,5 +225,6 @@ def _widened(
 ) -> tuple[float, float]:
     """The interval of one of so many lists, such that all hold at once with 95 %."""
     wider = NormalDist().inv_cdf(1 - _TAIL / lists) / NORMAL_95
-    middle, half = (group.low + group.high) / 2, (group.high - group.low) / 2
+    middle = (group.low + group.high) / 2
+    half = (group.high - group.low) / 2
     return max(least, middle - wider * half), min(_MOST, middle + wider * half)

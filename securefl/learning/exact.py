@@ -61,7 +61,8 @@ class _Tanh(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: torch.Tensor, ahead: int, back: int) -> torch.Tensor:  # noqa: ANN401 - torch's own
         """See the class."""
-        ctx.tanh, ctx.back = np.tanh(values.numpy()), back
+        ctx.tanh = np.tanh(values.numpy())
+        ctx.back = back
         return torch.from_numpy(snapped(ctx.tanh, ahead))
 
     @staticmethod

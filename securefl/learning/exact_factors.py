@@ -54,7 +54,8 @@ class ExactFactors:
         grids = self._grids
         layers = grids.take(theta)
         rows = padded(grids.features(x))
-        inputs, slopes = [rows], []
+        inputs = [rows]
+        slopes = []
         for i, (weight, bias) in enumerate(layers[:-1]):
             tanh = np.tanh(rows @ weight.T + bias)
             slopes.append(1.0 - tanh * tanh)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 #: Bits of a float64's significand, less one for the sum's own carry.
 _BITS = 52
-_LEAST, _MOST = -60, 400
+_LEAST = -60
+_MOST = 400
 
 
 def factor_bits(inputs: int, outputs: int) -> int:
@@ -63,7 +64,8 @@ class LayerGrids:
     """
 
     def __init__(self, sizes: Sequence[tuple[int, int]], steepest: float) -> None:
-        self._sizes, self._steepest = sizes, steepest
+        self._sizes = sizes
+        self._steepest = steepest
         self.bits = [factor_bits(into, out) for into, out in sizes]
         self.back = [0] * len(sizes)
 
@@ -76,11 +78,13 @@ class LayerGrids:
         found = []
         # at the scores at most what the task says; one layer back at most outputs * largest weight
         # times as much, and tanh' <= 1
-        bound, end = math.ceil(math.log2(self._steepest)), theta.size
+        bound = math.ceil(math.log2(self._steepest))
+        end = theta.size
         for i in reversed(range(len(self._sizes))):
             bits, (into, out) = self.bits[i], self._sizes[i]
             self.back[i] = bound - bits
-            start, bias = end - out * (into + 1), end - out
+            start = end - out * (into + 1)
+            bias = end - out
             top = min(exponent(theta[start:end]), _MOST // len(self._sizes))
             values = snapped(np.clip(theta[start:end], -(2.0**top), 2.0**top), top - bits)
             found.append((values[: bias - start].reshape(out, into), values[bias - start :]))

@@ -40,7 +40,9 @@ def fieller(
     (0.0, 1.0)
     """
     of_above, both, of_below = (z * z * v for v in variance)
-    square, half, rest = below * below - of_below, above * below - both, above * above - of_above
+    square = below * below - of_below
+    half = above * below - both
+    rest = above * above - of_above
     inside = half * half - square * rest
     if square == 0 or inside < 0:
         return 0.0, 1.0

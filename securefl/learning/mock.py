@@ -51,7 +51,8 @@ def _value(column: Column, u: float) -> str:
     range, of others each as often.
     """
     if isinstance(column, NumericColumn):
-        low, high = float(column.low), float(column.high)
+        low = float(column.low)
+        high = float(column.high)
         place = math.sqrt(u / 2) if u < 0.5 else 1.0 - math.sqrt((1.0 - u) / 2)
         number = (
             low * math.exp(place * math.log(high / low))

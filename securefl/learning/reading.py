@@ -168,12 +168,14 @@ def likely_encoding(data: bytes) -> str | None:
     ``None`` if none fits.
     """
     odd = bytes(byte for byte in data if byte > 0x7F)
-    best, most = None, 0
+    best = None
+    most = 0
     for name in _CANDIDATES:
         signs = odd.decode(name, errors="replace")
         fit = sum(1 if sign in _LETTERS else -1 for sign in signs)
         if fit > most:
-            best, most = name, fit
+            best = name
+            most = fit
     return best
 
 

@@ -58,14 +58,18 @@ Verdict: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 #: Told after each stretch of trials: how many of how many.
 Watch: TypeAlias = Callable[[int, int], None]
 
-NOISE, DELTA = Decimal(2), Decimal("1e-5")
-TRIALS, LEAST_TRIALS = 100_000, 200
+NOISE = Decimal(2)
+DELTA = Decimal("1e-5")
+TRIALS = 100_000
+LEAST_TRIALS = 200
 #: The chance that any bound of one mechanism is wrong; each of the four looks gets its part.
 ALPHA = 0.05
 #: A fit is off by more than this many standard errors once in 30,000 runs.
 _SURE = 4.0
-_AXES, _LENGTH = 256, 10.0
-_SMALL, _LARGE = 96, 97
+_AXES = 256
+_LENGTH = 10.0
+_SMALL = 96
+_LARGE = 97
 #: Canaries are cheap, whole updates are not: a tenth as many are looked at, and never more than
 #: this many of each size.
 _PART, _MOST_UPDATES = 10, 600
@@ -280,11 +284,9 @@ def _farthest() -> dict[str, float]:
     """How many standard deviations of the noise the mean moves at most, in the looks at single
     canaries.
     """
-    steps, rate, noise = (
-        SAMPLED.local_steps,
-        float(SAMPLED.sample_rate),
-        float(SAMPLED.noise_multiplier),
-    )
+    steps = SAMPLED.local_steps
+    rate = float(SAMPLED.sample_rate)
+    noise = float(SAMPLED.noise_multiplier)
     return {
         "canary": 1 / float(NOISE),
         "histogram": 1 / float(NOISE),
@@ -339,11 +341,13 @@ def _gather(
     release: Callable[[NDArray[np.bool_]], FloatArray], source: RandomBytes, each: int
 ) -> tuple[FloatArray, FloatArray]:
     """``each`` scores with and without: releases until there are enough, each with its own lot."""
-    inside, outside = np.zeros(0), np.zeros(0)
+    inside = np.zeros(0)
+    outside = np.zeros(0)
     while min(len(inside), len(outside)) < each:
         with_it = _halves(source)
         scores = release(with_it)
-        inside, outside = np.append(inside, scores[with_it]), np.append(outside, scores[~with_it])
+        inside = np.append(inside, scores[with_it])
+        outside = np.append(outside, scores[~with_it])
     return inside[:each], outside[:each]
 
 

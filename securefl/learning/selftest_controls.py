@@ -63,7 +63,8 @@ class _Sampler(Draws):
     def __init__(self, *, everybody: bool) -> None:
         self._everybody = everybody
         self._draws = RandomDraws(SystemRandomness())
-        self._batch, self._used = np.zeros(0, dtype=bool), 0
+        self._batch = np.zeros(0, dtype=bool)
+        self._used = 0
 
     def poisson_sample(self, n: int, rate: Fraction) -> BoolArray:
         """See :class:`Draws`."""

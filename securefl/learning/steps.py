@@ -57,7 +57,8 @@ GradientFunction = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 FactorFunction = Callable[[FloatArray, FloatArray, FloatArray], list[Factors]]
 #: Gradients held at once (numbers).
 _BLOCK_NUMBERS = 1 << 20
-_LEAST_ROWS, _MOST_ROWS = 64, 4096
+_LEAST_ROWS = 64
+_MOST_ROWS = 4096
 
 
 class Draws(Protocol):
@@ -136,7 +137,8 @@ class StepRule:
         """The rule for the hospital with this weight, which takes so many local steps: those of the
         study if none are said.
         """
-        wire, train = wire_of(study), training_of(study)
+        wire = wire_of(study)
+        train = training_of(study)
         return cls(
             clip_norm=float(train.clip_norm),
             noise_multiplier=noise_shares(study).each(train.noise_multiplier),
@@ -195,7 +197,8 @@ class PrivateSteps:
                 ),
             )
         first, counts = _stretches(np.arange(len(x)) if units is None else units, len(x))
-        self._first, self._counts = first, counts
+        self._first = first
+        self._counts = counts
         self._rule = rule
         self._gradients = gradients
         self._factors: FactorFunction | None = getattr(gradients, "factors", None)
@@ -275,10 +278,12 @@ class PrivateSteps:
         drawn = np.flatnonzero(self._draws.poisson_sample(len(self._first), self._rule.sample_rate))
         total = np.zeros(theta.shape, dtype=np.int64)
         several = self._counts[drawn] > 1
-        single, size = self._first[drawn[~several]], block_rows(theta.size)
+        single = self._first[drawn[~several]]
+        size = block_rows(theta.size)
         for i in range(0, len(single), _MOST_ROWS if self._factors else size):
             total += self._of_single(theta, single[i : i + (_MOST_ROWS if self._factors else size)])
-        together, size = drawn[several], max(1, size // int(self._counts.max(initial=1)))
+        together = drawn[several]
+        size = max(1, size // int(self._counts.max(initial=1)))
         for i in range(0, len(together), size):
             total += self._clipped(self._of_units(theta, together[i : i + size]))
         return total

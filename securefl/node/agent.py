@@ -111,7 +111,8 @@ class Agent:
         self._site = site
         self._runs: dict[str, StudyRun] = {}
         self._withdrawals = WithdrawalWatch(site, lambda: tuple(self._runs.items()))
-        self._last_sync, self._sync_took = -SYNC_ANYWAY, 0.0
+        self._last_sync = -SYNC_ANYWAY
+        self._sync_took = 0.0
         self._anyway = Backoff(SYNC_IDLE, SYNC_ANYWAY, share=1.0, clock=clock)
         self._synced: tuple[object, ...] = ()
         self._looked = -SYNC_IDLE
@@ -254,7 +255,8 @@ class Agent:
         now = self._clock()
         if now < self._resuming_until:
             return
-        since, took = now - self._last_sync, self._sync_took
+        since = now - self._last_sync
+        took = self._sync_took
         if (
             since < max(SYNC_BUSY if self._busy else SYNC_IDLE, _SYNC_APART * took)
             or now - self._looked < SYNC_IDLE
@@ -394,7 +396,8 @@ class Agent:
         if digest in self._runs:
             self._runs.pop(digest).stop()
         self._site.end_study(digest)
-        self._last_sync, self._resuming_until = -SYNC_ANYWAY, 0.0
+        self._last_sync = -SYNC_ANYWAY
+        self._resuming_until = 0.0
 
     def _recover(self) -> None:
         """Take up what an earlier process of this agent left running, and say what it left unsaid."""
@@ -479,7 +482,8 @@ class Agent:
         """Checkpoints: ask for this hospital's own, answer the others, keep what they handed over."""
         if self._runs:
             self._listen.reset()
-        now, often = self._clock(), LISTEN
+        now = self._clock()
+        often = LISTEN
         if now < self._resuming_until and not self._busy:
             often = _LISTEN_SOON
         if now - self._last_question >= often and self._listen.ready:

@@ -80,7 +80,8 @@ def agreement_faults(site: Site, sealed: SealedStudy, now: datetime) -> tuple[Se
     A study that was approved is judged as of its approval: what was approved later does not count
     against it.
     """
-    study, state = sealed.study, site.ledger.state
+    study = sealed.study
+    state = site.ledger.state
     agreed = binding(state, study.data.population, now)
     if agreed is None:
         if study.agreement is None:

@@ -60,7 +60,8 @@ class Channel:
         *,
         max_body: int,
     ) -> None:
-        self._in, self._out = read_fd, write_fd
+        self._in = read_fd
+        self._out = write_fd
         self._max_body = max_body
 
     def send(self, header: dict[str, Any], body: bytes = b"") -> None:

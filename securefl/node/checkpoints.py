@@ -65,7 +65,8 @@ def hand_out(site: Site, digest: str, cohort: Iterable[str]) -> None:
     Raises:
         StoreError: the store takes nothing now.
     """
-    cards, signed = hospitals_of(site), site.ledger.checkpoint()
+    cards = hospitals_of(site)
+    signed = site.ledger.checkpoint()
     checkpoint = site.ledger.read_own(signed)
     for name in cohort:
         if name in cards:
@@ -102,7 +103,8 @@ def collect(site: Site, digest: str, cohort: Iterable[str]) -> list[str]:
     Raises:
         StoreError: the store cannot be read now.
     """
-    found, cards = [], hospitals_of(site)
+    found = []
+    cards = hospitals_of(site)
     for name in cohort:
         sealed = None
         if name in cards:
@@ -131,7 +133,8 @@ def kept(site: Site, card: IdentityCard) -> tuple[Checkpoint, bytes] | None:
     Raises:
         UnreadableError: there is one, and that hospital's present card cannot check it.
     """
-    data, path = _stored(site, card.name), kept_path(site, card.name)
+    data = _stored(site, card.name)
+    path = kept_path(site, card.name)
     if data is None:
         return None
     try:
@@ -193,7 +196,8 @@ def _keep(
     if held is None:
         known = said.first_seen(new.size, new.head, handed.past)
     else:
-        before, was = known_past(site, held[0]), held[1]
+        before = known_past(site, held[0])
+        was = held[1]
         at = said.another_past(before, new.size, new.head, handed.past, handed.held)
         if at is not None:
             doubt(site, card.name, (was, data))
@@ -214,7 +218,8 @@ def note_witnessed(site: Site, cohort: Iterable[str]) -> list[str]:
     Returns:
         Lines for the owner's log, as :func:`collect`.
     """
-    lines, cards = [], hospitals_of(site)
+    lines = []
+    cards = hospitals_of(site)
     for name in cohort:
         try:
             held = None

@@ -86,7 +86,8 @@ def _decide(
     terms: ChargeTerms,
     by: RuleYes | None,
 ) -> Quote:
-    study, digest = request.study, request.digest
+    study = request.study
+    digest = request.digest
     state = site.ledger.state
     if digest in state.studies or state.declined(digest):
         raise NotApprovedError(
@@ -140,7 +141,8 @@ def _terms(study: Study) -> ChargeTerms:
     train = training_if_any(study)
     clip_norm = normaliser = _NOT_TRAINED
     if train is not None:
-        clip_norm, normaliser = decimal_text(train.clip_norm), decimal_text(train.normaliser)
+        clip_norm = decimal_text(train.clip_norm)
+        normaliser = decimal_text(train.normaliser)
     privacy = study.privacy
     share = epsilon_if_masks_fail(
         charges_of(study), privacy.max_attempts, privacy.delta, disjoint=True
@@ -173,7 +175,8 @@ def _named(site: Site, request: Review | KeptRequest) -> dict[str, str]:
     if isinstance(request, KeptRequest):
         try:
             study = kept_study(site, request.digest).study
-            researcher, dataset = study.coordinator.name, study.data.dataset
+            researcher = study.coordinator.name
+            dataset = study.data.dataset
         except SecureFLError:
             researcher = dataset = "unknown"
         return {

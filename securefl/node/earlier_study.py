@@ -63,7 +63,8 @@ def continuation(site: Site, sealed: SealedStudy) -> Continued | None:
         earlier = kept_study(site, digest)
     except SecureFLError:
         return Continued(digest, line)
-    before, now = set(earlier.study.cohort), set(sealed.study.cohort)
+    before = set(earlier.study.cohort)
+    now = set(sealed.study.cohort)
     spent = None
     state = ""
     if known is not None:

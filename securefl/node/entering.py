@@ -182,7 +182,8 @@ class Entering:
         """A study that another party left, or whose time is over, is not waited for: its
         reservation is freed.
         """
-        closes, now = self.own.plan.study.schedule.closes, self.own.now()
+        closes = self.own.plan.study.schedule.closes
+        now = self.own.now()
         if now > closes:
             raise StudyError(
                 f"The study was to run until {closes:%Y-%m-%d %H:%M} UTC; it never started, and"
@@ -265,7 +266,8 @@ class Entering:
             log=self.own.site.path / "worker.log",
             rules=worker_rules(self.own.site),
         )
-        self._checked, self._fits = None, False
+        self._checked = None
+        self._fits = False
         return worker
 
     def _table_fits(self, worker: Worker) -> bool:

@@ -70,7 +70,8 @@ class GroupLot:
         """
         if self._found is not None:
             return self._found
-        plan, board = self.own.plan, self.own.site.board
+        plan = self.own.plan
+        board = self.own.site.board
         nonce = self._nonce()
         mine = commitment(plan.digest, self.own.site.name, nonce).hex()
         self._post_commitment(mine)

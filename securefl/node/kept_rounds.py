@@ -46,7 +46,8 @@ class KeptRounds:
     """
 
     def __init__(self, folder: Path, plan: RoundPlan) -> None:
-        self._folder, self._plan = folder, plan
+        self._folder = folder
+        self._plan = plan
         self.totals = KeptTotals(folder / "totals")
 
     def accept(self, checked: CheckedRound) -> None:

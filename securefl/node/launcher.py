@@ -99,8 +99,11 @@ class Worker:
         rules: WorkerRules,
     ) -> None:
         opened = source.open()
-        self._source, self._version, self._reading = source, opened.version, opened.reading
-        self._rules, self._table = rules, opened.descriptor
+        self._source = source
+        self._version = opened.version
+        self._reading = opened.reading
+        self._rules = rules
+        self._table = opened.descriptor
         self._door, far_door = socket.socketpair()
         to_worker_r, to_worker_w = os.pipe()
         from_worker_r, from_worker_w = os.pipe()

@@ -200,4 +200,5 @@ class Leaving:
                 f"the table of '{entry.name}' is not the one that was registered; the ledger has"
                 " its new hash"
             )
-        self._noted_hash, self._table_hash = self._table_hash, ""
+        self._noted_hash = self._table_hash
+        self._table_hash = ""

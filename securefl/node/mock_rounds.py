@@ -114,7 +114,9 @@ class _Run:
     """Rounds one after the other, each timed."""
 
     def __init__(self, study: Study, worker: Worker, until: float) -> None:
-        self._study, self._worker, self._until = study, worker, until
+        self._study = study
+        self._worker = worker
+        self._until = until
         self.taken: list[float] = []
 
     def stages(self, stages: Sequence[Stage]) -> None:

@@ -58,7 +58,9 @@ def look_around(site: Site, study: Study, digest: str) -> Others:
         StoreError: the store cannot be reached.
     """
     cards = site.book.cards()
-    approved, waiting, ended = [], [], {}
+    approved = []
+    waiting = []
+    ended = {}
     for party in study.participants:
         if party.name == site.name:
             continue

@@ -65,11 +65,13 @@ def known_past(site: Site, newest: Checkpoint) -> KnownPast:
         heads = {int(size): str(head) for size, head in found["heads"]}
         since = int(found["since"])
     except (KeyError, TypeError, ValueError):
-        heads, since = {}, newest.size
+        heads = {}
+        since = newest.size
     if (
         heads.get(newest.size) != newest.head
     ):  # the note is of another time than the checkpoint: nothing is complete
-        heads, since = {newest.size: newest.head}, newest.size
+        heads = {newest.size: newest.head}
+        since = newest.size
     return KnownPast(heads, since, newest.size)
 
 

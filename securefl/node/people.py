@@ -197,7 +197,8 @@ def check_passphrase(passphrase: str) -> None:
 
 
 def _encrypted(key: Ed25519PrivateKey, name: str, passphrase: str) -> bytes:
-    salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
+    salt = secrets.token_bytes(16)
+    nonce = secrets.token_bytes(12)
     sealed = _cipher(passphrase, salt).encrypt(nonce, key.private_bytes_raw(), name.encode())
     parts = {"salt": salt.hex(), "nonce": nonce.hex(), "sealed": sealed.hex()}
     return json.dumps({"type": "securefl-person/1", **parts}).encode()

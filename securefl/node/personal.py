@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 WEIGHTS: Final = "personal.safetensors"
 _TENSOR: Final = "personal/"
-_MOST_FACTS, _MOST_WEIGHTS = 1 << 24, 1 << 30
+_MOST_FACTS = 1 << 24
+_MOST_WEIGHTS = 1 << 30
 _Hex: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -121,7 +122,8 @@ def make_personal(site: Site, name: str, now: str) -> Personal:
     site.ledger.personalize(row.digest, snapshot=snapshot)
     log = site.path / "worker.log"
     removed = removed_patients(site, data.population)
-    longest, rules = 8 * common.theta.size, worker_rules(site)
+    longest = 8 * common.theta.size
+    rules = worker_rules(site)
     try:
         with Worker(source, max_bytes=longest, log=log, rules=rules) as worker:
             made = worker.personalize(

@@ -94,7 +94,8 @@ def _approve_peers(site: Site, desk: Datasite, say: Callable[[str], None]) -> bo
     """A peer is approved when the owner trusts its card as a researcher's and that card signed its
     PySyft keys.
     """
-    cards, changed = site.book.cards(), False
+    cards = site.book.cards()
+    changed = False
     for peer in desk.peers():
         card = cards.get(site_name(peer.email))
         if peer.state != "requested-by-peer" or card is None or card.role != "researcher":
@@ -160,7 +161,8 @@ def _take_in(
 
 
 def _show_states(site: Site, desk: Datasite, requests: tuple[Request, ...]) -> bool:
-    state, changed = site.ledger.state, False
+    state = site.ledger.state
+    changed = False
     digests = {k.job: k.digest for k in kept_requests(site)}
     for request in requests:
         digest = digests.get(request.job)

@@ -75,7 +75,8 @@ class Resuming(Entering):
 
     def _is_over(self) -> bool:
         """True where the study ended meanwhile: nothing more will be said in it."""
-        board, plan = self.own.site.board, self.own.plan
+        board = self.own.site.board
+        plan = self.own.plan
         return end_of(board, plan) is not None or first_departure(board, plan) is not None
 
     def _check_waiting(self) -> None:
@@ -94,7 +95,8 @@ class Resuming(Entering):
             )
 
     def _restored(self, approvals: dict[str, Approval], worker: Worker) -> Resumed:
-        own, participant = self.own, self._participant(approvals)
+        own = self.own
+        participant = self._participant(approvals)
         following = participant.following
         if following is not None:
             for number, total, contributors in self.rounds.totals.all():

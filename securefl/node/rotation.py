@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from securefl.identity import Identity, IdentityCard
     from securefl.node.site import Site
 
-NEXT, BEFORE = "keys.next", "keys.before"
+NEXT = "keys.next"
+BEFORE = "keys.before"
 #: What the new folder has of its own; everything else in ``keys`` is copied (the site's secret
 #: decides who is held out, for ever).
 _OWN = frozenset({"signing.key", "sealing.key", "card.json", "partners", "studies"})
@@ -120,7 +121,9 @@ def finish(folder: Path) -> None:
 
 
 def _finish(folder: Path) -> None:
-    now, ready, before = folder / "keys", folder / NEXT, folder / BEFORE
+    now = folder / "keys"
+    ready = folder / NEXT
+    before = folder / BEFORE
     if ready.exists() and now.exists():
         if _in_force(folder):
             now.rename(before)
@@ -138,7 +141,8 @@ def _in_force(folder: Path) -> bool:
     """True when the ledger says that the prepared key signs now; False when it is still the present
     one.
     """
-    old, new = _card(folder / "keys"), _card(folder / NEXT)
+    old = _card(folder / "keys")
+    new = _card(folder / NEXT)
     if old is None:
         raise UnreadableError(
             f"{folder / 'keys' / 'card.json'} cannot be read.",

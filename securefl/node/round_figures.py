@@ -55,7 +55,8 @@ def round_figures(
     """
     study = plan.study
     held_out = held_out_rows(site, study)
-    task, section = task_of(study.data), evaluation_of(study)
+    task = task_of(study.data)
+    section = evaluation_of(study)
     family = family_of(training_of(study).model, study.data)
     found = {}
     for number, file in kept_round_models(site, plan):

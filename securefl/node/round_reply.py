@@ -87,7 +87,10 @@ class RoundReply:
         leaving: Leaving,
         settle_seconds: float,
     ) -> None:
-        self._own, self._worker, self._ask, self._leaving = own, worker, ask, leaving
+        self._own = own
+        self._worker = worker
+        self._ask = ask
+        self._leaving = leaving
         self._settle_seconds = settle_seconds
         self._removed = RemovedPatients()
         self.pending: PendingReply | None = None
@@ -109,10 +112,12 @@ class RoundReply:
         Raises:
             UnreadableError: the list of those who are out was lost or changed.
         """
-        own, schedule = self._own, self._own.plan.study.schedule
+        own = self._own
+        schedule = self._own.plan.study.schedule
         remember_model(own.site, own.plan, accepted.facts)
         keep_round_model(own.site, own.plan, accepted.facts.round, model)
-        deadline, first = float(schedule.round_deadline), not self._leaving.counts
+        deadline = float(schedule.round_deadline)
+        first = not self._leaving.counts
         settle = 0.0
         if first:
             settle = min(self._settle_seconds, _SETTLE_SHARE * deadline)
@@ -149,16 +154,18 @@ class RoundReply:
         prepare: bool,
     ) -> Callable[[], Released]:
         """What the worker is asked, as a function that touches nothing but the worker."""
-        own, worker, facts = self._own, self._worker, accepted.facts
+        own = self._own
+        worker = self._worker
+        facts = accepted.facts
         data = own.plan.study.data
-        text, name, secret = (
-            own.plan.sealed.text,
-            own.site.name,
-            own.site.split_secret(data.population),
-        )
+        text = own.plan.sealed.text
+        name = own.site.name
+        secret = own.site.split_secret(data.population)
         compare = TableComparison.of(own.site, data.dataset)
         removed = self._removed.hashes
-        number, length, largest = facts.round, facts.length, facts.layout.max_value
+        number = facts.round
+        length = facts.length
+        largest = facts.layout.max_value
 
         def release() -> Released:
             counts = None

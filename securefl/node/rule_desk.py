@@ -34,7 +34,8 @@ class RuleDesk:
     """
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float]) -> None:
-        self._say, self._clock = say, clock
+        self._say = say
+        self._clock = clock
         self._policy: str | None = None
         self._rules = False
         self._rest = 0.0
@@ -53,7 +54,9 @@ class RuleDesk:
         if policy != self._policy:
             kept = kept_policy(site)
             self._rules = kept is not None and bool(kept.approve_alone)
-            self._policy, self._state, self._due = policy, None, {}
+            self._policy = policy
+            self._state = None
+            self._due = {}
         now = self._clock()
         if not self._rules or now < self._rest:
             return
@@ -91,4 +94,5 @@ class RuleDesk:
             if request.digest not in state.studies and request.digest not in declined
         }
         self._due = {digest: self._due.get(digest, now) for digest in sorted(waiting)}
-        self._state, self._changed = state, changed
+        self._state = state
+        self._changed = changed

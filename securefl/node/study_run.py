@@ -89,7 +89,9 @@ class StudyRun:
         door: WorkerDoor | None = None,
         settle_seconds: float = SETTLE_SECONDS,
     ) -> None:
-        self.own, self.door, self.settle_seconds = own, door or WorkerDoor(), settle_seconds
+        self.own = own
+        self.door = door or WorkerDoor()
+        self.settle_seconds = settle_seconds
         self.unmasking = UnmaskingSender(own.site, own.plan, own.say)
         self.leaving = Leaving(own.site, own.plan, own.say)
         #: Whether an earlier process of this agent began it.
@@ -172,7 +174,8 @@ class StudyRun:
         """
         if self.running is None:
             return self.entering.pause()
-        now, pending = self.own.clock(), self.running.reply.pending
+        now = self.own.clock()
+        pending = self.running.reply.pending
         if pending is not None:
             return min(max(pending.times.due - now, _OFTEN), _RARELY)
         often = max(_OFTEN, self.own.site.board.pace)
@@ -209,7 +212,8 @@ class StudyRun:
         worker: Worker,
         heard: float,
     ) -> Running:
-        own, entering = self.own, self.entering
+        own = self.own
+        entering = self.entering
         reply = RoundReply(own, worker, self.door.ask, self.leaving, self.settle_seconds)
         watch = StudyWatch(own, self.unmasking, entering.instances, self.windows, heard)
         me = entering.instances.reader(own.site.identity)
@@ -250,7 +254,9 @@ class StudyRun:
         )
 
     def _follow(self, running: Running) -> str | None:
-        participant, reply, watch = running.participant, running.reply, running.watch
+        participant = running.participant
+        reply = running.reply
+        watch = running.watch
         completed = watch.is_completed(participant, answering=self.answering)
         if completed is not None:
             if completed:
@@ -299,7 +305,8 @@ class StudyRun:
         before = following.verified if following else 0
         verified = running.totals.verify(self.own.site.board, running.participant)
         if following is not None and following.verified > before:
-            plan, number = self.own.plan, following.verified
+            plan = self.own.plan
+            number = following.verified
             remember_total(self.own.site, plan, number, following.last_total)
             self.own.tell("verified", round=number)
             self.own.say(f"round {number} of {plan.last_round}: its total was verified")
@@ -307,7 +314,8 @@ class StudyRun:
 
     def _take_next(self, running: Running) -> None:
         """Accept the next round, if it is announced."""
-        participant, number = running.participant, running.participant.done + 1
+        participant = running.participant
+        number = running.participant.done + 1
         if number > self.own.plan.last_round or not self.windows.open():
             return
         checked = self._inbox.fetch(self.own.site.board, number)
@@ -316,7 +324,8 @@ class StudyRun:
         seen = self.own.clock()
         strategy = round_strategy_of(self.own.plan)
         strategy.check_in_time(self.own.site.board, checked.announced)
-        board, plan = self.own.site.board, self.own.plan
+        board = self.own.site.board
+        plan = self.own.plan
         gone = frozenset(departures(board, plan))
         back = {site: said.instance for site, said in returned(board, plan).items()}
         accepted, model = participant.accept(checked, gone, back)

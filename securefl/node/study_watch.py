@@ -49,7 +49,9 @@ class StudyWatch:
         windows: RoundWindows,
         heard: float,
     ) -> None:
-        self._own, self._unmasking, self._instances = own, unmasking, instances
+        self._own = own
+        self._unmasking = unmasking
+        self._instances = instances
         self._windows = windows
         self.heard = heard
         self._looked = 0.0
@@ -98,7 +100,8 @@ class StudyWatch:
 
     def _tell_verdict(self, end: End) -> None:
         """Tell the owner how the coordinator judged the quality rule; it is kept for `site status`."""
-        own, rule = self._own, self._own.plan.study.quality
+        own = self._own
+        rule = self._own.plan.study.quality
         if not end.quality or rule is None:
             return
         keep_verdict(own.folder, end.quality)
@@ -118,7 +121,8 @@ class StudyWatch:
         Raises:
             StudyError: they are over.
         """
-        closes, now = self._own.plan.study.schedule.closes, self._own.now()
+        closes = self._own.plan.study.schedule.closes
+        now = self._own.now()
         if now > closes:
             raise StudyError(
                 f"The study was to run until {closes:%Y-%m-%d %H:%M} UTC; it is over:"

@@ -38,7 +38,8 @@ class WithdrawalWatch:
     """
 
     def __init__(self, site: Site, runs: Callable[[], Iterable[tuple[str, StudyRun]]]) -> None:
-        self._site, self._runs = site, runs
+        self._site = site
+        self._runs = runs
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="withdrawals", daemon=True)
 

@@ -152,7 +152,8 @@ class UnmaskingSender:
             )
 
     def _next(self, later: UnmaskingStage) -> Outgoing | None:
-        at, facts = self._round(later), later.terms.facts
+        at = self._round(later)
+        facts = later.terms.facts
         if later.survivors is None:
             proposal = at.proposal(later.terms).read()
             if proposal is None:
@@ -173,7 +174,8 @@ class UnmaskingSender:
 
     def _sign(self, later: UnmaskingStage, proposal: bytes) -> bytes:
         """This hospital's signature under the proposed set, which is durable."""
-        at, limit = self._round(later), head_limit(later.terms)
+        at = self._round(later)
+        limit = head_limit(later.terms)
 
         def head_of(site: str) -> ContributionHead:
             slot = at.contribution(site, limit)
@@ -195,7 +197,8 @@ class UnmaskingSender:
 
         It tells no more than the missing signature does, but whose fault it is.
         """
-        facts, about = later.terms.facts, later.refused_dealer
+        facts = later.terms.facts
+        about = later.refused_dealer
         if about in {"", self.site.name} or self._complained == (facts.round, about):
             return
         complaint = Complaint(

@@ -111,7 +111,8 @@ def _personalize(header: dict[str, Any], body: bytes, data_fd: int) -> tuple[dic
     from securefl.learning.split import split_rows
     from securefl.study.parse import parse_study
 
-    start, end = header["text"], header["text"] + header["weights"]
+    start = header["text"]
+    end = header["text"] + header["weights"]
     weights = body[start:end]
     study = parse_study(body[:start])
     whole, data = _table(data_fd, header)

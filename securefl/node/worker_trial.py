@@ -89,8 +89,10 @@ def ask_workers(workers: Sequence[Worker], releases: int = RELEASES) -> Answers:
     """
     sealed = trial_study()
     study = sealed.study
-    parameters, bins = PATIENTS + 1, _bands(study).bins
-    zeros, certain = np.zeros(parameters), np.append(np.zeros(PATIENTS), _CERTAIN)
+    parameters = PATIENTS + 1
+    bins = _bands(study).bins
+    zeros = np.zeros(parameters)
+    certain = np.append(np.zeros(PATIENTS), _CERTAIN)
     asked = (
         (_UPDATE, zeros, parameters),
         (_UPDATE, certain, parameters),
@@ -114,8 +116,10 @@ def ask_workers(workers: Sequence[Worker], releases: int = RELEASES) -> Answers:
 def _in_deviations(study: Study, heard: Sequence[FloatArray]) -> Answers:
     """Divide what was heard, less what is known, by the deviations that the study promises."""
     seen, noise, histogram, count = heard
-    train, evaluation = training_of(study), evaluation_of(study)
-    steps, rate = train.local_steps, float(train.sample_rate)
+    train = training_of(study)
+    evaluation = evaluation_of(study)
+    steps = train.local_steps
+    rate = float(train.sample_rate)
     unit = sum_unit(study) / float(train.normaliser)
     sigma = unit * float(train.noise_multiplier)
     aside = held_out(_SECRET, trial_patients(), study.data.holdout)
@@ -181,7 +185,8 @@ def trial_study() -> SealedStudy:
     """A sealed study for :func:`ask_workers`; its keys are made here and thrown away, and nobody is
     ever asked for it.
     """
-    coordinator, aggregator = _party("coordinator", "researcher"), _party("sums", "aggregator")
+    coordinator = _party("coordinator", "researcher")
+    aggregator = _party("sums", "aggregator")
     hospitals = [_party(name, "hospital") for name in (_SITE, "there")]
     template = (files("securefl.node") / "trial.toml").read_text("utf-8")
     return seal_study(

@@ -66,7 +66,8 @@ def _samples(data: bytes, channel: int) -> FloatArray | None:
     """One channel's samples in [-1, 1], float64[n]; None where it is no such file."""
     try:
         with wave.open(io.BytesIO(data)) as file:
-            width, channels = file.getsampwidth(), file.getnchannels()
+            width = file.getsampwidth()
+            channels = file.getnchannels()
             frames = file.readframes(file.getnframes())
     except (wave.Error, EOFError, ValueError):
         return None

@@ -91,7 +91,8 @@ def _studies(here: PartyFolder) -> Iterator[RoundPlan]:
     """Studies of trusted coordinators that name this aggregator as a recipient; what anybody else
     wrote there is none.
     """
-    mine, trusted = here.identity.card, {card.signing_public for card in here.book.cards().values()}
+    mine = here.identity.card
+    trusted = {card.signing_public for card in here.book.cards().values()}
     for digest in studies_on(here.board):
         try:
             text = StudyBoard(here.board, digest).text.read()

@@ -104,7 +104,8 @@ def check_by_transcripts(
 def _check_figures(
     model: Model, files: Mapping[str, bytes], plan: RoundPlan, rounds: Sequence[Transcript]
 ) -> None:
-    study, check = plan.study, judged(plan.programme)
+    study = plan.study
+    check = judged(plan.programme)
     try:
         told = json.loads(files[bundle.EVALUATION])
         histogram = np.array(told["histogram"], dtype=np.int64)

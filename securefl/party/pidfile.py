@@ -125,14 +125,16 @@ def last_end(folder: Path, role: str) -> Ended | None:
     """End of the role's last process; None while one runs, or where none ever did."""
     if is_held(folder / f"{role}.lock"):
         return None
-    note, left = _read(_end_file(folder, role)), _read(_state_file(folder, role))
+    note = _read(_end_file(folder, role))
+    left = _read(_state_file(folder, role))
     if left is not None and (note is None or note["pid"] != left["pid"]):
         since = one_line(str(left.get("since", "")))
         why = f"it was killed, or the machine stopped: it had run since {since} and left no word"
         return Ended("", why, int(str(left["pid"])))
     if note is None:
         return None
-    at, reason = str(note.get("at", "")), str(note.get("reason", ""))
+    at = str(note.get("at", ""))
+    reason = str(note.get("reason", ""))
     return Ended(one_line(at), one_line(reason), int(str(note["pid"])))
 
 

@@ -125,7 +125,8 @@ def rule_of(store: str, role: Role, name: str, user: str) -> str:
 def _s3(store: str, role: Role, name: str) -> str:
     """A policy for the party's own access key (AWS IAM's language, spoken by MinIO and Ceph, too)."""
     parts = urlsplit(store)
-    bucket, prefix = parts.netloc, parts.path.strip("/")
+    bucket = parts.netloc
+    prefix = parts.path.strip("/")
     root = f"arn:aws:s3:::{bucket}/{prefix}".rstrip("/")
     places = [p.replace("**", "*") for p in written_by(role, name)]
     listing: dict[str, object] = {

@@ -183,11 +183,13 @@ def check_archive(folder: Path, fingerprints: Mapping[str, str]) -> CheckedArchi
     with_contributions = _has_contributions(board, plan)
     rounds, frames, added_again = _rounds(board, plan, with_contributions=with_contributions)
     extracts = _extracts(folder, plan, frames)
-    digest, figures = "", {}
+    digest = ""
+    figures = {}
     notices: tuple[str, ...] = ()
     if makes_model(plan.study):
         model = _checked_model(folder, plan)
-        digest, figures = model.digest, model.facts.figures
+        digest = model.digest
+        figures = model.facts.figures
         notices = model.standing().sentences
     return CheckedArchive(
         sealed.name,

@@ -296,7 +296,8 @@ def _pld(
 
     parts = []
     for m, units in zip(mechanisms, whole, strict=True):
-        noise, rate = float(m.noise_multiplier), float(m.sample_rate)
+        noise = float(m.noise_multiplier)
+        rate = float(m.sample_rate)
         drawn = m.count
         if units is None:
             one = pld.from_gaussian_mechanism(
@@ -331,7 +332,8 @@ def _divergence(mechanism: Mechanism, order: float) -> float:
     """
     # The integrand lies between normal densities centred at 0 and at `order`; 14 deviations beyond
     # either centre, e^-98 of a density is left.
-    noise, rate = float(mechanism.noise_multiplier), float(mechanism.sample_rate)
+    noise = float(mechanism.noise_multiplier)
+    rate = float(mechanism.sample_rate)
     if rate >= 1:
         return order / (2 * noise**2)
     step = min(noise / 32, noise**2 / 4)

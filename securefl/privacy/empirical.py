@@ -41,7 +41,8 @@ def clopper_pearson(successes: int, trials: int, alpha: float) -> tuple[float, f
     from scipy.special import betaincinv
 
     # At either end the Beta distribution has no such parameter; the limit is the end itself.
-    low, high = 0.0, 1.0
+    low = 0.0
+    high = 1.0
     if successes:
         low = float(betaincinv(successes, trials - successes + 1, alpha))
     if successes < trials:

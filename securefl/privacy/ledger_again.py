@@ -53,7 +53,9 @@ class LedgerMemory:
             file.close()
         known = self._known(key, rows)
         reading = read_rows(rows, verify, known)
-        self._key, self._rows, self._reading = key, rows, None
+        self._key = key
+        self._rows = rows
+        self._reading = None
         if known is None:
             self._told = None
         if reading.fault is None:

@@ -273,7 +273,8 @@ def mechanism_from_json(data: Mapping[str, object]) -> Mechanism:
             f"A {kind} mechanism has the keys {sorted(_KEYS[kind])}, not {sorted(data)}.",
             next_step="Write every key, and no other.",
         )
-    shares, cells = _several(data, "shares"), _several(data, "cells")
+    shares = _several(data, "shares")
+    cells = _several(data, "cells")
     try:
         noise = Decimal(_text(data, "noise_multiplier"))
         if kind == "gaussian":

@@ -213,7 +213,8 @@ def _cumulative(sigma: Decimal, *, mirrored: bool) -> list[int]:
         growth = int((2 * rate).exp() * one)
     # weight(k) = exp(-k^2 / 2 sigma^2) by weight(k+1) = weight(k) * ratio(k), ratio(k+1) = ratio(k)
     # * exp(-1/sigma^2), in fixed point of 256 bits: the error stays below entries^2 * 2^-256.
-    weight, masses = one, [one]
+    weight = one
+    masses = [one]
     for _ in range(math.ceil(sigma * TAIL)):
         weight = weight * ratio >> _WORK_BITS
         ratio = ratio * growth >> _WORK_BITS

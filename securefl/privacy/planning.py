@@ -95,7 +95,8 @@ def choose_order(
     best: OrderChoice | None = None
     nearest = Decimal("Infinity")
     for order in ORDERS:
-        cost, cap = total_cost(typical, order, attempts), rdp_cap(epsilon, delta, order)
+        cost = total_cost(typical, order, attempts)
+        cap = rdp_cap(epsilon, delta, order)
         nearest = min(nearest, epsilon + Decimal(cost - cap) / NANO)
         if cap > 0 and (best is None or cap * best.cost > best.cap * cost):
             best = OrderChoice(order, cap, cost, "")
@@ -234,8 +235,11 @@ def _least_noise(
     Epsilon falls as a power of the noise nearly enough that a line through two points in logarithms
     meets the answer within a hundredth or two: half the distributions that halving would compute.
     """
-    lower, power, tries = 0, 1.0, 0
-    at, found = upper, reached
+    lower = 0
+    power = 1.0
+    tries = 0
+    at = upper
+    found = reached
     while upper - lower > 1:
         excess = math.log(max(found, _LEAST_EPSILON) / epsilon)
         aimed = math.ceil(at * math.exp(excess / power))
@@ -246,7 +250,9 @@ def _least_noise(
         if tries > _AIMS:
             aimed = (least + upper) // 2
         tried = min(max(aimed, least + 1), upper - 1)
-        before, at, found = (at, found), tried, epsilon_of(tried)
+        before = (at, found)
+        at = tried
+        found = epsilon_of(tried)
         if found <= epsilon:
             upper = tried
         else:
@@ -413,7 +419,8 @@ def over_budget(price: Quote) -> BudgetError:
     """The refusal of a study that does not fit, with what was asked, what is left, and what would
     fit.
     """
-    steps, noise = price.largest_steps, price.smallest_noise
+    steps = price.largest_steps
+    noise = price.smallest_noise
     fits = []
     if steps:
         fits.append(f"at most {steps} training steps")

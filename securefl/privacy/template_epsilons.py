@@ -32,7 +32,8 @@ def _counts(noise: str, cells: int = 1, shares: int = 1) -> tuple[Mechanism, ...
     return (Gaussian(Decimal(noise), shares=shares, cells=cells),)
 
 
-_DELTA, _HEART_DELTA = Decimal("1e-5"), Decimal("1e-4")
+_DELTA = Decimal("1e-5")
+_HEART_DELTA = Decimal("1e-4")
 #: (mechanisms as the accountant groups them, delta) -> epsilon, as
 #: :func:`securefl.privacy.accounting.pld_epsilon` gives it.
 TEMPLATE_EPSILONS: Final[Mapping[tuple[tuple[Mechanism, ...], Decimal], Decimal]] = {

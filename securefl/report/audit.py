@@ -142,7 +142,8 @@ def extract_page(extract: Json) -> Page:
     Args:
         extract: from :func:`securefl.privacy.audit.extract`.
     """
-    study, held = extract["study"], extract["dataset"]
+    study = extract["study"]
+    held = extract["dataset"]
     ended = ""
     if study["ended_at"]:
         ended = f", ended {day(study['ended_at'])}"
@@ -308,7 +309,8 @@ def _single(release: Json) -> str:
 
 
 def _run(run: list[Json]) -> str:
-    first, last = run[0], run[-1]
+    first = run[0]
+    last = run[-1]
     if first is last:
         return _single(first)
     # Within a day the date is said once.

@@ -137,7 +137,8 @@ def granted_sentence(epsilon: str, delta: str) -> str:
 
 
 def _budget_picture(population: Json, studies: Sequence[Numbered]) -> Picture:
-    cap, used = population["filter"]["cap"], population["share_used"]
+    cap = population["filter"]["cap"]
+    used = population["share_used"]
     # Shares are rounded up, study by study; in the picture they may not outgrow the whole.
     charged = [(s, _charged(s) / cap) for s in studies if _charged(s)]
     earlier = population["filter"]["used"] / cap - sum(share for _, share in charged)
@@ -186,7 +187,9 @@ def _in_force(population: Json) -> list[Spent]:
     """Spending over time; from a revocation to the next grant nothing but what is used is in force."""
     cap = population["filter"]["cap"]
     grants = {g["at"] for g in population["grants"]}
-    steps, used, revoked = [], 0.0, False
+    steps = []
+    used = 0.0
+    revoked = False
     changes = [(s["at"], 0, s) for s in population["spending"]] + [
         (r["at"], 1, None) for r in population["revocations"]
     ]

@@ -236,7 +236,8 @@ def _run_rows(s: Numbered, cap: float | None) -> list[Row]:
 
 
 def _run_row(run: Sequence[Json], s: Numbered, cap: float | None) -> Row:
-    first, last = run[0], run[-1]
+    first = run[0]
+    last = run[-1]
     when: Value = Moment(first["at"])
     rounds = str(first["round"])
     if first is not last:

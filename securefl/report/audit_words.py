@@ -110,7 +110,8 @@ def share_words(population: Json, last: str | None) -> str:
         population: of the report.
         last: the last approved study's name, or None before the first one.
     """
-    used, room = percent(Decimal(str(population["share_used"]))), population["studies_like_last"]
+    used = percent(Decimal(str(population["share_used"])))
+    room = population["studies_like_last"]
     if population["revoked"]:
         return revoked_words(used)
     like = f"like the typical one ({population['grants'][-1]['typical']})"
@@ -172,7 +173,8 @@ def slots(study: Json) -> dict[tuple[str, ...], Slot]:
     """A study's charges against what it sent in all. Amounts are in the filter's unit."""
     found: dict[tuple[str, ...], Slot] = {}
     for charge in study["charges"]:
-        key, reserved = _slot(charge), charge["steps"] * study["attempts"]
+        key = _slot(charge)
+        reserved = charge["steps"] * study["attempts"]
         one = charge["cost"] / reserved
         if (
             key in found

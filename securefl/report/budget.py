@@ -71,7 +71,8 @@ def _what_a_grant_does(grant: GrantFacts) -> list[str]:
         "A grant cannot be made smaller later; taking it back takes back all that is left.",
     ]
     if grant.before is not None:
-        risen, was = guess_percent(grant.after), guess_percent(grant.before)
+        risen = guess_percent(grant.after)
+        was = guess_percent(grant.before)
         lines.append(f"The guess can then rise to {risen}, where it was {was}.")
     if grant.reopened:
         lines.append(

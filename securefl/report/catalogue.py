@@ -124,14 +124,16 @@ def preferred(header: str) -> str:
     >>> preferred("fr, de-AT;q=0.9, en;q=0.8"), preferred("en-GB,en;q=0.9,de;q=0.1"), preferred("")
     ('de', 'en', 'en')
     """
-    best, chosen = 0.0, "en"
+    best = 0.0
+    chosen = "en"
     for item in header.split(",")[:20]:
         name, _, weight = item.partition(";q=")
         code = name.strip().lower().partition("-")[0]
         if code == "en" or code in LANGUAGES:
             value = _weight(weight)
             if value > best:
-                best, chosen = value, code
+                best = value
+                chosen = code
     return chosen
 
 

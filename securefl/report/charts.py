@@ -81,7 +81,9 @@ def budget_bar(segments: Sequence[Segment], words: str, caption: str = "") -> Pi
         words: the picture in a sentence.
         caption: below it.
     """
-    top, height, x = 4.0, 34.0, 1.0
+    top = 4.0
+    height = 34.0
+    x = 1.0
     whole = WIDE - 2.0
     parts = [box(x, top, whole, height, "left")]
     for i, s in enumerate(segments):
@@ -133,7 +135,8 @@ def spending(
         caption: below it.
         height: of the picture.
     """
-    start, now = _time(steps[0].at), _time(until)
+    start = _time(steps[0].at)
+    now = _time(until)
     end = max(now, start + timedelta(hours=1))  # one moment has no width
     levels = _levels(max(1.0, *(max(s.used, s.granted) for s in steps)))
     plot = Plot(height, left=46, top=14, right=14, bottom=30)
@@ -242,7 +245,8 @@ def releases(
         words: what the picture shows; the rows follow.
         caption: below it.
     """
-    step, high = 24.0, 14.0
+    step = 24.0
+    high = 14.0
     label = min(240.0, max(len(r.label) for r in rows) * _LETTER + 12)
     figures = max(len(r.words) for r in rows) * _LETTER + 8
     wide = WIDE - label - figures

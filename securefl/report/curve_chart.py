@@ -29,7 +29,8 @@ def curve_chart(curves: Curves) -> Picture:
         right=_NAMES,
         bottom=28,
     )
-    bottom, top = curves.levels[0][0], curves.levels[-1][0]
+    bottom = curves.levels[0][0]
+    top = curves.levels[-1][0]
 
     def height(value: float) -> float:
         return min(max((value - bottom) / (top - bottom), 0.0), 1.0)

@@ -82,7 +82,8 @@ def draft_notice(kind: str) -> Notice:
 
 def identity(given: DossierFacts) -> Facts:
     """The study that the paper is about, so that nobody takes it for another's."""
-    study, digest = given.study, given.digest
+    study = given.study
+    digest = given.digest
     sealed: Value = "A protocol: it has no parties yet, so no hospital can approve it."
     version: Value | None = None
     if digest is not None:

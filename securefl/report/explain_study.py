@@ -274,7 +274,8 @@ def _group_epsilon(group: Sequence[tuple[Stage, Release]], delta: Decimal) -> De
 
 def privacy_sentences(study: Template) -> list[str]:
     """Cost of taking part for one patient, in plain words, and its assumptions."""
-    p, worst = study.privacy, worst_epsilon(study)
+    p = study.privacy
+    worst = worst_epsilon(study)
     twice = 2 * p.delta
     return [
         explain_epsilon(worst, p.delta),
@@ -371,7 +372,8 @@ def _unit_sentences(study: Template) -> list[str]:
 
 def figure_words(study: Template) -> str:
     """The figures themselves, for those who know them."""
-    p, stages = study.privacy, Programme(study).stages
+    p = study.privacy
+    stages = Programme(study).stages
     each = ", ".join(f"{s.short} epsilon {decimal_words(s.epsilon)}" for s in stages)
     return (
         f"{each}, together for one patient {decimal_words(worst_epsilon(study))}, at delta"
@@ -468,11 +470,9 @@ def _adds(study: Template) -> str:
 
 def _loss_sentences(study: Template) -> list[str]:
     """Consequence of a missing hospital."""
-    k, least, named = (
-        hospitals(study),
-        study.secagg.min_contributors,
-        hasattr(study, "participants"),
-    )
+    k = hospitals(study)
+    least = study.secagg.min_contributors
+    named = hasattr(study, "participants")
     if study.schedule.on_dropout == "fail":
         return [
             (

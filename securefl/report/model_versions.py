@@ -109,7 +109,8 @@ def _changed(
     """Hospitals that are new in a version, and those that are gone."""
     if before is None or not before.hospitals:
         return []
-    then, now = set(before.hospitals), set(version.hospitals)
+    then = set(before.hospitals)
+    now = set(version.hospitals)
     rows: list[tuple[str, Value]] = []
     if now - then:
         rows.append(("new since then", Outside(", ".join(sorted(now - then)))))

@@ -43,7 +43,8 @@ def model_facts(
         split: label and text of the lowest figures of hospitals and subgroups.
     """
     task = task_of(study.data)
-    told, rule = task.told(evaluation), quality_of(study)
+    told = task.told(evaluation)
+    rule = quality_of(study)
     figures = {told.metric: f"{told.headline}; from a noised, encrypted {task.released_as}"}
     if task.asks(rule):
         judged = verdict or task.judge(evaluation, rule)

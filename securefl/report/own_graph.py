@@ -97,7 +97,8 @@ def text_differences(place: str, before: str, after: str) -> list[str]:
         before: its earlier value.
         after: its value now.
     """
-    old, new = _lines(place, before), _lines(place, after)
+    old = _lines(place, before)
+    new = _lines(place, after)
     if max(len(old), len(new)) > _COMPARED:
         return ["too long to be compared line by line"]
     found = list(_changed(old, new))

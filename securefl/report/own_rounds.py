@@ -93,7 +93,8 @@ def _curve(
     rounds: Sequence[OwnRound],
     least: float,
 ) -> Curves:
-    first, last = rounds[0].after, rounds[-1].after
+    first = rounds[0].after
+    last = rounds[-1].after
     middle = (least + 1.0) / 2
     return Curves(
         words=(

@@ -49,7 +49,8 @@ def _planned(plan: TrainedPlan) -> float:
 
 
 def _parts(plan: TrainedPlan) -> list[Markup]:
-    most, top = plan.curve[-1][0], float(plan.curve[-1][1])
+    most = plan.curve[-1][0]
+    top = float(plan.curve[-1][1])
     levels = _ticks(top)
     high = max(top, levels[-1])
 

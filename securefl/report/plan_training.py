@@ -78,8 +78,10 @@ def plan_training(study: Template, cost: StudyPlan) -> TrainedPlan:
         study: one that trains a model.
         cost: its plan so far.
     """
-    p, t = study.privacy, training_of(study)
-    count, parameters = hospitals(study), trained(Programme(study)).parameters
+    p = study.privacy
+    t = training_of(study)
+    count = hospitals(study)
+    parameters = trained(Programme(study)).parameters
     training = Training(
         t.noise_multiplier,
         t.sample_rate,
@@ -89,7 +91,8 @@ def plan_training(study: Template, cost: StudyPlan) -> TrainedPlan:
         t.local_steps,
         p.max_attempts,
     )
-    fields, task = plan_fields(study), task_of(study.data)
+    fields = plan_fields(study)
+    task = task_of(study.data)
     noises = noise_shares(study).in_sum(count)
     evaluation = task.plan(study, evaluation_noises(study, evaluation_of(study), count))
     return TrainedPlan(
@@ -123,7 +126,8 @@ def _at_one_hospital(study: Template, count: int) -> Told | None:
         study: the study.
         count: its hospitals.
     """
-    section, training = evaluation_of(study), training_of(study)
+    section = evaluation_of(study)
+    training = training_of(study)
     if not section.each_participant:
         return None
     smaller = training.model_copy(update={"normaliser": training.normaliser / count})

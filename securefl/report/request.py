@@ -169,11 +169,13 @@ def decided_words(state: str) -> str:
 def _verdict(faults: Sequence[SecureFLError], state: str) -> Paragraph:
     count = plural(len(faults), "fault")
     if state != WAITING:
-        words, tone = decided_words(state), Tone.GOOD
+        words = decided_words(state)
+        tone = Tone.GOOD
         if state in {"failed", "refused", "withdrawn"}:
             tone = Tone.BAD
         if faults:
-            words, tone = f"{words} Since then {count} came up, listed at the end.", Tone.BAD
+            words = f"{words} Since then {count} came up, listed at the end."
+            tone = Tone.BAD
         return Paragraph(words, tone)
     if faults:
         words = f"It cannot be approved as it stands: {count}, listed at the end."

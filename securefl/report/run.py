@@ -207,7 +207,8 @@ def outcome_page(
     rows: list[tuple[str, Value] | None] = [*found, when(lost, ("lost", lost_words(lost or {})))]
     heading = "What was found"
     if model is not None:
-        heading, told = "How well the model does", model.told
+        heading = "How well the model does"
+        told = model.told
         if model.minimum is not None:
             rows = [("asked for", quality_text(model.quality, model.minimum, model.each)), *rows]
         rows = [(told.metric, Span(told.headline, Tone.STRONG)), *told.rows, *rows]

@@ -87,7 +87,8 @@ _LIMITS = (
 
 
 def _steps(outcome: SelfTest) -> Facts:
-    found, fit = outcome.finding, "no noise"
+    found = outcome.finding
+    fit = "no noise"
     if found.mu_fit is not None:
         fit = f"{found.mu_fit:.3f}, where {outcome.claimed_mu:.3f} is claimed"
     claimed = (

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from securefl.simulation.facts import Simulation, Spread
 
 LABEL = "a simulation: it protects nothing"
-_STEP, _TOP, _FOOT, _NAME = 26.0, 52.0, 44.0, 270.0
+_STEP = 26.0
+_TOP = 52.0
+_FOOT = 44.0
+_NAME = 270.0
 _LETTERS = 40
 
 
@@ -135,7 +138,8 @@ def _sweep(found: Simulation) -> tuple[str, float, list[Markup]]:
         ]
     for place, point in enumerate(known):
         y = _TOP + _STEP * (place + 0.5)
-        mean, sd = point.figure.mean, point.figure.sd
+        mean = point.figure.mean
+        sd = point.figure.sd
         is_best = found.best is not None and point is found.points[found.best]
         parts += [
             text(0, y + 4, _cut(point.name)),

@@ -52,7 +52,8 @@ def study_page(study: Template | Study, digest: str | None = None) -> Page:
         study: a study, or a protocol (then the parties are not decided yet).
         digest: 64 hex characters, where the study has one.
     """
-    about, data = study.study, study.data
+    about = study.study
+    data = study.data
     told = page(
         about.title,
         _identity(study, digest),

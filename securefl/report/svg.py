@@ -118,6 +118,7 @@ class Plot:
         """
         parts = []
         for part, words, place in ticks:
-            x, y = self.x(part), self.y(0)
+            x = self.x(part)
+            y = self.y(0)
             parts += [line(x, y, x, y + 5, "axis"), text(x, y + 19, words, place)]
         return parts

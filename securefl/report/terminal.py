@@ -45,7 +45,8 @@ _STYLES = {
     Tone.BAD: "bold red",
     Tone.QUIET: "dim",
 }
-_HEADING, _SUBHEADING = "bold cyan", "bold"
+_HEADING = "bold cyan"
+_SUBHEADING = "bold"
 _BAR_CELLS = 40
 #: A table of more columns is not squeezed into a narrow screen.
 _MANY = 4
@@ -213,7 +214,8 @@ class _Quotation:
         self._block = block
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        style, quiet = console.get_style(_STYLES[self._block.tone]), console.get_style("dim")
+        style = console.get_style(_STYLES[self._block.tone])
+        quiet = console.get_style("dim")
         width = options.max_width - BAR_COLUMNS
         for line in quoted_lines(self._block.text, width, fill=self._block.fill):
             yield Segment(BAR, quiet)

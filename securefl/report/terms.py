@@ -237,7 +237,8 @@ def _agreement_sentences(study: Study) -> list[str]:
 def _result_sentences(study: Study) -> list[str]:
     if study.quality is None:
         return [no_model_sentence()]
-    task, minimum = task_of(study.data), None
+    task = task_of(study.data)
+    minimum = None
     if task.asks(study.quality):
         minimum = study.quality.minimum
     return [

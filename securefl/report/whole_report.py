@@ -168,7 +168,8 @@ def _parties(found: WholeReport) -> Section:
 
 
 def _model(found: WholeReport) -> Section | None:
-    judged, result = found.judged, found.result
+    judged = found.judged
+    result = found.result
     rows: list[tuple[str, Value]] = [(label, text) for label, text in result.get("found", ())]
     if judged is None:
         return section("What was found", facts(rows))

@@ -34,7 +34,8 @@ def send_request(lab: PartyFolder, plan: RoundPlan, name: str) -> dict[str, str]
     Raises:
         NotApprovedError: as :meth:`securefl.api.Study.request`.
     """
-    board, study = lab.board, plan.study
+    board = lab.board
+    study = plan.study
     offer_study(lab, plan)
     files = {"study.toml": plan.sealed.text.decode(), "README.md": study_words(study, plan.digest)}
     keys = {
@@ -68,7 +69,8 @@ def send_request(lab: PartyFolder, plan: RoundPlan, name: str) -> dict[str, str]
 
 def offer_study(lab: PartyFolder, plan: RoundPlan) -> None:
     """Put a study's text and the invitation to it onto the researcher's board."""
-    me, on_board = lab.identity, StudyBoard(lab.board, plan.digest)
+    me = lab.identity
+    on_board = StudyBoard(lab.board, plan.digest)
     on_board.text.post(plan.sealed.text)
     on_board.invitation.post(Invitation(plan.digest, me.card.name).dump(me.sign))
 
@@ -78,7 +80,8 @@ def states(lab: PartyFolder, plan: RoundPlan) -> dict[str, str]:
 
     See :meth:`securefl.api.Study.status`.
     """
-    cards, result = lab.book.cards(), {}
+    cards = lab.book.cards()
+    result = {}
     for site in plan.study.cohort:
         key = plan.study.participant(site).signing_public
         successor = next(

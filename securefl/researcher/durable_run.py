@@ -164,7 +164,8 @@ class DurableRun:
 
     def finish(self, finished: FinishedRound) -> None:
         """See :class:`RunMemory`."""
-        record, folder = finished.record, self._of(finished.record.round)
+        record = finished.record
+        folder = self._of(finished.record.round)
         replace_file(folder / "opening", finished.opening)
         self._totals.keep(record.round, finished.total, len(record.contributions))
         replace_file(folder / "record", json.dumps(asdict(record)).encode())

@@ -40,9 +40,11 @@ def lower_epsilon(raw: dict[str, Any], most: Decimal) -> None:
     """
     stages = [stage for stage in raw["stages"] if "noise_multiplier" in stage]
     first = [Decimal(str(stage["noise_multiplier"])) for stage in stages]
-    low, high = Decimal(1), Decimal(1)
+    low = Decimal(1)
+    high = Decimal(1)
     while _cost(raw, stages, first, high) > most:
-        low, high = high, high * 2
+        low = high
+        high = high * 2
         if high > _MOST_FACTOR:
             raise UsageError(
                 f"No noise makes this study cost {most} or less.",

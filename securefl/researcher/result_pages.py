@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def found_page(result: Result) -> Page:
     """What was read off the released totals, and the model."""
-    study, made = result.study, result.made
+    study = result.study
+    made = result.made
     return outcome_page(
         study_title=study.study.title,
         model=None if made is None else _model_outcome(made, study),

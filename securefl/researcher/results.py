@@ -228,7 +228,8 @@ def _model_figures(plan: RoundPlan, made: MadeModel | None) -> dict[str, Any]:
     """The model's part of the result; nothing where there is none."""
     if made is None:
         return {}
-    told, rule = made.figures.told, quality_of(plan.study)
+    told = made.figures.told
+    rule = quality_of(plan.study)
     quality: dict[str, Any] = {"verdict": made.quality, "minimum": format(rule.minimum, "f")}
     if rule.minimum_each is not None:
         quality["minimum_each"] = format(rule.minimum_each, "f")

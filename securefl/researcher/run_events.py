@@ -42,7 +42,8 @@ class RunEvents:
         plan: RoundPlan,
         now: Callable[[], datetime],
     ) -> None:
-        self._plan, self._now = plan, now
+        self._plan = plan
+        self._now = now
         self._told = max((e.round or 0 for e in read_events(folder / EVENTS)), default=0)
         self._log = EventLog(folder / EVENTS, now)
         self._waited: tuple[str, ...] = ()

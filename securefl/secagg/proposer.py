@@ -194,7 +194,8 @@ class Proposer:
         for name, head in sorted(self._heads.items()):
             for other in self.terms.neighbours.of(name):
                 if name < other and other in self._heads:
-                    one, two = head.dealing, self._heads[other].dealing
+                    one = head.dealing
+                    two = self._heads[other].dealing
                     if one.seed_commitment(one.seed_index(other)) != two.seed_commitment(
                         two.seed_index(name)
                     ):

@@ -78,7 +78,8 @@ class _InFile:
     """Private file of a body that may be larger than memory should hold."""
 
     def __init__(self, file: BinaryIO, sections: tuple[Section, ...]) -> None:
-        self._file, self._sections = file, sections
+        self._file = file
+        self._sections = sections
 
     def blocks(self) -> Iterator[WordArray]:
         """See :class:`Kept`. Several may read it at a time."""

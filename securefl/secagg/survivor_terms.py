@@ -37,7 +37,9 @@ class SurvivorTerms:
     colluders: int
 
     def __post_init__(self) -> None:
-        t, c, k = self.min_contributors, self.colluders, len(self.facts.cohort)
+        t = self.min_contributors
+        c = self.colluders
+        k = len(self.facts.cohort)
         if c < 0 or t < c + 2 or t > k or 2 * t <= k + c:
             raise StudyError(
                 f"min_contributors {t} with {k} hospitals and {c} colluders: two sets could be"

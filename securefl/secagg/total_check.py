@@ -103,7 +103,8 @@ def check_secret(public: PublicKey, secret: RoundSecret) -> WordArray:
 
     ring = ring_of(1)
     transformed: WordArray = to_transformed(ring, ring.small(secret.values.astype(np.int64))[None])
-    b, a = public.residues[0, :1], public.residues[1, :1]
+    b = public.residues[0, :1]
+    a = public.residues[1, :1]
     products = ring.multiply(a[None], transformed[0])
     errors = from_transformed(ring, ring.add(b[None], products))[0, 0]
     prime = np.uint64(ring.primes[0])
@@ -170,7 +171,8 @@ class ShownKeys(RoundKeys):
         from securefl.secagg.seal import round_exactly
         from securefl.secagg.seal_ring import from_transformed, to_transformed
 
-        ring, key = ring_of(1), self._key
+        ring = ring_of(1)
+        key = self._key
         if key is None:
             raise RoundError("The shown key was used before.", whose="this program")
         for block in blocks:

@@ -187,7 +187,8 @@ def chances(score: FloatArray, share: float, auc: float) -> FloatArray:
     """Chances, float64[n], of a positive outcome: a logistic model of the score, with this share of
     positives on average and this area under its curve.
     """
-    low, high = 0.0, _LARGEST
+    low = 0.0
+    high = _LARGEST
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         if _expected_auc(_logistic(score * middle, share)) < auc:
@@ -199,7 +200,8 @@ def chances(score: FloatArray, share: float, auc: float) -> FloatArray:
 
 def _logistic(score: FloatArray, share: float) -> FloatArray:
     """Sigmoid of the scores, moved so that its mean is the share."""
-    low, high = -100.0, 100.0
+    low = -100.0
+    high = 100.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         if _sigmoid(score + middle).mean() < share:

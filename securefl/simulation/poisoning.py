@@ -69,7 +69,8 @@ class GroupedSum:
         if self.rule == "mean":
             return self.inner(release, list(sent.values()))
         groups = self._groups()
-        totals, sizes = [], []
+        totals = []
+        sizes = []
         for group in groups:
             answers_of_group = [sent[site] for site in group]
             totals.append(self.inner(release, answers_of_group))

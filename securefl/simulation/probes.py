@@ -91,7 +91,9 @@ class Prober:
             raise LookupError("the study trains no model")
         task = task_of(self._study.data)
         family = family_of(section.model, self._study.data)
-        figure, calibration, own = float("nan"), None, None
+        figure = float("nan")
+        calibration = None
+        own = None
         x = np.concatenate([part.X for part in self._held_out])
         y = np.concatenate([part.y for part in self._held_out])
         if self._section is not None and len(y):

@@ -112,7 +112,9 @@ class _Simulator:
         weights: Mapping[str, str],
         wishes: Wishes,
     ) -> None:
-        self._template, self._source, self._wishes = template, source, wishes
+        self._template = template
+        self._source = source
+        self._wishes = wishes
         self._weights = weights
         self._samplers = Samplers()
         self._summer: Summer = plain_sum

@@ -51,7 +51,8 @@ class AucSection(EvaluateSection):
             return raw
         if isinstance(edges := raw.get("edges"), tuple) and edges:
             return {"bins": len(edges) + 1, **raw}
-        prevalence, bins = _prevalence(raw.get("prevalence")), raw.get("bins", DEFAULT_BINS)
+        prevalence = _prevalence(raw.get("prevalence"))
+        bins = raw.get("bins", DEFAULT_BINS)
         if (
             "edges" in raw
             or prevalence is None

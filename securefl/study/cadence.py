@@ -88,7 +88,8 @@ def windows(schedule: Schedule, at: datetime) -> Iterator[Window]:
 
     Without a cadence there is one: from the study's opening to its closing.
     """
-    opens, closes = schedule.opens, schedule.closes
+    opens = schedule.opens
+    closes = schedule.closes
     if schedule.cadence is None:
         if at < closes:
             yield Window(opens, closes)

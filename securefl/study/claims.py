@@ -55,7 +55,8 @@ def width_faults(section: Counting, shares: NoiseShares, numbers: int) -> Iterat
         shares: hospitals that add the noise together.
         numbers: length of the list.
     """
-    share, least = shares.each(section.sigma), least_share(numbers)
+    share = shares.each(section.sigma)
+    least = least_share(numbers)
     if shares.count > 1 and share < least:
         yield (
             ("noise_multiplier",),

@@ -16,7 +16,8 @@ from securefl.study.fields import DecimalText, Fault, Line, Section
 from securefl.study.labels import LabelSection
 from securefl.study.texts import CellText, ColumnName, in_both, named_twice
 
-LEAST_CLASSES, MOST_CLASSES = 3, 20
+LEAST_CLASSES = 3
+MOST_CLASSES = 20
 
 
 class NamedClass(Section):

@@ -33,7 +33,8 @@ def differences(before: bytes, after: bytes) -> tuple[Difference, ...]:
         before: text of a sealed study.
         after: text of another.
     """
-    old, new = _fields(before), _fields(after)
+    old = _fields(before)
+    new = _fields(after)
     places = [*new, *(place for place in old if place not in new)]
     return tuple(
         Difference(place, old.get(place), new.get(place))

@@ -21,7 +21,8 @@ def misfits(earlier: Template, study: Template) -> tuple[str, ...]:
 
 
 def _misfits(earlier: Template, study: Template) -> Iterator[str]:
-    before, now = training_if_any(earlier), training_if_any(study)
+    before = training_if_any(earlier)
+    now = training_if_any(study)
     if before is None or now is None:
         yield "one of the two trains no model"
         return

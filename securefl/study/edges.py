@@ -15,8 +15,10 @@ from decimal import Decimal
 
 #: Enough for the promise above; each band more costs noise.
 DEFAULT_BINS = 12
-LEAST_PREVALENCE, MOST_PREVALENCE = Decimal("0.001"), Decimal("0.999")
-_SPREAD, _CURVE = 0.3, 7.0
+LEAST_PREVALENCE = Decimal("0.001")
+MOST_PREVALENCE = Decimal("0.999")
+_SPREAD = 0.3
+_CURVE = 7.0
 _DIGITS = 4
 
 

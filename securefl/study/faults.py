@@ -97,7 +97,8 @@ def describe(item: Mapping[str, Any], lines: Mapping[Path, int]) -> str:
         mend = _MISSING_MENDS.get(str(loc[-1]), mend)
     told = _told(item)
     if told is not None:
-        message, mend = told, None
+        message = told
+        mend = None
     if kind == "missing" and len(loc) == 1:
         mend = f"add the table [{loc[0]}]"
         if loc[0] in _LISTS:

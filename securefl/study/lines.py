@@ -99,7 +99,8 @@ class _Scanner:
         place = self._at
         key = self._key()
         for n in range(1, len(key) + 1):
-            after, self._at = self._at, place
+            after = self._at
+            self._at = place
             self._note((*base, *key[:n]))
             self._at = after
         self._skip_blank()

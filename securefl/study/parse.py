@@ -178,7 +178,8 @@ def load_raw(text: str | bytes, words: FileWords = STUDY) -> dict[str, Any]:
 
 
 def _depth(raw: Any) -> int:  # noqa: ANN401
-    level, depth = [raw], 0
+    level = [raw]
+    depth = 0
     while level:
         level = [
             v

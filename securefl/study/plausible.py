@@ -41,7 +41,8 @@ def learning_faults(study: schema.Template) -> list[Finding]:
 
 
 def _normaliser(study: schema.Template) -> list[Finding]:
-    p, where = training_of(study), ("normaliser",)
+    p = training_of(study)
+    where = ("normaliser",)
     rate = p.sample_rate
     patients = Fraction(p.normaliser) / rate
     meant = (
@@ -95,7 +96,8 @@ def _noise_and_signal(study: schema.Template) -> tuple[float, float]:
 
 def _drowned(study: schema.Template) -> list[Finding]:
     """Noise above all that a study could teach even if all patients pulled one way in all rounds."""
-    p, hospitals = training_of(study), _hospitals(study)
+    p = training_of(study)
+    hospitals = _hospitals(study)
     noise, signal = _noise_and_signal(study)
     if noise <= signal:
         return []
@@ -132,7 +134,8 @@ def _fewer(study: schema.Template) -> list[Finding]:
 
 
 def _bound(study: schema.Template) -> list[Finding]:
-    bound, where = training_of(study).bound, ("bound",)
+    bound = training_of(study).bound
+    where = ("bound",)
     if bound is None:
         return []
     patients = max(1, math.ceil(planned_patients(study)))

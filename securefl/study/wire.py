@@ -95,7 +95,8 @@ class Wire:
 
     def chance_of_saturation(self, total: float) -> float:
         """The chance that a value is cut whose sum before noise is ``total`` grid units."""
-        most, normal = float(self.largest * self.step), NormalDist(total, self.sigma)
+        most = float(self.largest * self.step)
+        normal = NormalDist(total, self.sigma)
         return normal.cdf(-most) + normal.cdf(2 * total - most)
 
 

@@ -104,9 +104,11 @@ class Words(Section):
         *,
         many: bool,
     ) -> str:
-        one, more = self.participant, self.participants
+        one = self.participant
+        more = self.participants
         if ours == "patient":
-            one, more = self.subject, self.subjects
+            one = self.subject
+            more = self.subjects
         if not many:
             return one
         return more or plural_of(one)

@@ -28,12 +28,17 @@ WALLS: Final = {
 }
 #: Means by which a wall can stand: a report may name these.
 NAMESPACE, FILTER, LANDLOCK = "namespace", "filter", "landlock"
-OWN_ROOT, EMPTY_START, LIMIT = "own-root", "empty-start", "limit"
+OWN_ROOT = "own-root"
+EMPTY_START = "empty-start"
+LIMIT = "limit"
 MEANS: Final = frozenset((NAMESPACE, FILTER, LANDLOCK, OWN_ROOT, EMPTY_START, LIMIT))
 #: Reasons why a wall cannot stand.
 NOT_LINUX, NO_NAMESPACES, NO_FILTER = "not-linux", "no-namespaces", "no-filter"
-NO_LANDLOCK, STILL_READ, NOT_EMPTY = "no-landlock", "still-read", "not-empty"
-NO_RULE, NOT_TOLD = "no-rule", "not-told"
+NO_LANDLOCK = "no-landlock"
+STILL_READ = "still-read"
+NOT_EMPTY = "not-empty"
+NO_RULE = "no-rule"
+NOT_TOLD = "not-told"
 REASONS: Final = frozenset(
     (
         NOT_LINUX,

@@ -91,7 +91,8 @@ class ParcelStore:
         asked = "SELECT path, number, data FROM objects WHERE number > ? AND spool != ?"
         rows = self._base.execute(f"{asked} ORDER BY number", (since, spool))
         changes: list[Change] = []
-        size, upto = 0, max(self.last, since)
+        size = 0
+        upto = max(self.last, since)
         for path, number, data in rows:
             length = len(data or b"")
             if len(changes) == MOST or (changes and size + length > FULL):

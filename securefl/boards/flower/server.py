@@ -68,7 +68,9 @@ class Exchange:
         kept: ParcelStore,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._grid, self._kept, self._clock = grid, kept, clock
+        self._grid = grid
+        self._kept = kept
+        self._clock = clock
         self._nodes: dict[int, _Node] = {}
         self._looked = -_NODES
 
@@ -176,7 +178,8 @@ def main(grid: Grid, context: Context) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with closing(ParcelStore(file)) as kept:
         _LOG.warning("The store %s is %s.", kept.id, file)
-        exchange, pause = Exchange(grid, kept), Backoff(0.05, 0.5)
+        exchange = Exchange(grid, kept)
+        pause = Backoff(0.05, 0.5)
         while True:
             if exchange.look():
                 pause.reset()

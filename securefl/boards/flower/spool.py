@@ -153,7 +153,8 @@ class Spool:
             accepted = state.accepted
             if delivery.spool == state.spool:
                 accepted = self._forget(state.accepted, delivery.accepted)
-            cursor, taken = state.cursor, 0
+            cursor = state.cursor
+            taken = 0
             if delivery.since <= cursor <= delivery.upto:
                 waiting = {_read_head(file)[0]["path"] for _, file in self._entries(_OUT)}
                 for change in changes:
@@ -245,7 +246,8 @@ class _Body:
     """The bytes of an entry after its head."""
 
     def __init__(self, entry: Path, start: int) -> None:
-        self._entry, self._start = entry, start
+        self._entry = entry
+        self._start = start
         self.size = entry.stat().st_size - start
 
     def read(self) -> bytes:

@@ -56,7 +56,8 @@ class Runner:
         flower_version()
         from flwr.supercore.interceptors import SuperExecAuthHttpInterceptor
 
-        self._spool, self._address = spool, address
+        self._spool = spool
+        self._address = address
         self.away = False
         guarded = frozenset({"/flwr.proto.Runtime/AcquireTask"})
         self._node = self._client(
@@ -129,7 +130,8 @@ class Runner:
         from securefl.boards.flower.server import FIELD, RECORD, parcel_of
 
         client = self._client(RuntimeTokenHttpInterceptor(token))
-        taken, sent = 0, 0
+        taken = 0
+        sent = 0
         failure: MessageError | StoreError | None = None
         try:
             message, context, _, _ = pull_task_input(client)  # the app that came is left aside

@@ -61,7 +61,8 @@ def told_contributions(
 
 def knots_of(column: NumericColumn, knots: int) -> tuple[float, ...]:
     """Knots of a number's curve in its own unit."""
-    low, high = float(column.low), float(column.high)
+    low = float(column.low)
+    high = float(column.high)
     parts = [place / (knots - 1) for place in range(knots)]
     if column.transform == "log":
         return tuple(low * math.exp(part * math.log(high / low)) for part in parts)

@@ -64,7 +64,8 @@ def _first(arguments: Arguments) -> Any:  # noqa: ANN401 - whatever a value is n
 
 
 def _pair(name: str, a: Arguments) -> Said:
-    one, other = a["self"], a["other"]
+    one = a["self"]
+    other = a["other"]
     if a.get("alpha", 1) != 1 or a.get("rounding_mode") is not None:
         raise GraphFault("has a factor or a rounding beside its two tensors")
     if not isinstance(other, (int, float)):
@@ -90,7 +91,8 @@ def _pair(name: str, a: Arguments) -> Said:
 
 
 def _clamp(a: Arguments) -> Said:
-    least, most = a.get("min", a.get("min_val")), a.get("max", a.get("max_val"))
+    least = a.get("min", a.get("min_val"))
+    most = a.get("max", a.get("max_val"))
     return Said(
         "clamp",
         [a["self"]],

@@ -121,7 +121,8 @@ def _multiplied(
     slices: int,
 ) -> torch.Tensor:
     bits = (_BITS - math.ceil(math.log2(one.shape[-1] + 1))) // 2
-    first, second = on_grid(one, bits), on_grid(other, bits)
+    first = on_grid(one, bits)
+    second = on_grid(other, bits)
     found = first @ second
     if slices > 1:
         found = found + (

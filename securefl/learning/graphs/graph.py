@@ -209,7 +209,8 @@ class _Sized:
         numbers: int,
     ) -> None:
         self.shapes = list(shapes)
-        self.numbers, self.products = numbers, 0
+        self.numbers = numbers
+        self.products = 0
 
     def node(self, raw: object) -> Node:
         """The next node.
@@ -220,16 +221,10 @@ class _Sized:
         names = {"op", "inputs", "options", "layer", "line"}
         if not isinstance(raw, dict) or set(raw) != names or not isinstance(raw["options"], dict):
             raise GraphFault("holds a node of another form")
-        name, options = str(raw["op"]), raw["options"]
-        layer, line = (
-            _words(raw["layer"], "layer"),
-            _whole(
-                raw["line"],
-                0,
-                1_000_000,
-                "line",
-            ),
-        )
+        name = str(raw["op"])
+        options = raw["options"]
+        layer = _words(raw["layer"], "layer")
+        line = _whole(raw["line"], 0, 1_000_000, "line")
         at = f"line {line} ({layer}): " if line else ""
         operation = OPERATIONS.get(name)
         if operation is None:
@@ -301,7 +296,8 @@ def _parameter(raw: object) -> Parameter:
     if not isinstance(raw, dict) or set(raw) != {"name", "shape", "start"}:
         raise GraphFault("holds a parameter of another form")
     shape = _shape(raw["shape"])
-    name, start = _words(raw["name"], "name"), raw["start"]
+    name = _words(raw["name"], "name")
+    start = raw["start"]
     if start == "drawn":
         if len(shape) < 2:
             raise GraphFault(f"draws {name}, which has fewer than two dimensions")

@@ -125,7 +125,8 @@ class _Text(InspectLoader):
     """Import of a text as a module: the researcher's own file, on the researcher's machine."""
 
     def __init__(self, name: str, source: str) -> None:
-        self._name, self._source = name, source
+        self._name = name
+        self._source = source
 
     def get_source(self, fullname: str) -> str:
         """The text of the one module that there is."""
@@ -245,8 +246,10 @@ class _Writer:
         features: int,
         outputs: int,
     ) -> None:
-        self._module, self._program = module, program
-        self._features, self._outputs = features, outputs
+        self._module = module
+        self._program = program
+        self._features = features
+        self._outputs = outputs
         self._numbers: dict[Node, int] = {}
         self._parts: dict[Node, list[int]] = {}
         self._nodes: list[dict[str, Any]] = []
@@ -376,7 +379,8 @@ class _Writer:
         said: Said,
     ) -> int:
         inputs = [self._number(node, one) for one in said.inputs]
-        line, layer = line_of(node), layer_of(node)
+        line = line_of(node)
+        layer = layer_of(node)
         self._nodes.append(
             {
                 "op": said.name,
@@ -478,7 +482,8 @@ def _plain(options: dict[str, Any]) -> dict[str, Any]:
 
 def _line_of(error: BaseException) -> str:
     """The innermost line of model.py in an error's way."""
-    trace, line = error.__traceback__, 0
+    trace = error.__traceback__
+    line = 0
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == NAME:
             line = trace.tb_lineno

@@ -65,8 +65,10 @@ class Convolution(Operation):
         options: Options,
     ) -> Shape:
         """See :class:`Operation`."""
-        x, weight = inputs[0], inputs[1]
-        wide, groups = len(x) - 2, options["groups"]
+        x = inputs[0]
+        weight = inputs[1]
+        wide = len(x) - 2
+        groups = options["groups"]
         if weight is None or wide not in (1, 2) or len(weight) != len(x):
             raise GraphFault(f"slides over one or two dimensions, not {shown(inputs[:1])}")
         if not 1 <= groups <= x[1] or x[1] != weight[1] * groups or weight[0] % groups:
@@ -86,7 +88,8 @@ class Convolution(Operation):
         options: Options,
     ) -> Need:
         """Every window of the record side by side, twice: as it is, and on its grid."""
-        x, weight = inputs[0], inputs[1]
+        x = inputs[0]
+        weight = inputs[1]
         _, _, *sides = self.shape(inputs, options)
         windows = x[0] * size(tuple(sides))
         columns = windows * x[1] * size(weight[2:])
@@ -183,7 +186,8 @@ class LayerNorm(Operation):
         options: Options,
     ) -> Shape:
         """See :class:`Operation`."""
-        x, many = inputs[0], options["dimensions"]
+        x = inputs[0]
+        many = options["dimensions"]
         if not 1 <= many <= len(x) or not size(x):
             raise GraphFault(f"has no {many} last dimensions in {shown(inputs[:1])}")
         if any(one not in (None, x[len(x) - many :]) for one in inputs[1:]):

@@ -63,7 +63,8 @@ class Lifted:
         x: FloatArray,
     ) -> FloatArray:
         """Scores of rows, float64[m, k] of float64[m, d]."""
-        exact, weights = Exact(2), torch.from_numpy(np.ascontiguousarray(theta))
+        exact = Exact(2)
+        weights = torch.from_numpy(np.ascontiguousarray(theta))
 
         def of_record(record: torch.Tensor) -> torch.Tensor:
             return self._run(
@@ -124,7 +125,8 @@ class Lifted:
             self._block,
         ):
             some = slice(start, start + self._block)
-            rows, targets = self._rows(x[some]), self._rows(y[some])
+            rows = self._rows(x[some])
+            targets = self._rows(y[some])
             got = of_records(
                 weights,
                 rows,

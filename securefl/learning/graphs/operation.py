@@ -114,7 +114,8 @@ class Operation(ABC):
         least: int = 1,
         most: int | None = None,
     ) -> None:
-        self.name, self.words = name, words
+        self.name = name
+        self.words = words
         self.least = least
         self.most = least if most is None else most
 

@@ -63,7 +63,8 @@ def _gelu(x: torch.Tensor, options: Options) -> torch.Tensor:
 
 
 def _elu(x: torch.Tensor, options: Options) -> torch.Tensor:
-    above, below = x.clamp(min=0.0), x.clamp(max=0.0)
+    above = x.clamp(min=0.0)
+    below = x.clamp(max=0.0)
     alpha = float(options["alpha"])
     return above + alpha * (curve(below, "exp") - 1.0)
 
@@ -232,10 +233,13 @@ def _convolution(
     x, weight, *bias = inputs
     given = [list(options[name]) for name in ("stride", "padding", "dilation")]
     if weight.dim() == 3:
-        x, weight = x.unsqueeze(2), weight.unsqueeze(2)
+        x = x.unsqueeze(2)
+        weight = weight.unsqueeze(2)
         given = [[1, *given[0]], [0, *given[1]], [1, *given[2]]]
     stride, padding, dilation = given
-    many, filters, groups = x.shape[0], weight.shape[0], options["groups"]
+    many = x.shape[0]
+    filters = weight.shape[0]
+    groups = options["groups"]
     windows = functional.unfold(
         x, tuple(weight.shape[2:]), tuple(dilation), tuple(padding), tuple(stride)
     )

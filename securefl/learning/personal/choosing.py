@@ -99,7 +99,8 @@ def cross_validated(
         away = parts == number
         if not away.any() or away.all():
             continue
-        seen, unseen = local.where(~away).loss(), local.where(away).judged()
+        seen = local.where(~away).loss()
+        unseen = local.where(away).judged()
         losses.setdefault(("", ""), []).append(unseen.of_rows(start))
         for method in methods:
             for setting, theta in method.fit(seen, start).items():

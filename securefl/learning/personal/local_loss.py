@@ -45,7 +45,8 @@ class LocalLoss:
         x: npt.NDArray[np.floating],
         y: npt.NDArray[Any],
     ) -> None:
-        self.family, self.task = family, task
+        self.family = family
+        self.task = task
         self._x = x.astype(np.float64)
         self._y = y.astype(np.float64)
         self._gradients = family.gradients(task)

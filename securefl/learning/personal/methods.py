@@ -92,7 +92,8 @@ class Near(Method):
 
     def fit(self, loss: LocalLoss, start: FloatArray) -> dict[str, FloatArray]:
         """From the strongest pull to the weakest, each from where the one before ended."""
-        found, theta = {}, start
+        found = {}
+        theta = start
         for deviation in DEVIATIONS:
             theta = _near(loss, start, theta, 1.0 / deviation**2)
             found[f"{deviation:g}"] = theta

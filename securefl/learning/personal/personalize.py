@@ -55,7 +55,8 @@ def personalize(
     Raises:
         DataError: there are no rows on one side, or all have the same target.
     """
-    training, task = training_of(study), task_of(study.data)
+    training = training_of(study)
+    task = task_of(study.data)
     family = family_of(training.model, study.data)
     train, held_out = (LocalRows(family, task, rows, study.privacy.unit) for rows in halves)
     learnt = _told_apart(train, "train here")
@@ -102,7 +103,8 @@ def _told_apart(local: LocalRows, side: str) -> Rows:
     strata = {
         name: int(count) for name, count in zip(local.task.strata, counts, strict=True) if count
     }
-    total, units = len(one.y), "rows" if local.unit == "record" else "patients"
+    total = len(one.y)
+    units = "rows" if local.unit == "record" else "patients"
     if not strata:
         raise DataError(
             f"None of the {units} that this study can use {side}: a personal model needs both"

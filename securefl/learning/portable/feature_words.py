@@ -67,7 +67,8 @@ def _levels(column: CategoryColumn) -> tuple[str, ...]:
 
 
 def _place_words(column: NumericColumn) -> str:
-    low, high = column.low, column.high
+    low = column.low
+    high = column.high
     said = f"2 (x - {low}) / ({high} - {low}) - 1"
     if column.transform == "log":
         said = f"2 log(x / {low}) / log({high} / {low}) - 1"

@@ -86,7 +86,8 @@ def lightgbm_text(model: Model) -> str:
             next_step="Write --to onnx, which every model can.",
         )
     features = tree_features(model.data.columns)
-    leaves, common = family.leaves(model.theta), family.common(model.theta)
+    leaves = family.leaves(model.theta)
+    common = family.common(model.theta)
     outputs = len(common)
     lines = [
         "tree",
@@ -139,7 +140,8 @@ def _numbers(column: NumericColumn, table: Table) -> FloatArray:
 def largest_below(column: NumericColumn, limit: float) -> float:
     """The largest double in the column's range that is encoded at or below ``limit``."""
     encode = encoder(column, ".")
-    low, high = float(column.low), float(column.high)
+    low = float(column.low)
+    high = float(column.high)
     while True:
         middle = low + (high - low) / 2
         if not low < middle < high:

@@ -22,7 +22,8 @@ def program_of(model: Model) -> Program:
     """
     program = Program()
     features = program.input(len(feature_names(model.data)))
-    family, task = family_of(model.spec, model.data), task_of(model.data)
+    family = family_of(model.spec, model.data)
+    task = task_of(model.data)
     try:
         task.portable(family.portable(model.theta, features))
     except NotImplementedError as error:

@@ -66,10 +66,12 @@ def _numeric(nodes: OnnxNodes, column: NumericColumn) -> Encoded:
 
 def _within(nodes: OnnxNodes, column: NumericColumn, known: str) -> str:
     """Test of a recorded number: may it be used."""
-    low, high = float(column.low), float(column.high)
+    low = float(column.low)
+    high = float(column.high)
     if column.outside == "clip":
         # an infinite one is no number, also where numbers outside the range are cut
-        low, high = -sys.float_info.max, sys.float_info.max
+        low = -sys.float_info.max
+        high = sys.float_info.max
     above = nodes.node("GreaterOrEqual", [known, nodes.matrix(low)])
     below = nodes.node("LessOrEqual", [known, nodes.matrix(high)])
     return nodes.node("And", [above, below])
@@ -77,12 +79,15 @@ def _within(nodes: OnnxNodes, column: NumericColumn, known: str) -> str:
 
 def _scaled(nodes: OnnxNodes, column: NumericColumn, known: str) -> str:
     """A number's place between -1 and 1."""
-    low, high = float(column.low), float(column.high)
+    low = float(column.low)
+    high = float(column.high)
     at_least = nodes.node("Max", [known, nodes.matrix(low)])
     value = nodes.node("Min", [at_least, nodes.matrix(high)])
-    left, right = low, high
+    left = low
+    right = high
     if column.transform == "log":
-        left, right = math.log(low), math.log(high)
+        left = math.log(low)
+        right = math.log(high)
         value = nodes.node("Log", [value])
     above = nodes.node("Sub", [value, nodes.matrix(left)])
     twice = nodes.node("Mul", [above, nodes.matrix(2.0)])

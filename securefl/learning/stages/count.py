@@ -107,7 +107,8 @@ class Count(Stage):
 
     def faults(self, accountant: Accountant) -> Iterator[Finding]:
         """See :class:`Stage`."""
-        s, delta = self.section, self.study.privacy.delta
+        s = self.section
+        delta = self.study.privacy.delta
         yield from claim_faults(
             s.epsilon, lambda: accountant.evaluation_epsilon(s.noise_multiplier, delta), delta
         )

@@ -219,7 +219,8 @@ class Evaluate(Stage):
         accountant: Accountant,
     ) -> Iterator[Finding]:
         """See :class:`Stage`."""
-        s, delta = self.section, self.study.privacy.delta
+        s = self.section
+        delta = self.study.privacy.delta
         if not self.study.data.holdout:
             yield (
                 ("kind",),
@@ -391,7 +392,8 @@ class _Local:
 
     def answer(self, release: Release, public: FloatArray) -> IntArray:  # noqa: ARG002
         stage = self.stage
-        task, layout = task_of(self.study.data), stage.layout
+        task = task_of(self.study.data)
+        layout = stage.layout
         predictions = predict(public, stage.family, task, self.held_out.X)
         own = OwnRows(self.site, self.held_out, predictions)
         exact = own_lists(layout, task, self.study, stage.place, own)

@@ -90,7 +90,8 @@ class Programme:
             if start < number <= end:
                 turn = number - start
                 return Step(number, stage, release, turn, first=turn == 1 and stage is not before)
-            before, start = stage, end
+            before = stage
+            start = end
         raise LookupError(f"the study has the rounds 1 to {self.last_round}, and none {number}")
 
     def rounds_of(self, stage: Stage) -> Iterator[Step]:

@@ -130,7 +130,8 @@ class Stage(ABC):
     nouns: ClassVar[Mapping[str, tuple[str, str]]]
 
     def __init__(self, study: Template, place: int) -> None:
-        self.study, self.place = study, place
+        self.study = study
+        self.place = place
         self.section: Any = study.stages[place]
 
     @property

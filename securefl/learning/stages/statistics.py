@@ -129,7 +129,8 @@ class Statistics(Stage):
 
     def faults(self, accountant: Accountant) -> Iterator[Finding]:
         """See :class:`Stage`."""
-        s, delta = self.section, self.study.privacy.delta
+        s = self.section
+        delta = self.study.privacy.delta
         wrong = list(s.faults(self.study.data))
         yield from wrong
         if not wrong:

@@ -97,7 +97,8 @@ def blocks_of(section: StatisticsSection, data: DataSpec) -> tuple[Block, ...]:
         found.append(block)
         start += block.size
     for first, second in section.tables:
-        rows, columns = column_of(data, first), column_of(data, second)
+        rows = column_of(data, first)
+        columns = column_of(data, second)
         block = Block(
             name=f"{first} and {second}",
             start=start,
@@ -151,9 +152,11 @@ def _scale(column: Column, bins: int) -> tuple[tuple[float, ...], bool]:
     """Edges of a number's bins in its own unit, and whether they are equal in the logarithm."""
     if not isinstance(column, NumericColumn):
         return (), False
-    low, high = float(column.low), float(column.high)
+    low = float(column.low)
+    high = float(column.high)
     if column.transform == "log":
-        left, right = math.log(low), math.log(high)
+        left = math.log(low)
+        right = math.log(high)
         inner = [math.exp(left + (right - left) * i / bins) for i in range(1, bins)]
         return (low, *inner, high), True
     return (low, *(low + (high - low) * i / bins for i in range(1, bins)), high), False

@@ -266,7 +266,8 @@ def _turned(below: FloatArray, steps: FloatArray, part: float) -> float:
 def _in_units(block: Block, part: float) -> float:
     """A place on the column's scale, from 0 to 1, in its own unit."""
     part = float(part)
-    low, high = block.scale[0], block.scale[-1]
+    low = block.scale[0]
+    high = block.scale[-1]
     if block.logarithmic:
         return math.exp(math.log(low) + part * (math.log(high) - math.log(low)))
     return low + part * (high - low)

@@ -114,7 +114,8 @@ class DpFedExp(GradientSteps):
 
     def faults(self, local_steps: int, rounds: int) -> list[tuple[str, str]]:
         """A rate that is a slip, or with which steps of one leave the model where it starts."""
-        field, rate = "local_learning_rate", Fraction(self.local_learning_rate)
+        field = "local_learning_rate"
+        rate = Fraction(self.local_learning_rate)
         most = min(Fraction(MOST_RATE), Fraction(MOST_MOVE, local_steps))
         least = LEAST_MOVE / (local_steps * rounds)
         if rate > most:

@@ -91,7 +91,8 @@ class FedNova(FedAvg):
         """
         if own.steps == self.local_steps:
             return own.values
-        whole, rest = own.values // own.steps, own.values % own.steps
+        whole = own.values // own.steps
+        rest = own.values % own.steps
         scaled: IntArray = whole * self.local_steps
         scaled += (rest * self.local_steps + own.steps // 2) // own.steps
         return scaled

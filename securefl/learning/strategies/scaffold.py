@@ -88,7 +88,8 @@ class Scaffold(FedAvg):
         moved = super().local_step(local, noised, unit, given, before)
         if before is None:
             return moved
-        rate, steps = float(self.local_learning_rate), self.local_steps
+        rate = float(self.local_learning_rate)
+        steps = self.local_steps
         own = before.noised / (before.unit * steps)
         common = (before.given - given) / (float(self.server_learning_rate) * rate * steps)
         return np.asarray(moved + rate * (own - common), dtype=np.float64)

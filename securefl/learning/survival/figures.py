@@ -182,7 +182,8 @@ def _crossing(
     edges: Sequence[float],
 ) -> float | None:
     """The first time at which the share is a half; the hazard is constant between edges."""
-    before, start = 1.0, 0.0
+    before = 1.0
+    start = 0.0
     for share, edge in zip(shares, edges, strict=True):
         if share is None:
             return None
@@ -191,5 +192,6 @@ def _crossing(
             if share > 0:
                 part = math.log(before / _HALF) / math.log(before / share)
             return start + (edge - start) * part
-        before, start = share, edge
+        before = share
+        start = edge
     return None

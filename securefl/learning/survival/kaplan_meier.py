@@ -139,7 +139,8 @@ def _areas(
     its slopes in both; their mean and halves where they are close or the curve ends at 0.
     """
     bent = (ends > 0) & (starts - ends > _CLOSE * starts)
-    a, b = (np.where(bent, starts, 2.0), np.where(bent, ends, 1.0))
+    a = np.where(bent, starts, 2.0)
+    b = np.where(bent, ends, 1.0)
     fall = np.log(a / b)
     area = (a - b) / fall
     parts = np.where(bent, area, (starts + ends) / 2)
@@ -151,7 +152,8 @@ def _areas(
 def curve_of(counts: Counts) -> Curve:
     """Read the curve of a group off its counts."""
     told = counts.told
-    exposed, happened = counts.exposed[:told], counts.happened[:told]
+    exposed = counts.exposed[:told]
+    happened = counts.happened[:told]
     at_risk = counts.at_risk[:told]
     left = at_risk - counts.events[:told]
     raw: FloatArray = np.cumprod(left / at_risk, dtype=np.float64)
@@ -161,7 +163,8 @@ def curve_of(counts: Counts) -> Curve:
     variances = np.maximum(counts.cells, 0.0) + counts.noise
     reach = NORMAL_95 * np.sqrt(slopes**2 @ variances)
     shown = np.clip(falling(raw), 0.0, 1.0)
-    low, high = (np.clip(raw - reach, 0.0, 1.0), np.clip(raw + reach, 0.0, 1.0))
+    low = np.clip(raw - reach, 0.0, 1.0)
+    high = np.clip(raw + reach, 0.0, 1.0)
     found = [
         Estimate(float(min(max(value, least), most)), float(least), float(most))
         for value, least, most in zip(shown, low, high, strict=True)
@@ -184,9 +187,11 @@ def falling(values: FloatArray) -> FloatArray:
     """
     pools: list[tuple[float, int]] = []
     for value in values.tolist():
-        total, count = value, 1
+        total = value
+        count = 1
         while pools and pools[-1][0] / pools[-1][1] < total / count:
             before, many = pools.pop()
-            total, count = total + before, count + many
+            total = total + before
+            count = count + many
         pools.append((total, count))
     return np.array([total / count for total, count in pools for _ in range(count)])

@@ -34,12 +34,15 @@ def log_rank(groups: Sequence[Counts]) -> float | None:
     many = min(group.told for group in told)
     events = np.array([group.events[:many] for group in told])
     at_risk = np.array([group.at_risk[:many] for group in told])
-    together, all_events = at_risk.sum(axis=0), events.sum(axis=0)
-    shares, hazards = at_risk / together, all_events / together
+    together = at_risk.sum(axis=0)
+    all_events = events.sum(axis=0)
+    shares = at_risk / together
+    hazards = all_events / together
     apart = (events - all_events * shares).sum(axis=1)
     spread = _sampling(shares, all_events, together) + _noise(told, shares, hazards)
     # the last group's difference is that of all others, so it says nothing more
-    kept, inside = apart[:-1], spread[:-1, :-1]
+    kept = apart[:-1]
+    inside = spread[:-1, :-1]
     try:
         statistic = float(kept @ np.linalg.solve(inside, kept))
     except np.linalg.LinAlgError:

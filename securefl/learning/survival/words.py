@@ -36,7 +36,8 @@ def told(
         by: the column that makes the groups, or None.
         units: what is counted, "patients" or "rows".
     """
-    event, unit = label.event_name, label.unit
+    event = label.event_name
+    unit = label.unit
     heads = tuple(group.group for group in figures.groups)
     if heads == (ALL,):
         heads = ("all hospitals together",)
@@ -79,7 +80,8 @@ def figure_rows(
     label: TimeToEventLabel,
 ) -> Iterator[FigureRow]:
     """One figure a row, with its interval; the p-value of the test has none."""
-    event, unit = label.event_name, label.unit
+    event = label.event_name
+    unit = label.unit
     name = f"time to {event}"
     for group in figures.groups:
         named: list[tuple[str, Estimate]] = [("patients", group.patients)]
@@ -151,7 +153,8 @@ def _curves(
     last = figures.edges[-1]
     lines = []
     for name, group in zip(heads, figures.groups, strict=True):
-        start, found = (1.0, 1.0, 1.0), group.survival
+        start = (1.0, 1.0, 1.0)
+        found = group.survival
         points = [start, *((f.value, f.low, f.high) for f in found if f.value is not None)]
         values, low, high = zip(*points, strict=True)
         lines.append(
@@ -205,7 +208,8 @@ def _median(
     figures: SurvivalFigures,
 ) -> str | None:
     """The median; an upper end at the last edge stands for any time after it."""
-    found, last = group.median, figures.edges[-1]
+    found = group.median
+    last = figures.edges[-1]
     if found.low >= last:
         return f"after {last:g}"
     if found.value is None:

@@ -63,7 +63,9 @@ def post_notices(
         at: now, UTC in ISO 8601.
         silently: take note of them without telling, as when notices are switched on.
     """
-    found, told, wanted = list(events), told_keys(site), frozenset(kinds)
+    found = list(events)
+    told = told_keys(site)
+    wanted = frozenset(kinds)
     new = [event for event in found if event.key not in told]
     out = private_folder(_folder(site) / "out")
     count = 0
@@ -95,7 +97,9 @@ class NoticeSender:
         say: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._site, self._say, self._clock = site, say, clock
+        self._site = site
+        self._say = say
+        self._clock = clock
         self._over = threading.Event()
         self._waits: dict[str, Backoff] = {}
         self._thread = threading.Thread(target=self._work, name="notices", daemon=True)
@@ -132,7 +136,8 @@ class NoticeSender:
     def _send(self, file: Path, channels: tuple[NoticeChannel, ...]) -> None:
         try:
             kept: dict[str, Any] = json.loads(read_file(file, _MOST))
-            notice, gone = Notice(**kept["notice"]), set(kept["gone"])
+            notice = Notice(**kept["notice"])
+            gone = set(kept["gone"])
             born = int(file.name.partition("-")[0]) / 1e9
         except (ValueError, TypeError, KeyError):
             file.unlink(missing_ok=True)

@@ -151,7 +151,8 @@ def _newest_returned(
     """The largest checkpoint of this ledger that other hospitals gave back to its agent, and those
     that do not count.
     """
-    found, ignored = [], []
+    found = []
+    ignored = []
     for file in entries(folder):
         try:
             found.append(_own(read_file(file), card, at))

@@ -143,7 +143,8 @@ def plan_grant(
     if not re.fullmatch(NAME, population):
         raise UsageError(f"'{population}' cannot be the name of a population.", next_step=NAME_RULE)
     state = site.ledger.state
-    old, after = state.budgets.get(population), state.epsilon_after(population, amount)
+    old = state.budgets.get(population)
+    after = state.epsilon_after(population, amount)
     return GrantPlan(
         population=population,
         kind=_kind(old),
@@ -170,8 +171,10 @@ def grant(site: Site, plan: GrantPlan) -> Granted:
             with another delta than that of the budget.
         BudgetError: what is left could not pay for one such study.
     """
-    study, population = plan.typical, plan.population
-    charges, attempts = charges_of(study), study.privacy.max_attempts
+    study = plan.typical
+    population = plan.population
+    charges = charges_of(study)
+    attempts = study.privacy.max_attempts
     with site.deciding():
         _check_as_planned(site, plan)
         site.ledger.grant(

@@ -68,7 +68,8 @@ def read_metrics(site: Site) -> SiteMetrics:
     Raises:
         LedgerAlteredError: the ledger does not hold.
     """
-    state, agent = site.ledger.state, agent_state(site)
+    state = site.ledger.state
+    agent = agent_state(site)
     events = {event.event: event.at for event in read_events(site.path / EVENTS)}
     studies = []
     for request in kept_requests(site):

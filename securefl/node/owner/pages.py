@@ -136,7 +136,8 @@ def removal_page(plan: PatientRemoval) -> Page:
 
 def status_page(found: SiteStatus) -> Page:
     """The hospital's state as a page for people."""
-    away, ended = found.store_away, found.ended
+    away = found.store_away
+    ended = found.ended
     return site_status(
         site=found.name,
         running=found.running,

@@ -48,7 +48,8 @@ def read_settings(site: Site) -> OwnSettings:
     Raises:
         UnreadableError: the policy is not signed by this hospital.
     """
-    kept, policy = site.settings, kept_policy(site)
+    kept = site.settings
+    policy = kept_policy(site)
     return OwnSettings(
         name=kept.name,
         legal_name=kept.legal_name,

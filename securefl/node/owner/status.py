@@ -196,7 +196,8 @@ def budget_statuses(site: Site) -> tuple[BudgetStatus, ...]:
 
 
 def _budget(state: LedgerState, population: str) -> BudgetStatus:
-    budget, used = state.budgets[population], state.used(population)
+    budget = state.budgets[population]
+    used = state.used(population)
     costs = [
         study.approval.cost
         for study in state.studies.values()
@@ -210,11 +211,13 @@ def _budget(state: LedgerState, population: str) -> BudgetStatus:
 
 
 def _study(site: Site, request: KeptRequest) -> StudyStatus:
-    digest, folder = request.digest, site.study_folder(request.digest)
+    digest = request.digest
+    folder = site.study_folder(request.digest)
     found = site.ledger.state.studies[digest]
     state = RequestState(found.status)
     plan = RoundPlan(kept_study(site, digest))
-    failed, approved = state is RequestState.FAILED, state is RequestState.APPROVED
+    failed = state is RequestState.FAILED
+    approved = state is RequestState.APPROVED
     return StudyStatus(
         name=request.short,
         state=state,

@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_CREATE, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_CREATE = 444
+_ADD_RULE = 445
+_RESTRICT_SELF = 446
 _BENEATH_A_PATH: Final = 1
-_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+_EXECUTE = 1 << 0
+_WRITE_FILE = 1 << 1
+_READ_FILE = 1 << 2
+_READ_DIR = 1 << 3
 #: How many rights on files each ABI knows: reading, writing, making, removing, then moving (2),
 #: shortening (3) and device calls (5).
 _RIGHTS_OF_ABI: Final = {1: 13, 2: 14, 3: 15, 4: 15}

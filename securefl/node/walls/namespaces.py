@@ -23,7 +23,8 @@ def leave_the_network() -> bool:
     Returns:
         False where user namespaces are forbidden.
     """
-    uid, gid = os.getuid(), os.getgid()
+    uid = os.getuid()
+    gid = os.getgid()
     if libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) != 0:
         return False
     _map_ids(uid, gid)

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _CLONE_NEWNS: Final = 0x00020000
-_READ_ONLY, _NO_SUID, _NO_DEVICES, _REMOUNT, _BIND = 1, 2, 4, 32, 4096
-_RECURSIVE, _PRIVATE = 16384, 1 << 18
+_READ_ONLY = 1
+_NO_SUID = 2
+_NO_DEVICES = 4
+_REMOUNT = 32
+_BIND = 4096
+_RECURSIVE = 16384
+_PRIVATE = 1 << 18
 _DETACH: Final = 2
 #: Flags of a mount that a remount has to keep: as statvfs(3) says them, and as mount(2) takes them.
 _KEPT: Final = {2: 2, 4: 4, 8: 8, 1024: 1024, 2048: 2048, 4096: 1 << 21}

@@ -27,8 +27,12 @@ _MODE_FILTER: Final = 2
 
 # Instructions: load a word, compare with a constant (equal, at least, any bit), and, return.
 _LOAD, _AND, _RETURN = 0x20, 0x54, 0x06
-_EQUAL, _AT_LEAST, _ANY_BIT = 0x15, 0x35, 0x45
-_ALLOW, _KILL, _REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
+_EQUAL = 0x15
+_AT_LEAST = 0x35
+_ANY_BIT = 0x45
+_ALLOW = 0x7FFF0000
+_KILL = 0x80000000
+_REFUSE = 0x00050000
 _NOT_PERMITTED: Final = _REFUSE | errno.EPERM
 _UNKNOWN_CALL: Final = _REFUSE | errno.ENOSYS
 #: Places in ``struct seccomp_data``: number, architecture, low word of the first argument.

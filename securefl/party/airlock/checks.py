@@ -282,7 +282,8 @@ def _broadcast(there: BundleObjects, at: Place) -> None:
 
 
 def _contribution(there: BundleObjects, at: Place) -> None:
-    plan, facts = there.plan(at.study), there.facts(at)
+    plan = there.plan(at.study)
+    facts = there.facts(at)
     verify = plan.hospital(at.site)
     board = there.round_board(at)
     if plan.study.schedule.on_dropout == "fail":
@@ -322,7 +323,8 @@ def _answer(there: BundleObjects, at: Place) -> None:
 
 
 def _sum(there: BundleObjects, at: Place) -> None:
-    plan, facts = there.plan(at.study), there.facts(at)
+    plan = there.plan(at.study)
+    facts = there.facts(at)
     if plan.study.schedule.on_dropout == "fail":
         whole = GroupRound(plan, facts) if facts.groups else FullRound(plan, facts)
         with there.round_board(at).sum(whole.sum_limit).open() as file:

@@ -124,7 +124,8 @@ def outgoing(mine: PartyFolder, to: str) -> tuple[Place, ...]:
         study = None
         if plan is not None:
             study = plan.study
-        writer, reader = at.writer(study), at.reader(study)
+        writer = at.writer(study)
+        reader = at.reader(study)
         relays = mine.settings.role == "researcher"
         if at.kind.word not in CONTEXT:
             if writer == to or (writer != mine.name and not relays):
@@ -200,7 +201,8 @@ def _copy(board: Board, building: Path, at: Place) -> Listed:
     """Copy one object; its length and hash."""
     target = building / OBJECTS / at.path
     target.parent.mkdir(parents=True, exist_ok=True)
-    hashed, size = hashlib.sha256(), 0
+    hashed = hashlib.sha256()
+    size = 0
     with Slot(board, at.path, MAX_OBJECT).open() as source, target.open("wb") as file:
         if source is None:
             raise MessageError(f"{at.path} went away while it was read.", next_step="Export again.")

@@ -72,9 +72,11 @@ def calibration_rows(
     ends = (0.0, *edges, 1.0)
     rows = []
     for first, after in groups:
-        mine, others = float(positives[first:after].sum()), float(negatives[first:after].sum())
+        mine = float(positives[first:after].sum())
+        others = float(negatives[first:after].sum())
         noise = noise_variance * (after - first)
-        patients, variance = mine + others, (mine + noise, mine + noise, mine + others + 2 * noise)
+        patients = mine + others
+        variance = (mine + noise, mine + noise, mine + others + 2 * noise)
         known = patients > _TELLING * math.sqrt(2 * noise)
         low, high = fieller(mine, patients, variance) if known else (0.0, 1.0)
         certain = (0.0, 1.0)

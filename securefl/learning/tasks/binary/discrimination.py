@@ -58,7 +58,8 @@ def unbiased_auc(negatives: FloatArray, positives: FloatArray, noise_variance: f
         unbiased_inverse(float(c.sum()), deviation) for c in (negatives, positives)
     )
     kernel = _kernel(bins)
-    of_negatives, of_positives = negatives - negatives.mean(), positives - positives.mean()
+    of_negatives = negatives - negatives.mean()
+    of_positives = positives - positives.mean()
     alone = (
         kernel.mean(axis=0) @ of_negatives * over_negatives
         + of_positives @ kernel.mean(axis=1) * over_positives
@@ -125,8 +126,10 @@ def _variance(
     """
     kernel = _kernel(negatives.size)
     ones = np.ones_like(negatives)
-    of_negatives, of_positives = negatives + noise, positives + noise
-    won_by_positive, won_over_negative = kernel @ negatives, positives @ kernel
+    of_negatives = negatives + noise
+    of_positives = positives + noise
+    won_by_positive = kernel @ negatives
+    won_over_negative = positives @ kernel
     rows = ((won_by_positive, ones * negatives.sum()), (won_over_negative, ones * positives.sum()))
     products = (kernel * kernel, kernel, np.ones_like(kernel))
     sign = 1.0

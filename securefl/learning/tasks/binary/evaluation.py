@@ -125,10 +125,8 @@ def evaluate(total: IntArray, spec: AucSection, noises: float) -> Evaluation:
     told = low > CHANCE or high < CHANCE
     edges = [float(edge) for edge in spec.edges]
     cut = int(np.argmin(np.abs(np.array(edges) - 0.5)))
-    right, patients = (
-        float(negatives[: cut + 1].sum() + positives[cut + 1 :].sum()),
-        float(total.sum()),
-    )
+    right = float(negatives[: cut + 1].sum() + positives[cut + 1 :].sum())
+    patients = float(total.sum())
     accuracy = share_interval(right, patients, noise * spec.bins, 2 * noise * spec.bins)
     rows = calibration_rows(negatives, positives, noise, edges)
     return Evaluation(

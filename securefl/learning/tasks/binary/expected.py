@@ -111,7 +111,8 @@ def expected_at(study: Template, noises: float, auc: float) -> ExpectedInterval:
     spec = evaluation_of(study)
     if not isinstance(spec, AucSection) or spec.prevalence is None:
         raise LookupError("the evaluation names no prevalence")
-    prevalence, held_out = float(spec.prevalence), _held_out(study)
+    prevalence = float(spec.prevalence)
+    held_out = _held_out(study)
     noise = noises * float(spec.noise_multiplier) ** 2
     negative, positive = band_shares(auc, prevalence, spec.edges)
     low, high = expected_interval(

@@ -93,7 +93,9 @@ def _outcome(
 
 def _number_reader(condition: NumberCondition, decimal: str) -> Callable[[Cell], Outcome]:
     numbers = DeclaredNumbers(condition.missing_codes, decimal)
-    value, low, high = float(condition.value), float(condition.low), float(condition.high)
+    value = float(condition.value)
+    low = float(condition.low)
+    high = float(condition.high)
     positive = _COMPARE[condition.kind]
 
     def read(cell: Cell) -> Outcome:
@@ -130,10 +132,8 @@ def _equals_reader(condition: TextCondition, decimal: str) -> Callable[[Cell], O
 
 
 def _letters_reader(condition: TextCondition) -> Callable[[Cell], Outcome]:
-    positive, declared = (
-        frozenset(condition.positive),
-        frozenset((*condition.positive, *condition.negative)),
-    )
+    positive = frozenset(condition.positive)
+    declared = frozenset((*condition.positive, *condition.negative))
     codes = frozenset(condition.missing_codes)
 
     def read(cell: Cell) -> Outcome:

@@ -34,7 +34,8 @@ def other_edges(
         scored: scores and targets of public rows, for each of several models.
     """
     positive = float(np.mean(np.concatenate([y for _, y in scored])))
-    rarest, commonest = float(LEAST_PREVALENCE), float(MOST_PREVALENCE)
+    rarest = float(LEAST_PREVALENCE)
+    commonest = float(MOST_PREVALENCE)
     share = written.prevalence or Decimal(f"{min(max(positive, rarest), commonest):.3f}")
     most = max(_MOST_LOSS, _loss(written, scored))
     found = {}

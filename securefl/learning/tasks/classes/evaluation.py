@@ -110,7 +110,8 @@ def places(
         y: the true classes, from 0.
         section: bands of the scores.
     """
-    count, block = len(section.shares), 2 * section.bins
+    count = len(section.shares)
+    block = 2 * section.bins
     true = y.astype(np.int64)
     columns = [
         block * place + score_places(predictions[:, place], true == place, section.edges_of(place))
@@ -135,7 +136,8 @@ def evaluate(
             whose="the coordinator",
             next_step="Do not release this round; check the packing that the study names.",
         )
-    count, noise = len(names), noises * float(section.sigma) ** 2
+    count = len(names)
+    noise = noises * float(section.sigma) ** 2
     counts = total.astype(np.float64)
     table = counts[-count * count :].reshape(count, count)
     sides = [_sides(place, counts, section) for place in range(count)]
@@ -145,7 +147,8 @@ def evaluate(
     )
     mean, low, high = _mean_area(sides, noise)
     told = low > CHANCE or high < CHANCE
-    right, whole = float(np.trace(table)), float(table.sum())
+    right = float(np.trace(table))
+    whole = float(table.sum())
     share = share_interval(right, whole, noise * count, noise * count * count)
     return ClassesEvaluation(
         low=low,
@@ -277,7 +280,8 @@ def _against_the_rest(
         noise: variance of each number.
     """
     low, high = auc_interval(*sides, noise)
-    right, whole = float(told_as[0]), float(told_as.sum())
+    right = float(told_as[0])
+    whole = float(told_as.sum())
     recall = share_interval(right, whole, noise, noise * told_as.size)
     told = low > CHANCE or high < CHANCE
     area = unbiased_auc(*sides, noise)

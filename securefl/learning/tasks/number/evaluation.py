@@ -224,9 +224,12 @@ def _squares(
     frame: Frame,
 ) -> Squares:
     """A and B with their variances: by the delta method around the values' mean."""
-    s, noise = moments.sums, moments.noise
-    most, reach = frame.most**2, frame.reach**2
-    mean, square_of_mean = 0.0, 0.0
+    s = moments.sums
+    noise = moments.noise
+    most = frame.most**2
+    reach = frame.reach**2
+    mean = 0.0
+    square_of_mean = 0.0
     if s["one"] > 0:
         mean = s["v"] / s["one"]
         # the square of a noised sum is too large by the noise's variance
@@ -279,7 +282,8 @@ def _mean_of_part(
         part: the item.
         squared: the item that is its square.
     """
-    s, noise = moments.sums, moments.noise
+    s = moments.sums
+    noise = moments.noise
     if s["one"] <= 0:
         return 0.0, 1.0
     variance = (
@@ -292,7 +296,8 @@ def _mean_of_part(
 
 def _mean_error(moments: Moments) -> tuple[float, float]:
     """95 % interval of the mean of e; (-1, 1) where nothing can be said."""
-    s, noise = moments.sums, moments.noise
+    s = moments.sums
+    noise = moments.noise
     if s["one"] <= 0:
         return -1.0, 1.0
     # (e + 1) / 2 lies in [0, 1]

@@ -74,7 +74,8 @@ def plan_evaluation(
         scale: of the number.
         typical: place from which values are counted.
     """
-    spec, train = evaluation_of(study), training_of(study)
+    spec = evaluation_of(study)
+    train = training_of(study)
     if not isinstance(spec, R2Section) or spec.deviation is None:
         return None
     trained = Fraction(train.normaliser) / train.sample_rate

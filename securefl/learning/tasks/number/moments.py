@@ -58,7 +58,8 @@ def row_numbers(
 
     Products of single values alone, which IEEE 754 defines to the last bit: no row moves another's.
     """
-    squares, squared_errors = values * values, errors * errors
+    squares = values * values
+    squared_errors = errors * errors
     items = np.column_stack(
         [
             np.ones_like(values),

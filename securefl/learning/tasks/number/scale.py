@@ -108,7 +108,8 @@ class Scale:
         >>> Scale(1, math.e**2, logarithmic=True).distance_words(0.1, 0.2)
         'a factor of 1.11 to 1.22'
         """
-        first, last = self.distance(low), self.distance(high)
+        first = self.distance(low)
+        last = self.distance(high)
         if self.logarithmic:
             return f"a factor of {first:.3g} to {last:.3g}"
         return f"{first:.3g} to {last:.3g} {self.unit}".strip()

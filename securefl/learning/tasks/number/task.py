@@ -36,7 +36,8 @@ class Number(R2Task):
     dtype = np.float64
 
     def __init__(self, label: NumberLabel) -> None:
-        scale, typical = scale_of(label), 0.0
+        scale = scale_of(label)
+        typical = 0.0
         if label.typical is not None:
             typical = scale.place(float(label.typical))
         super().__init__(scale, typical, label.column)

@@ -185,7 +185,8 @@ def bias_words(
     >>> bias_words(Scale(0, 200, "mmHg"), -0.01, 0.02)
     'predictions are 1 mmHg too low to 2 mmHg too high'
     """
-    first, last = _side(scale, low), _side(scale, high)
+    first = _side(scale, low)
+    last = _side(scale, high)
     if low == high:
         return f"predictions are {first}"
     return f"predictions are {first} to {last}"

@@ -193,8 +193,10 @@ def _uncensored(counts: FloatArray) -> FloatArray | None:
     """
     intervals = (counts.shape[1] - 1) // 2
     by_target = counts.sum(axis=0)
-    censored, events = by_target[: intervals + 1], by_target[intervals + 1 :]
-    left, chance = float(by_target.sum()), 1.0
+    censored = by_target[: intervals + 1]
+    events = by_target[intervals + 1 :]
+    left = float(by_target.sum())
+    chance = 1.0
     found = []
     for interval in range(intervals):
         if left <= 0:

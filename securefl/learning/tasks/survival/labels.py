@@ -43,20 +43,24 @@ def targets(
     Raises:
         DataError: a column of the label is not in the table.
     """
-    times, events = table.column(label.time), table.column(label.event)
+    times = table.column(label.time)
+    events = table.column(label.event)
     read_time = _time_reader(label, table.reading.decimal)
     texts = declared_texts(label, table.reading.decimal)
     edges = [float(edge) for edge in label.edges]
     found: list[int | str] = []
     reasons: list[Cell] = []
     for time, event in zip(times, events, strict=True):
-        when, came = read_time(time), texts.place(event)
+        when = read_time(time)
+        came = texts.place(event)
         target: int | str
         reason: Cell = None
         if isinstance(when, str) and when != NOT_RECORDED:
-            target, reason = f"{label.time}: {when}", time
+            target = f"{label.time}: {when}"
+            reason = time
         elif came is None:
-            target, reason = f"{label.event}: {_unfit(event, NEITHER)}", event
+            target = f"{label.event}: {_unfit(event, NEITHER)}"
+            reason = event
         elif isinstance(when, str) or isinstance(came, str):
             target = NO_LABEL
         else:

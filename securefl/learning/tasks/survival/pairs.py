@@ -52,7 +52,8 @@ def concordance(
     won = _pairs(kernel, intervals)
     every = _pairs(np.ones((bins, bins)), intervals)
     n = counts.reshape(-1)
-    above, below = _form(won, n), _form(every, n)
+    above = _form(won, n)
+    below = _form(every, n)
     if below <= 0:
         return Concordance(0.0, 1.0, float("nan"))
     spread = n + noise  # sampling of patients (Poisson), and the noise
@@ -75,7 +76,8 @@ def _pairs(
         kernel: what a pair counts by the bands of the one with the event and of the other.
         intervals: T.
     """
-    bins, codes = len(kernel), 2 * intervals + 1
+    bins = len(kernel)
+    codes = 2 * intervals + 1
     found = np.zeros((bins, codes, bins, codes))
     for interval in range(intervals):
         event = intervals + 1 + interval

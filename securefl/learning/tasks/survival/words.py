@@ -139,7 +139,8 @@ def _cells(
     row: BrierRow,
     label: TimeToEventLabel,
 ) -> tuple[str | None, ...]:
-    score, published = None, None
+    score = None
+    published = None
     if row.published is not None:
         score = f"{row.low:.3f} to {row.high:.3f}"
         published = f"{row.published:.3f}"
