@@ -71,7 +71,9 @@ class Backoff:
 
 
 def persist(
-    work: Callable[[], T], seconds: float, told: Callable[[StoreError], None] | None = None
+    work: Callable[[], T],
+    seconds: float,
+    told: Callable[[StoreError], None] | None = None,
 ) -> T:
     """Do ``work``, and while the board is away do it again, less and less often, for ``seconds``.
 

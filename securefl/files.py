@@ -147,7 +147,11 @@ def names_in(folder: Path) -> list[str]:
     return sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208 - names, and not paths
 
 
-def files_below(folder: Path, most: int, refused: Callable[[str], SecureFLError]) -> set[str]:
+def files_below(
+    folder: Path,
+    most: int,
+    refused: Callable[[str], SecureFLError],
+) -> set[str]:
     """Names, relative to ``folder``, of all files in it and below; hidden ones too.
 
     For folders that another party made: a link could lead out of it.

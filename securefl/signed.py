@@ -120,7 +120,11 @@ def _split(data: bytes, sender: str, max_bytes: int) -> tuple[bytes, bytes]:
     return data[_HEAD:], bytes.fromhex(head.group(1).decode("ascii"))
 
 
-def _parse(payload: bytes, forms: Mapping[str, frozenset[str]], sender: str) -> dict[str, Any]:
+def _parse(
+    payload: bytes,
+    forms: Mapping[str, frozenset[str]],
+    sender: str,
+) -> dict[str, Any]:
     """Parse a payload of one of these forms; return its fields without the type."""
     try:
         body = json.loads(payload, parse_float=_no_float, parse_constant=_no_float)

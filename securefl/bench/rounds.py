@@ -235,7 +235,9 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _wait(
-    true: Callable[[], bool], processes: list[subprocess.Popen[bytes]], patience: float = _PATIENCE
+    true: Callable[[], bool],
+    processes: list[subprocess.Popen[bytes]],
+    patience: float = _PATIENCE,
 ) -> None:
     """Wait for a condition while all processes live, or ended well."""
     end = time.monotonic() + patience

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def objects_below(board: Board, path: str, left_out: frozenset[str] = frozenset()) -> Iterator[str]:
+def objects_below(
+    board: Board,
+    path: str,
+    left_out: frozenset[str] = frozenset(),
+) -> Iterator[str]:
     """Paths of the objects at and below a path; nobody's word yet.
 
     A path with nothing below it is given as it is: whether an object lies there, its slot tells.

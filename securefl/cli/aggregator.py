@@ -170,7 +170,12 @@ def start(background: bool, folder: str | None) -> None:
 @aggregator.command()
 @service_options
 @_aggregator_option
-def service(directory: Path, user: str | None, json_file: str | None, folder: str | None) -> None:
+def service(
+    directory: Path,
+    user: str | None,
+    json_file: str | None,
+    folder: str | None,
+) -> None:
     """Write a hardened systemd unit for this aggregator into DIRECTORY; root installs it."""
     from securefl.party.service_unit import aggregator_service
 

@@ -83,7 +83,11 @@ def export_command(
 @html_option
 @_json
 def check_command(
-    *, directory: Path, cards: tuple[Path, ...], html_file: str | None, json_file: str | None
+    *,
+    directory: Path,
+    cards: tuple[Path, ...],
+    html_file: str | None,
+    json_file: str | None,
 ) -> None:
     """Check a bundle and show what leaves, with no folder of a party, no key and no network.
 

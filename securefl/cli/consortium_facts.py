@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 
 def agreement_facts(
-    folder: ConsortiumFolder, mine: PartyFolder | None, study: Path | None
+    folder: ConsortiumFolder,
+    mine: PartyFolder | None,
+    study: Path | None,
 ) -> AgreementFacts:
     """Collect what a party sees of an agreement.
 
@@ -79,7 +81,9 @@ def card_of(party: AgreedParty) -> IdentityCard:
 
 
 def _line(
-    party: AgreedParty, signed: frozenset[str], faults: Mapping[str, SecureFLError]
+    party: AgreedParty,
+    signed: frozenset[str],
+    faults: Mapping[str, SecureFLError],
 ) -> PartyLine:
     fault = ""
     if party.name in faults:
@@ -129,7 +133,9 @@ def _prose_fault(folder: ConsortiumFolder, sealed: SealedAgreement) -> str:
 
 
 def _against(
-    sealed: SealedAgreement, mine: PartyFolder | None, file: Path | None
+    sealed: SealedAgreement,
+    mine: PartyFolder | None,
+    file: Path | None,
 ) -> tuple[str, tuple[str, ...]]:
     """A study's name, and what in it goes beyond the agreement."""
     if file is None:

@@ -50,7 +50,9 @@ def say_trust(
 
 
 def _say_strangers(
-    folder: ConsortiumFolder, mine: PartyFolder, strangers: Sequence[AgreedParty]
+    folder: ConsortiumFolder,
+    mine: PartyFolder,
+    strangers: Sequence[AgreedParty],
 ) -> None:
     """Groups of parties that are on no list here yet, and the command that trusts them."""
     say("Telephone each of them on a number that you know from elsewhere, and compare the groups:")

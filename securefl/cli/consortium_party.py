@@ -34,7 +34,9 @@ def party_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def own_folder(
-    site: str | None, researcher: str | None, aggregator: str | None
+    site: str | None,
+    researcher: str | None,
+    aggregator: str | None,
 ) -> PartyFolder | None:
     """The party's folder as named, else by the environment, else the current one; None where none
     is there.
@@ -60,7 +62,9 @@ def own_folder(
 
 
 def required_folder(
-    site: str | None, researcher: str | None, aggregator: str | None
+    site: str | None,
+    researcher: str | None,
+    aggregator: str | None,
 ) -> PartyFolder:
     """As :func:`own_folder`, where there has to be one.
 

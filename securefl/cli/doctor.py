@@ -114,7 +114,11 @@ def _machine_checks(here: Path, figures: dict[str, float | None]) -> dict[str, C
     }
 
 
-def _check_options(study: Path | None, consortium: Path | None, json_file: str | None) -> None:
+def _check_options(
+    study: Path | None,
+    consortium: Path | None,
+    json_file: str | None,
+) -> None:
     if consortium is None:
         return
     if study is None:
@@ -128,7 +132,13 @@ def _check_options(study: Path | None, consortium: Path | None, json_file: str |
         )
 
 
-def _hand_on(mine: PartyFolder, report: MachineReport, place: Path, *, yes: bool) -> None:
+def _hand_on(
+    mine: PartyFolder,
+    report: MachineReport,
+    place: Path,
+    *,
+    yes: bool,
+) -> None:
     """Sign the report for the others, once its owner has seen what it says."""
     from securefl.party.consortium import open_folder, own_entry
     from securefl.party.machine_report import write_report

@@ -56,7 +56,10 @@ def open_party(here: Path) -> PartyFolder:
 
 
 def study_checks(
-    mine: PartyFolder, sealed: SealedStudy, seconds: float, figures: Figures
+    mine: PartyFolder,
+    sealed: SealedStudy,
+    seconds: float,
+    figures: Figures,
 ) -> dict[str, Callable[[], str]]:
     """Checks of a party's machine for one study, by name; figures go into ``figures``."""
     found: dict[str, Callable[[], str]] = {
@@ -105,7 +108,12 @@ def _software(sealed: SealedStudy) -> str:
     )
 
 
-def _pace(mine: PartyFolder, sealed: SealedStudy, seconds: float, figures: Figures) -> str:
+def _pace(
+    mine: PartyFolder,
+    sealed: SealedStudy,
+    seconds: float,
+    figures: Figures,
+) -> str:
     from securefl.node.owner.machine import rounds_on_mock_data
 
     with tempfile.TemporaryDirectory() as folder:

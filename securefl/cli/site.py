@@ -188,7 +188,12 @@ def stop(folder: str | None) -> None:
 @site.command()
 @service_options
 @_site_option
-def service(directory: Path, user: str | None, json_file: str | None, folder: str | None) -> None:
+def service(
+    directory: Path,
+    user: str | None,
+    json_file: str | None,
+    folder: str | None,
+) -> None:
     """Write a hardened systemd unit for this hospital's agent into DIRECTORY; root installs it.
 
     The agent then starts with the machine, again after a crash, as a user of its own that can

@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     help="Language of the pages; without it the one that the browser asks for.",
 )
 @site_option
-def console(port: int, no_browser: bool, language: str | None, folder: str | None) -> None:
+def console(
+    port: int,
+    no_browser: bool,
+    language: str | None,
+    folder: str | None,
+) -> None:
     """Read requests, decide, and see what runs in a browser, until Ctrl-C.
 
     The pages are served on 127.0.0.1 alone: nobody reaches them from another machine. The link

@@ -145,7 +145,13 @@ def data_add(
     _say_rows(owner.registered_count(here, plan))
 
 
-def _ask_file(plan: TablePlan, name: str, table: Path, *, yes: bool) -> None:
+def _ask_file(
+    plan: TablePlan,
+    name: str,
+    table: Path,
+    *,
+    yes: bool,
+) -> None:
     """Ask before a name stands for another file than it did."""
     if plan.other_file is not None:
         say(

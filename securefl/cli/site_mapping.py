@@ -30,7 +30,12 @@ from securefl.cli.site_folder import open_site, site_option
 )
 @click.option("--yes", is_flag=True, help="You have read what it does.")
 @site_option
-def data_map(dataset: str, file: Path, yes: bool, folder: str | None) -> None:
+def data_map(
+    dataset: str,
+    file: Path,
+    yes: bool,
+    folder: str | None,
+) -> None:
     """Translate a registered table's own names, spellings and units to the columns of studies.
 
     The file says schema = "securefl-mapping/1" and, for each column, any of: from (its name in your

@@ -78,7 +78,12 @@ def people_list(json_file: str | None, folder: str | None) -> None:
 @two_option
 @click.option("--yes", is_flag=True, help="You know that their words on open requests are void.")
 @site_option
-def people_remove(name: str, two: tuple[str, ...], yes: bool, folder: str | None) -> None:
+def people_remove(
+    name: str,
+    two: tuple[str, ...],
+    yes: bool,
+    folder: str | None,
+) -> None:
     """Take NAME off the list and erase the key; what they signed stays in the audit."""
     from securefl.node.owner.people import check_two_change, plan_person_removal, remove_person
 

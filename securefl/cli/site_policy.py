@@ -34,7 +34,12 @@ def policy() -> None:
 @two_option
 @click.option("--yes", is_flag=True, help="You have read what it says.")
 @site_option
-def policy_set(file: Path, two: tuple[str, ...], yes: bool, folder: str | None) -> None:
+def policy_set(
+    file: Path,
+    two: tuple[str, ...],
+    yes: bool,
+    folder: str | None,
+) -> None:
     """Sign the rules in FILE with this hospital's key; they replace the ones before."""
     from securefl.files import read_given
     from securefl.node.owner import policy as owner

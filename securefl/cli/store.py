@@ -66,7 +66,12 @@ def check(url: str | None, folder: str | None, json_file: str | None) -> None:
     help="The party's account at the store; else the party's name in lower case.",
 )
 @json_option
-def policy(url: str | None, folder: str | None, user: str | None, json_file: str | None) -> None:
+def policy(
+    url: str | None,
+    folder: str | None,
+    user: str | None,
+    json_file: str | None,
+) -> None:
     """Print the rule of a party: it writes its own places in the store alone.
 
     For S3 it is a policy of the party's key, for WebDAV a section of Apache's configuration, for

@@ -251,7 +251,13 @@ def request(name: str, folder: str | None) -> None:
 )
 @json_option
 @researcher_option
-def status(*, name: str, live: bool, json_file: str | None, folder: str | None) -> None:
+def status(
+    *,
+    name: str,
+    live: bool,
+    json_file: str | None,
+    folder: str | None,
+) -> None:
     """Show who has approved, who waits, and what each datasite says.
 
     With --live the run itself: Ctrl-C ends the look and not the run.

@@ -70,7 +70,13 @@ def list_studies(json_file: str | None, folder: str | None) -> None:
 @click.argument("second")
 @json_option
 @researcher_option
-def compare(*, first: str, second: str, json_file: str | None, folder: str | None) -> None:
+def compare(
+    *,
+    first: str,
+    second: str,
+    json_file: str | None,
+    folder: str | None,
+) -> None:
     """Compare two studies, each a file or the name of a study of this folder, field by field."""
     from securefl.report.study_comparison import compared_lines, headline, meaning
     from securefl.study.differences import differences
@@ -160,7 +166,13 @@ def clone(
 @click.option("--yes", is_flag=True, help="You know that this study can then never run.")
 @json_option
 @researcher_option
-def cancel(*, name: str, yes: bool, json_file: str | None, folder: str | None) -> None:
+def cancel(
+    *,
+    name: str,
+    yes: bool,
+    json_file: str | None,
+    folder: str | None,
+) -> None:
     """Cancel a study before its first round, signed for every hospital.
 
     What hospitals reserved for it is free again. A study that has begun is not cancelled: what
@@ -177,7 +189,12 @@ def cancel(*, name: str, yes: bool, json_file: str | None, folder: str | None) -
     say(f"Next: securefl study clone {found.name} --id NAME{folder_hint(folder)}")
 
 
-def _cloned(source: str, out: Path, text: bytes, made: str) -> dict[str, Any]:
+def _cloned(
+    source: str,
+    out: Path,
+    text: bytes,
+    made: str,
+) -> dict[str, Any]:
     """Facts of a clone: its file, its source, and each field that differs from it."""
     from securefl.study.differences import differences
 

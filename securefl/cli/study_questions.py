@@ -43,7 +43,14 @@ def questions(name: str, json_file: str | None, folder: str | None) -> None:
 @click.argument("number", type=int)
 @click.argument("text")
 @researcher_option
-def answer(*, name: str, site: str, number: int, text: str, folder: str | None) -> None:
+def answer(
+    *,
+    name: str,
+    site: str,
+    number: int,
+    text: str,
+    folder: str | None,
+) -> None:
     """Answer question NUMBER of the hospital SITE with TEXT, signed. One answer to a question.
 
     Everybody who can read the study's store can read it.

@@ -141,7 +141,11 @@ def train_alone(train: Prepared, ridge: float = 1.0) -> FloatArray:
     return theta
 
 
-def train_alone_private(study: Template, train: Prepared, published_rows: int) -> FloatArray:
+def train_alone_private(
+    study: Template,
+    train: Prepared,
+    published_rows: int,
+) -> FloatArray:
     """Train as the study does, with this hospital alone: same steps, clip, noise, epsilon.
 
     Its normaliser is its published size times the training share times the sampling rate. The noise

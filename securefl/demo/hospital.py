@@ -19,7 +19,12 @@ def table_of(folder: Path, table: str) -> Path:
     return folder / "private" / f"{table}.csv"
 
 
-def lay_out(folder: Path, site: str, seed: int, protocol: str = "thyroid") -> None:
+def lay_out(
+    folder: Path,
+    site: str,
+    seed: int,
+    protocol: str = "thyroid",
+) -> None:
     """Write the hospital's table and its secret.
 
     ``--seed`` fixes the secret, so that the held-out split can be repeated.

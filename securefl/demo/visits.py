@@ -29,7 +29,12 @@ def tables() -> dict[str, bytes]:
     return {site: _table(generator, site, *about) for site, about in HOSPITALS.items()}
 
 
-def _table(generator: np.random.Generator, site: str, count: int, added: float) -> bytes:
+def _table(
+    generator: np.random.Generator,
+    site: str,
+    count: int,
+    added: float,
+) -> bytes:
     age = np.clip(generator.normal(55, 17, count), 18, 100).round()
     male = generator.random(count) < 0.48
     diabetes = generator.random(count) < 0.15

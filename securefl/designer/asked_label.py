@@ -64,7 +64,12 @@ def label_of(asked: str | Mapping[str, Any] | None, table: Description) -> dict[
     )
 
 
-def _joined(asked: str, joint: str, kind: str, table: Description) -> dict[str, Any] | None:
+def _joined(
+    asked: str,
+    joint: str,
+    kind: str,
+    table: Description,
+) -> dict[str, Any] | None:
     """Label of several conditions; None where the words between are no conditions of columns."""
     parts = asked.split(joint)
     forms = [_FORM.fullmatch(part.strip()) for part in parts]
@@ -201,7 +206,10 @@ def _whole_column(name: str, table: Description) -> dict[str, Any]:
 
 
 def _outcomes(
-    name: str, positive: list[str], negative: list[str], table: Description
+    name: str,
+    positive: list[str],
+    negative: list[str],
+    table: Description,
 ) -> dict[str, Any]:
     return {
         "column": name,
@@ -246,7 +254,12 @@ def _letters(name: str, positive: list[str], table: Description) -> dict[str, An
     }
 
 
-def _side(name: str, sign: str, value: str, table: Description) -> dict[str, Any]:
+def _side(
+    name: str,
+    sign: str,
+    value: str,
+    table: Description,
+) -> dict[str, Any]:
     """Positive above or below a number."""
     low, high = _ends(name, table)
     if not is_decimal(value) or not low <= Decimal(value) <= high:

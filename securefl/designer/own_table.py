@@ -147,7 +147,9 @@ def _recorded(cells: Sequence[Cell]) -> tuple[bool, ...]:
 
 
 def _says_recorded(
-    name: str, cells: Sequence[Cell], recorded: Mapping[str, tuple[bool, ...]]
+    name: str,
+    cells: Sequence[Cell],
+    recorded: Mapping[str, tuple[bool, ...]],
 ) -> str | None:
     """The column whose cells are recorded just where this one says yes; None where there is none.
 

@@ -76,7 +76,10 @@ def figure_entry(key: str, figure: Figure) -> Entry:
 
 
 def training_figures(
-    question: Question, sizes: Sizes, most_rate: float, noise_in_weight: float
+    question: Question,
+    sizes: Sizes,
+    most_rate: float,
+    noise_in_weight: float,
 ) -> TrainingFigures:
     """Work out the training.
 

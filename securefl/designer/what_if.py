@@ -226,7 +226,13 @@ def _rows(made: Draft, seed: int) -> _Rows:
     )
 
 
-def _choice(made: Draft, epsilon: Decimal, today: datetime, rows: _Rows, wishes: Wishes) -> Choice:
+def _choice(
+    made: Draft,
+    epsilon: Decimal,
+    today: datetime,
+    rows: _Rows,
+    wishes: Wishes,
+) -> Choice:
     try:
         other = draft(replace(made.question, epsilon=epsilon), today)
     except UsageError as error:

@@ -108,7 +108,9 @@ def seal_bundle(
 
 
 def open_statement(
-    data: bytes, plan: RoundPlan, verify: Callable[[bytes, bytes], bool]
+    data: bytes,
+    plan: RoundPlan,
+    verify: Callable[[bytes, bytes], bool],
 ) -> tuple[str, int]:
     """Check the coordinator's word on the sealed object: its SHA-256 (hex) and its size in bytes.
 
@@ -123,7 +125,10 @@ def open_statement(
 
 
 def open_bundle(
-    bundle: SealedBundle, plan: RoundPlan, me: Identity, verify: Callable[[bytes, bytes], bool]
+    bundle: SealedBundle,
+    plan: RoundPlan,
+    me: Identity,
+    verify: Callable[[bytes, bytes], bool],
 ) -> dict[str, bytes]:
     """The files of a bundle, each with the hash that its list names.
 
@@ -157,7 +162,9 @@ def pack_transcripts(transcripts: Sequence[bytes]) -> bytes:
 
 
 def read_transcripts(
-    data: bytes, plan: RoundPlan, verify: Callable[[bytes, bytes], bool]
+    data: bytes,
+    plan: RoundPlan,
+    verify: Callable[[bytes, bytes], bool],
 ) -> tuple[Transcript, ...]:
     """The transcripts of all rounds, each signed by the coordinator and naming the one before.
 

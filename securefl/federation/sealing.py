@@ -33,7 +33,11 @@ def sealed_limit(parameters: int, hospitals: int) -> int:
     return 8 * parameters + _TAG_BYTES + _HEAD_BYTES + 2 + _ENTRY_BYTES * hospitals
 
 
-def seal_model(payload: bytes, readers: Iterable[IdentityCard], context: bytes) -> bytearray:
+def seal_model(
+    payload: bytes,
+    readers: Iterable[IdentityCard],
+    context: bytes,
+) -> bytearray:
     """Encrypt ``payload`` for the readers.
 
     ``context`` (study, round, attempt) must be the same when it is opened.

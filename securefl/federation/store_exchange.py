@@ -333,7 +333,10 @@ class StoreExchange:
         )
 
     def _poll(
-        self, look: Callable[[], T | None], seconds: float, shortest: float = _PAUSE
+        self,
+        look: Callable[[], T | None],
+        seconds: float,
+        shortest: float = _PAUSE,
     ) -> T | None:
         """Look until something is found, as often as the board's kind bears."""
         pace = self._board.pace

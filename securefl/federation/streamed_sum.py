@@ -191,7 +191,10 @@ def full_sum(
 
 @contextmanager
 def survivors_sum(
-    plan: RoundPlan, later: UnmaskingStage, survivors: Survivors, board: Board
+    plan: RoundPlan,
+    later: UnmaskingStage,
+    survivors: Survivors,
+    board: Board,
 ) -> Iterator[StreamedSum]:
     """Open the sum of the survivors that this hospital signed, what does not cancel taken off.
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def timeout_error(
-    arrivals: SurvivorRound, seconds: float, complaints: Mapping[str, str] | None = None
+    arrivals: SurvivorRound,
+    seconds: float,
+    complaints: Mapping[str, str] | None = None,
 ) -> RoundError:
     """A round that was not complete by its deadline after its survivors were proposed.
 
@@ -44,7 +46,9 @@ def timeout_error(
 
 
 def _dealt_badly(
-    arrivals: SurvivorRound, seconds: float, complaints: Mapping[str, str]
+    arrivals: SurvivorRound,
+    seconds: float,
+    complaints: Mapping[str, str],
 ) -> RoundError:
     """Make the error of a dealing that cannot be used.
 

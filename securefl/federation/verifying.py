@@ -53,7 +53,11 @@ class VerifiedRound:
     added_again: bool = True
 
 
-def read_transcript(board: Board, plan: RoundPlan, number: int) -> tuple[Transcript, bytes]:
+def read_transcript(
+    board: Board,
+    plan: RoundPlan,
+    number: int,
+) -> tuple[Transcript, bytes]:
     """The coordinator's transcript of a round, and its bytes.
 
     Raises:

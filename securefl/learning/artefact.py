@@ -284,7 +284,11 @@ class Model(Shown):
 
 
 def save_model(
-    folder: Path, theta: FloatArray, spec: ModelSpec, data: DataSpec, facts: ModelFacts
+    folder: Path,
+    theta: FloatArray,
+    spec: ModelSpec,
+    data: DataSpec,
+    facts: ModelFacts,
 ) -> Model:
     """Write the three files (the folder is made if need be) and return the model as
     :func:`load_model` would.

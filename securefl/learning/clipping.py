@@ -78,7 +78,11 @@ def written_out(layers: Sequence[Factors]) -> FloatArray:
     return found
 
 
-def clipped_sum_of_factors(layers: Sequence[Factors], clip_norm: float, grid: int) -> IntArray:
+def clipped_sum_of_factors(
+    layers: Sequence[Factors],
+    clip_norm: float,
+    grid: int,
+) -> IntArray:
     """:func:`clipped_sum` of :func:`written_out`, without writing them out: int64[p].
 
     The same but for roundings of single values.

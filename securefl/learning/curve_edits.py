@@ -229,7 +229,12 @@ def _inside(knots: Sequence[float], wish: Wish) -> list[int]:
     return found
 
 
-def _moved(heights: FloatArray, first: int, last: int, wish: Wish) -> FloatArray:
+def _moved(
+    heights: FloatArray,
+    first: int,
+    last: int,
+    wish: Wish,
+) -> FloatArray:
     """Heights of these knots as the wish has them."""
     part = heights[first : last + 1]
     if wish.way == "flat":

@@ -54,7 +54,9 @@ def refuse_mixing_layers(module: nn.Module) -> None:
 
 @register_grad_sampler(ExactLinear)  # type: ignore[untyped-decorator]
 def _factors(
-    layer: ExactLinear, activations: list[torch.Tensor], backprops: torch.Tensor
+    layer: ExactLinear,
+    activations: list[torch.Tensor],
+    backprops: torch.Tensor,
 ) -> dict[torch.Tensor, torch.Tensor]:
     """Factors that Opacus' hooks keep of a linear layer: a record's gradient is backprop x activation for
     the weight, and the backprop for the bias. The product is left to

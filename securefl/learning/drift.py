@@ -95,7 +95,12 @@ def _drift(column: ColumnLook, before: Mapping[str, Any]) -> Drift:
     return Drift(column.name, missing, None, level, share)
 
 
-def _moved(old: float, new: float, before: int, now: int) -> bool:
+def _moved(
+    old: float,
+    new: float,
+    before: int,
+    now: int,
+) -> bool:
     """Test two shares of so many cells for a difference that chance does not explain."""
     if not before or not now:
         return False
@@ -105,7 +110,9 @@ def _moved(old: float, new: float, before: int, now: int) -> bool:
 
 
 def _mean(
-    column: ColumnLook, before: Mapping[str, Any], numbers: tuple[int, int]
+    column: ColumnLook,
+    before: Mapping[str, Any],
+    numbers: tuple[int, int],
 ) -> tuple[float, float] | None:
     then, now = numbers
     if not then or not now:

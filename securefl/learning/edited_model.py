@@ -92,7 +92,12 @@ def load_edited(folder: Path) -> Model:
     return replace(edited, folder=folder)
 
 
-def save_edited(model: Model, source: Path, statement: bytes, target: Path) -> Model:
+def save_edited(
+    model: Model,
+    source: Path,
+    statement: bytes,
+    target: Path,
+) -> Model:
     """Write a model with one edit more, whole or not at all; notices on the model go with it.
 
     Args:

@@ -152,7 +152,11 @@ class OwnRows:
 
 
 def own_lists(
-    layout: ListLayout, task: Task, study: Template, place: int, own: OwnRows
+    layout: ListLayout,
+    task: Task,
+    study: Template,
+    place: int,
+    own: OwnRows,
 ) -> IntArray:
     """A hospital's lists without noise, int64[length]. Private: never released without noise.
 

@@ -54,7 +54,10 @@ def first_weights(train: TrainSection, data: DataSpec) -> FloatArray:
 
 
 def predict(
-    theta: FloatArray, family: Family, task: Task, x: npt.NDArray[np.floating]
+    theta: FloatArray,
+    family: Family,
+    task: Task,
+    x: npt.NDArray[np.floating],
 ) -> FloatArray:
     """Predictions for rows x [n, features], float64[n] or float64[n, q] as the task has it. No
     torch.

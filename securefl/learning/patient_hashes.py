@@ -85,7 +85,12 @@ def patient_hash(identifier: str, key: bytes) -> bytes:
     return hmac.digest(key, identifier.encode(), "sha256")[:HASH_BYTES]
 
 
-def without_patients(table: Table, column: str, hashes: frozenset[bytes], key: bytes) -> Table:
+def without_patients(
+    table: Table,
+    column: str,
+    hashes: frozenset[bytes],
+    key: bytes,
+) -> Table:
     """A table without the rows of the patients with these hashes.
 
     Args:

@@ -53,7 +53,12 @@ def stratum_counts(y: npt.NDArray[Any], task: Task) -> npt.NDArray[np.int64]:
     return row_counts(task.stratum(y), len(task.strata))
 
 
-def counted(total: npt.NDArray[np.int64], spec: CountSection, noises: float, task: Task) -> Counted:
+def counted(
+    total: npt.NDArray[np.int64],
+    spec: CountSection,
+    noises: float,
+    task: Task,
+) -> Counted:
     """Read the opened sum of noised counts, which carries so many full noises."""
     strata = [int(count) for count in total]
     return Counted(

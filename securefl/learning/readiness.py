@@ -236,7 +236,12 @@ def _moments(places: list[float]) -> tuple[float, float]:
     return mean, math.sqrt(squares / len(places))
 
 
-def _scale(outside: list[float], recorded: int, low: float, high: float) -> Scale:
+def _scale(
+    outside: list[float],
+    recorded: int,
+    low: float,
+    high: float,
+) -> Scale:
     """Factors that explain the values outside a range; none where they are few."""
     if len(outside) < max(_OUTSIDE_LEAST, _OUTSIDE_SHARE * recorded):
         return Scale()
@@ -252,7 +257,11 @@ def _scale(outside: list[float], recorded: int, low: float, high: float) -> Scal
     )
 
 
-def _texts(column: CategoryColumn | BooleanColumn, cells: list[Cell], decimal: str) -> ColumnLook:
+def _texts(
+    column: CategoryColumn | BooleanColumn,
+    cells: list[Cell],
+    decimal: str,
+) -> ColumnLook:
     declared: tuple[str, ...] = ()
     if isinstance(column, CategoryColumn):
         declared = column.levels

@@ -338,7 +338,9 @@ def _halves(source: RandomBytes) -> NDArray[np.bool_]:
 
 
 def _gather(
-    release: Callable[[NDArray[np.bool_]], FloatArray], source: RandomBytes, each: int
+    release: Callable[[NDArray[np.bool_]], FloatArray],
+    source: RandomBytes,
+    each: int,
 ) -> tuple[FloatArray, FloatArray]:
     """``each`` scores with and without: releases until there are enough, each with its own lot."""
     inside = np.zeros(0)
@@ -352,7 +354,10 @@ def _gather(
 
 
 def _look_at_canaries(
-    path: ReleasePath, source: RandomBytes, each: int, rule: StepRule = RULE
+    path: ReleasePath,
+    source: RandomBytes,
+    each: int,
+    rule: StepRule = RULE,
 ) -> tuple[FloatArray, FloatArray]:
     canaries = np.eye(_AXES) * _LENGTH
 

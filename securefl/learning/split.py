@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from securefl.learning.features import Prepared
 
 
-def held_out(secret: bytes, patients: Iterable[str], holdout: Fraction) -> npt.NDArray[np.bool_]:
+def held_out(
+    secret: bytes,
+    patients: Iterable[str],
+    holdout: Fraction,
+) -> npt.NDArray[np.bool_]:
     """Decide for each patient: bool[n].
 
     HMAC-SHA256(secret, patient) as a fraction of 2^256 lies below ``holdout`` (compared exactly).
@@ -44,7 +48,11 @@ def held_out(secret: bytes, patients: Iterable[str], holdout: Fraction) -> npt.N
     )
 
 
-def split_rows(prepared: Prepared, secret: bytes, holdout: Fraction) -> tuple[Prepared, Prepared]:
+def split_rows(
+    prepared: Prepared,
+    secret: bytes,
+    holdout: Fraction,
+) -> tuple[Prepared, Prepared]:
     """(training rows, held-out rows): disjoint by patient, the same every time for the same secret."""
     outside = held_out(secret, prepared.patients, holdout)
     return prepared.select(~outside), prepared.select(outside)

@@ -74,7 +74,11 @@ def _lost(file: Path, why: str) -> UnreadableError:
     )
 
 
-def agreement_faults(site: Site, sealed: SealedStudy, now: datetime) -> tuple[SecureFLError, ...]:
+def agreement_faults(
+    site: Site,
+    sealed: SealedStudy,
+    now: datetime,
+) -> tuple[SecureFLError, ...]:
     """Find what in a study goes beyond the agreement that binds its population here.
 
     A study that was approved is judged as of its approval: what was approved later does not count
@@ -151,7 +155,11 @@ def _other_agreement(named: str | None, agreed: ev.Agree) -> StudyError:
     )
 
 
-def charged_history(state: LedgerState, population: str, beside: str) -> tuple[PastStudy, ...]:
+def charged_history(
+    state: LedgerState,
+    population: str,
+    beside: str,
+) -> tuple[PastStudy, ...]:
     """Studies that were charged to a population, but for the one that is judged."""
     return tuple(
         PastStudy(

@@ -233,7 +233,9 @@ def note_witnessed(site: Site, cohort: Iterable[str]) -> list[str]:
 
 
 def answer_questions(
-    site: Site, answered: Answered, names: Collection[str] | None = None
+    site: Site,
+    answered: Answered,
+    names: Collection[str] | None = None,
 ) -> list[str]:
     """Answer every hospital of this site's list that asks, each question once, ever. ``answered``:
     what was answered before. ``names``: who is looked at; everybody unless said.

@@ -41,7 +41,9 @@ class DurableContribution:
 
 
 def keep_contribution(
-    study: Path, facts: RoundContext, write: Callable[[BinaryIO], None]
+    study: Path,
+    facts: RoundContext,
+    write: Callable[[BinaryIO], None],
 ) -> DurableContribution:
     """Keep what ``write`` writes as the one contribution to that round, ever.
 

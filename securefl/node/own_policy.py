@@ -77,7 +77,12 @@ def policy_faults(
     return [_against(sentence) for sentence in broken]
 
 
-def check_quarter(site: Site, sealed: SealedStudy, epsilon: Decimal, now: datetime) -> None:
+def check_quarter(
+    site: Site,
+    sealed: SealedStudy,
+    epsilon: Decimal,
+    now: datetime,
+) -> None:
     """Refuse a study that goes beyond the quarter, at the moment of the owner's decision.
 
     Two requests that were each reviewed before the other was approved could do so together; the

@@ -87,7 +87,12 @@ class OwnSigned:
         return site.ledger.state.own_files.get(self.name)
 
     def read(
-        self, site: Site, made: Callable[[Any], T], *, broken: str, next_step: str
+        self,
+        site: Site,
+        made: Callable[[Any], T],
+        *,
+        broken: str,
+        next_step: str,
     ) -> T | None:
         """Read the content in force by ``made``; None where there is none.
 
@@ -120,7 +125,12 @@ class OwnSigned:
         raise UnreadableError(f"{path} {why}", next_step=next_step)
 
     def read_signed(
-        self, site: Site, made: Callable[[Any], T], *, broken: str, next_step: str
+        self,
+        site: Site,
+        made: Callable[[Any], T],
+        *,
+        broken: str,
+        next_step: str,
     ) -> T | None:
         """Read what lies in the folder, by its signature alone: for a thread without the ledger.
 

@@ -44,7 +44,11 @@ def handed_before(site: Site, reader: str) -> tuple[tuple[int, str], ...]:
         return ()
 
 
-def note_handed(site: Site, reader: str, checkpoint: Checkpoint) -> tuple[tuple[int, str], ...]:
+def note_handed(
+    site: Site,
+    reader: str,
+    checkpoint: Checkpoint,
+) -> tuple[tuple[int, str], ...]:
     """Note that ``reader`` is about to be handed this checkpoint. Returns those of before."""
     before = tuple(point for point in handed_before(site, reader) if point[0] < checkpoint.size)
     point = (checkpoint.size, checkpoint.head)

@@ -123,7 +123,12 @@ def find_person(site: Site, name: str) -> Person:
     )
 
 
-def add_person(site: Site, name: str, passphrase: str, now: str) -> Person:
+def add_person(
+    site: Site,
+    name: str,
+    passphrase: str,
+    now: str,
+) -> Person:
     """Make a key for a person, and put them on the list.
 
     Raises:

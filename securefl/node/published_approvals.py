@@ -54,7 +54,12 @@ def kept_approval(site: Site, digest: str) -> bytes:
     return signed
 
 
-def publish_status(site: Site, digest: str, code: str, cause: tuple[str, str] = ("", "")) -> None:
+def publish_status(
+    site: Site,
+    digest: str,
+    code: str,
+    cause: tuple[str, str] = ("", ""),
+) -> None:
     """Say a public code to the others, signed; kept until the store takes it.
 
     Args:
@@ -71,7 +76,9 @@ def publish_status(site: Site, digest: str, code: str, cause: tuple[str, str] = 
 
 
 def all_approvals(
-    site: Site, plan: RoundPlan, not_there: Callable[[str, MessageError], None]
+    site: Site,
+    plan: RoundPlan,
+    not_there: Callable[[str, MessageError], None],
 ) -> dict[str, Approval] | None:
     """Every hospital's approval, checked with the keys this hospital trusts; None while one is
     missing or not by its hospital.

@@ -133,7 +133,12 @@ def _exchange(
     return Exchange(asked.number, asked.text, asked.at, reply.text, reply.at)
 
 
-def _fetch(site: Site, place: Place, signed: bytes, card: IdentityCard) -> None:
+def _fetch(
+    site: Site,
+    place: Place,
+    signed: bytes,
+    card: IdentityCard,
+) -> None:
     """Keep the answer that lies on the board, if it is one."""
     slot = StudyBoard(site.board, place.study).reply(place.site, place.number)
 

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from securefl.study.schema import Study
 
 
-def rule_for(site: Site, digest: str, study: Study, now: datetime) -> RuleYes | None:
+def rule_for(
+    site: Site,
+    digest: str,
+    study: Study,
+    now: datetime,
+) -> RuleYes | None:
     """The first rule of the policy in force that covers a study; None where none does.
 
     Nothing of the private data is looked at, nor whether the study has faults.

@@ -70,7 +70,12 @@ def words_on(site: Site, digest: str) -> tuple[GivenWord, ...]:
     return tuple(_read(file, listed[file.name], digest) for file in files if file.name in listed)
 
 
-def give_word(site: Site, digest: str, key: PersonKey, word: Word) -> tuple[GivenWord, ...]:
+def give_word(
+    site: Site,
+    digest: str,
+    key: PersonKey,
+    word: Word,
+) -> tuple[GivenWord, ...]:
     """Commit to a word on a study. The second one's is opened at once.
 
     Returns:
@@ -200,13 +205,23 @@ def _opened(
     return {"type": kind, **body}
 
 
-def _open(file: Path, kept: dict[str, str], key: PersonKey, digest: str) -> None:
+def _open(
+    file: Path,
+    kept: dict[str, str],
+    key: PersonKey,
+    digest: str,
+) -> None:
     body = json.loads(key.open(bytes.fromhex(kept["sealed"]), digest.encode()))
     opening = dump_signed(body, key.sign).decode()
     replace_file(file, json.dumps({**kept, "opening": opening}).encode())
 
 
-def _body(digest: str, name: str, word: Word, nonce: str) -> dict[str, str]:
+def _body(
+    digest: str,
+    name: str,
+    word: Word,
+    nonce: str,
+) -> dict[str, str]:
     return {"type": _WORD, "study": digest, "person": name, "word": word, "nonce": nonce}
 
 

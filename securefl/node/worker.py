@@ -67,7 +67,11 @@ class _Task:
         return values
 
 
-def _prepare(header: dict[str, Any], body: bytes, data_fd: int) -> tuple[_Task, dict[str, Any]]:
+def _prepare(
+    header: dict[str, Any],
+    body: bytes,
+    data_fd: int,
+) -> tuple[_Task, dict[str, Any]]:
     from securefl.learning.features import prepare
     from securefl.learning.patient_hashes import patients_among
     from securefl.learning.split import split_rows
@@ -99,7 +103,11 @@ def _prepare(header: dict[str, Any], body: bytes, data_fd: int) -> tuple[_Task, 
     return task, counts
 
 
-def _personalize(header: dict[str, Any], body: bytes, data_fd: int) -> tuple[dict[str, Any], bytes]:
+def _personalize(
+    header: dict[str, Any],
+    body: bytes,
+    data_fd: int,
+) -> tuple[dict[str, Any], bytes]:
     """Make the owner's personal model of a finished one: facts for the owner's own screen, and its
     weights as little-endian float64, whichever is kept.
     """
@@ -166,7 +174,12 @@ def _table(data_fd: int, header: dict[str, Any]) -> tuple[Table, bytes]:
     return read_table(data, made_reading(header["reading"])), data
 
 
-def _without_removed(table: Table, study: Study, header: dict[str, Any], body: bytes) -> Table:
+def _without_removed(
+    table: Table,
+    study: Study,
+    header: dict[str, Any],
+    body: bytes,
+) -> Table:
     """Leave out the rows of patients whom the owner took out; their hashes end the body."""
     from securefl.learning.patient_hashes import HASH_BYTES, without_patients
 

@@ -157,7 +157,11 @@ def check_party(mine: PartyFolder, party: AgreedParty) -> IdentityCard:
     return card
 
 
-def find_signatures(folder: ConsortiumFolder, sealed: SealedAgreement, mine: PartyFolder) -> Signed:
+def find_signatures(
+    folder: ConsortiumFolder,
+    sealed: SealedAgreement,
+    mine: PartyFolder,
+) -> Signed:
     """Verify every signature under a version with the keys that this party trusts."""
     parties: set[str] = set()
     faults: dict[str, SecureFLError] = {}
@@ -172,7 +176,9 @@ def find_signatures(folder: ConsortiumFolder, sealed: SealedAgreement, mine: Par
 
 
 def _signature(
-    folder: ConsortiumFolder, sealed: SealedAgreement, card: IdentityCard
+    folder: ConsortiumFolder,
+    sealed: SealedAgreement,
+    card: IdentityCard,
 ) -> AgreementSignature | None:
     """A party's signature, verified; None where it has not signed."""
     file = folder.signature_file(card.name)
@@ -226,7 +232,12 @@ def sign(folder: ConsortiumFolder, mine: PartyFolder, at: str) -> SealedAgreemen
     return sealed
 
 
-def write_signature(folder: ConsortiumFolder, mine: PartyFolder, digest: str, at: str) -> None:
+def write_signature(
+    folder: ConsortiumFolder,
+    mine: PartyFolder,
+    digest: str,
+    at: str,
+) -> None:
     """Write this party's signature under the agreement ``digest``, which a person has read."""
     signed = AgreementSignature(digest, mine.name, at).dump(mine.identity.sign)
     replace_file(folder.signature_file(mine.name), signed, mode=0o644)
@@ -256,14 +267,21 @@ def own_entry(agreement: Agreement, name: str) -> AgreedParty:
     return party
 
 
-def write_notice(folder: ConsortiumFolder, mine: PartyFolder, digest: str, at: str) -> None:
+def write_notice(
+    folder: ConsortiumFolder,
+    mine: PartyFolder,
+    digest: str,
+    at: str,
+) -> None:
     """Write this party's signed notice of leaving the agreement ``digest`` into the folder."""
     signed = LeavingNotice(digest, mine.name, at).dump(mine.identity.sign)
     replace_file(folder.notice_file(mine.name), signed, mode=0o644)
 
 
 def find_notices(
-    folder: ConsortiumFolder, sealed: SealedAgreement, mine: PartyFolder
+    folder: ConsortiumFolder,
+    sealed: SealedAgreement,
+    mine: PartyFolder,
 ) -> tuple[str, ...]:
     """Other parties whose signed notice of leaving this version lies in the folder, sorted.
 

@@ -106,7 +106,11 @@ def report_file(folder: ConsortiumFolder, party: str) -> Path:
     return folder.path / MACHINES / f"{party}.report"
 
 
-def write_report(folder: ConsortiumFolder, mine: PartyFolder, report: MachineReport) -> Path:
+def write_report(
+    folder: ConsortiumFolder,
+    mine: PartyFolder,
+    report: MachineReport,
+) -> Path:
     """Sign a report and write it into the consortium's folder."""
     file = report_file(folder, mine.name)
     replace_file(file, report.dump(mine.identity.sign), mode=0o644)

@@ -102,7 +102,10 @@ def check_by_transcripts(
 
 
 def _check_figures(
-    model: Model, files: Mapping[str, bytes], plan: RoundPlan, rounds: Sequence[Transcript]
+    model: Model,
+    files: Mapping[str, bytes],
+    plan: RoundPlan,
+    rounds: Sequence[Transcript],
 ) -> None:
     study = plan.study
     check = judged(plan.programme)

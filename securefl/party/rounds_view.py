@@ -105,7 +105,9 @@ def round_json(found: VerifiedRound) -> dict[str, Any]:
 
 
 def choose_view(
-    studies: Sequence[StudyId], name: str, view: Callable[[StudyId], RoundsView]
+    studies: Sequence[StudyId],
+    name: str,
+    view: Callable[[StudyId], RoundsView],
 ) -> RoundsView:
     """The study that fits; of several, the only one of which a round is over.
 

@@ -176,7 +176,12 @@ def aggregator_service(party: PartyFolder, user: str | None = None) -> Service:
     )
 
 
-def run_service(party: PartyFolder, study: str, seconds: float, user: str | None = None) -> Service:
+def run_service(
+    party: PartyFolder,
+    study: str,
+    seconds: float,
+    user: str | None = None,
+) -> Service:
     """Service of one study's run, which ends with the study. Raises as :func:`agent_service`."""
     return _checked(
         Service(

@@ -94,7 +94,12 @@ def _regex(pattern: str) -> str:
     return text.replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
 
 
-def rule_of(store: str, role: Role, name: str, user: str) -> str:
+def rule_of(
+    store: str,
+    role: Role,
+    name: str,
+    user: str,
+) -> str:
     """The rule that lets a party write its own places in this store, and read all.
 
     Args:
@@ -162,7 +167,12 @@ def _sticky(store: str, user: str) -> str:
     )
 
 
-def _webdav(store: str, role: Role, name: str, user: str) -> str:
+def _webdav(
+    store: str,
+    role: Role,
+    name: str,
+    user: str,
+) -> str:
     """A section of Apache's configuration; temporary objects are written beside the place."""
     base = re.escape(urlsplit(store).path.rstrip("/"))
     part = r"\.[0-9a-f]{16}\.part"

@@ -23,7 +23,12 @@ LEAST_DIGITS = 6
 _DIGEST = re.compile(rf"[0-9a-f]{{{LEAST_DIGITS},64}}")
 
 
-def meant(typed: str, studies: Iterable[StudyId], *, deciding: bool = False) -> tuple[StudyId, ...]:
+def meant(
+    typed: str,
+    studies: Iterable[StudyId],
+    *,
+    deciding: bool = False,
+) -> tuple[StudyId, ...]:
     """The studies that fit what was typed, in their order; what fits better hides what fits worse.
 
     In this order: the whole name or digest; the whole id; the id and a beginning of the digest, or

@@ -112,7 +112,11 @@ def _delta(delta: Decimal) -> Decimal:
 
 
 @lru_cache(maxsize=4096)
-def _step_divergence(noise_multiplier: Decimal, sample_rate: Fraction, order: int) -> Decimal:
+def _step_divergence(
+    noise_multiplier: Decimal,
+    sample_rate: Fraction,
+    order: int,
+) -> Decimal:
     """Rényi divergence of one release at ``order``.
 
     Mironov, Talwar, Zhang 2019, the equation for integer orders: ``A = sum_k C(a,k) (1-q)^(a-k) q^k
@@ -218,7 +222,10 @@ def _rounded_up(epsilon: float) -> Decimal:
 
 
 def pld_epsilon(
-    mechanisms: Sequence[Mechanism], delta: Decimal, *, interval: float = PLD_INTERVAL
+    mechanisms: Sequence[Mechanism],
+    delta: Decimal,
+    *,
+    interval: float = PLD_INTERVAL,
 ) -> Decimal:
     """Epsilon at ``delta`` of all ``mechanisms`` together by privacy loss distributions.
 
@@ -247,7 +254,11 @@ def pld_epsilon(
 
 
 @lru_cache(maxsize=64, typed=True)
-def _computed_epsilon(grouped: tuple[Mechanism, ...], delta: Decimal, interval: float) -> Decimal:
+def _computed_epsilon(
+    grouped: tuple[Mechanism, ...],
+    delta: Decimal,
+    interval: float,
+) -> Decimal:
     """Work :func:`pld_epsilon` out."""
     whole = [_integer_sensitivity(m) for m in grouped]
     figures = [_pld(grouped, delta, interval, (None,) * len(grouped))]

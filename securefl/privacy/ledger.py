@@ -229,7 +229,12 @@ class Ledger(OwnFilesLog):
             raise budgets[-1].taken_back()
         raise over_budget(prices[-1])
 
-    def _over_budget(self, budget: Budget, price: Quote, named: Mapping[str, str]) -> ev.Event:
+    def _over_budget(
+        self,
+        budget: Budget,
+        price: Quote,
+        named: Mapping[str, str],
+    ) -> ev.Event:
         """Event of a refusal for lack of budget, or because it was taken back."""
         note = ""
         left = price.left_share

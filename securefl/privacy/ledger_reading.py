@@ -63,7 +63,11 @@ class Reading:
         return self
 
 
-def read_rows(rows: Sequence[Row], verify: Verify, known: Reading | None = None) -> Reading:
+def read_rows(
+    rows: Sequence[Row],
+    verify: Verify,
+    known: Reading | None = None,
+) -> Reading:
     """Follow a file's rows, checking each from the first one.
 
     Args:
@@ -98,7 +102,11 @@ def read_rows(rows: Sequence[Row], verify: Verify, known: Reading | None = None)
     return Reading(tuple(events), head, fault, tuple(hashes))
 
 
-def read_ledger(path: Path, verify: Verify, checkpoint: Checkpoint | None = None) -> Reading:
+def read_ledger(
+    path: Path,
+    verify: Verify,
+    checkpoint: Checkpoint | None = None,
+) -> Reading:
     """Read a ledger for an audit, as far as it holds.
 
     It is held against a checkpoint and its local witness.

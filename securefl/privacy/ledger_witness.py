@@ -102,7 +102,11 @@ def read_witness(ledger: Path) -> tuple[bytes, ...] | None:
     return tuple(word for place in _places(data) if (word := place.strip(_BLANK)))
 
 
-def against_witness(reading: Reading, ledger: Path, words: tuple[bytes, ...] | None) -> Reading:
+def against_witness(
+    reading: Reading,
+    ledger: Path,
+    words: tuple[bytes, ...] | None,
+) -> Reading:
     """Return the reading, with a fault where it lacks what its witness knows.
 
     A fault found before stays. ``words`` are from :func:`read_witness`, read before the rows were:

@@ -228,7 +228,10 @@ def noise_for_epsilon(
 
 
 def _least_noise(
-    upper: int, reached: Decimal, epsilon: Decimal, epsilon_of: Callable[[int], Decimal]
+    upper: int,
+    reached: Decimal,
+    epsilon: Decimal,
+    epsilon_of: Callable[[int], Decimal],
 ) -> int:
     """The least noise, in hundredths, of at most ``epsilon``; ``upper`` has ``reached``, which is.
 

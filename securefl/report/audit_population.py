@@ -227,7 +227,11 @@ def _over_time(population: Json, until: str) -> Section | None:
     return section("Spending over time", picture)
 
 
-def _specialists(population: Json, datasets: Sequence[Json], studies: Sequence[Numbered]) -> Facts:
+def _specialists(
+    population: Json,
+    datasets: Sequence[Json],
+    studies: Sequence[Numbered],
+) -> Facts:
     kept = population["filter"]
     enforced = (
         f"Rényi divergence at order {kept['order']}: {figure(kept['used'])} of"

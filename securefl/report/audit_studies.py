@@ -130,7 +130,10 @@ def approvals_table(site: str, studies: Sequence[Numbered]) -> Table:
 
 
 def releases_part(
-    population: Json | None, studies: Sequence[Numbered], *, detail: bool
+    population: Json | None,
+    studies: Sequence[Numbered],
+    *,
+    detail: bool,
 ) -> list[Block]:
     """Every release of some studies: a picture, a table by runs of rounds, and each one on demand.
 

@@ -33,7 +33,11 @@ def bar_chart(bars: Bars) -> Picture:
 
 
 def _row(
-    name: str, heights: tuple[float, ...], labels: tuple[str, ...], down: float, top: float
+    name: str,
+    heights: tuple[float, ...],
+    labels: tuple[str, ...],
+    down: float,
+    top: float,
 ) -> list[Markup]:
     plot = Plot(down + _HIGH, left=46, top=down + 26, right=14, bottom=24)
     count = max(len(heights), 1)

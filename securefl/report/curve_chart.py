@@ -60,7 +60,10 @@ def curve_chart(curves: Curves) -> Picture:
 
 
 def _points(
-    plot: Plot, places: Sequence[float], line: Line, height: Callable[[float], float]
+    plot: Plot,
+    places: Sequence[float],
+    line: Line,
+    height: Callable[[float], float],
 ) -> tuple[str, str, tuple[float, float]]:
     """Path of the curve, path of its band, and where it ends."""
     x = [plot.x(place) for place in places[: len(line.values)]]

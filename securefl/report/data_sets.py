@@ -89,7 +89,13 @@ def _table(table: TableLine) -> Section:
     return section(table.name, facts(rows))
 
 
-def data_removal_page(name: str, population: str, file: str, *, copied: bool) -> Page:
+def data_removal_page(
+    name: str,
+    population: str,
+    file: str,
+    *,
+    copied: bool,
+) -> Page:
     """The page before a data set is taken away.
 
     Args:

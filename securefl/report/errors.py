@@ -24,7 +24,12 @@ def error_page(error: SecureFLError, words: Words = USUAL) -> Page:
     return Page("", (Notice(_HEADING, (told,), Tone.BAD),), window=_HEADING)
 
 
-def error_facts(error: SecureFLError, words: Words = USUAL, *, quoted: bool = False) -> Facts:
+def error_facts(
+    error: SecureFLError,
+    words: Words = USUAL,
+    *,
+    quoted: bool = False,
+) -> Facts:
     """The error's three parts, without a frame; parts that are empty are left out.
 
     Args:

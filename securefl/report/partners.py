@@ -147,7 +147,12 @@ def settling_page(name: str) -> Page:
     )
 
 
-def excuse_page(name: str, own: str, size: int, last_at: str) -> Page:
+def excuse_page(
+    name: str,
+    own: str,
+    size: int,
+    last_at: str,
+) -> Page:
     """The page before studies start without the word of a silent partner.
 
     Args:

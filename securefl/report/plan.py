@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from securefl.study.schema import Template
 
 
-def plan_study(study: Template, charges: Sequence[Charge], faults: Sequence[str] = ()) -> StudyPlan:
+def plan_study(
+    study: Template,
+    charges: Sequence[Charge],
+    faults: Sequence[str] = (),
+) -> StudyPlan:
     """Compute the plan of a protocol or study.
 
     Args:

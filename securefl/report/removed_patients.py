@@ -64,7 +64,12 @@ def removal_page(
     )
 
 
-def _found(named: int, already: int, found: int, unread: Sequence[str]) -> list[str]:
+def _found(
+    named: int,
+    already: int,
+    found: int,
+    unread: Sequence[str],
+) -> list[str]:
     lines = [f"{plural(named, 'identifier')} given; {found} of them in your tables now."]
     absent = named - already - found
     if already:

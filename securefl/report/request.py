@@ -203,7 +203,11 @@ def _for_what(study: Study) -> Section:
     )
 
 
-def _columns(study: Study, rows: RowCount | None, registered: Mapping[str, Any] | None) -> Section:
+def _columns(
+    study: Study,
+    rows: RowCount | None,
+    registered: Mapping[str, Any] | None,
+) -> Section:
     return section(
         f"Which columns (data set {study.data.dataset}, patients of {study.data.population})",
         facts((label, Quoted(text)) for label, text in explain_study.column_rows(study)),

@@ -86,7 +86,12 @@ def nothing_sentences(closes: datetime) -> list[str]:
     ]
 
 
-def quality_sentence(metric: str, minimum: Decimal | None, *, withheld: bool = False) -> str:
+def quality_sentence(
+    metric: str,
+    minimum: Decimal | None,
+    *,
+    withheld: bool = False,
+) -> str:
     """Effect of the study's quality rule, and its limits.
 
     Args:

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from securefl.study.schema import Study
 
 
-def check_agreed(mine: PartyFolder, sealed: SealedAgreement, study: Study, now: datetime) -> None:
+def check_agreed(
+    mine: PartyFolder,
+    sealed: SealedAgreement,
+    study: Study,
+    now: datetime,
+) -> None:
     """Refuse a study that goes beyond an article, with all that does.
 
     What only a hospital's ledger knows (epsilon a quarter, days between studies) is left to the

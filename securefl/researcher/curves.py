@@ -43,7 +43,12 @@ def write_tensorboard(points: Sequence[Point], folder: Path) -> None:
         writer.close()
 
 
-def write_mlflow(points: Sequence[Point], address: str, name: str, digest: str) -> None:
+def write_mlflow(
+    points: Sequence[Point],
+    address: str,
+    name: str,
+    digest: str,
+) -> None:
     """Log the series as one run of an MLflow experiment.
 
     Args:

@@ -137,7 +137,9 @@ def _training_totals(study: Study, folder: Path) -> list[tuple[IntArray, int]]:
 
 
 def _judged(
-    study: Study, result: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]]
+    study: Study,
+    result: Mapping[str, Any],
+    rounds: Sequence[Mapping[str, Any]],
 ) -> ModelCheck | None:
     """The check of the model again, off its released histogram."""
     if not makes_model(study) or "histogram" not in result:

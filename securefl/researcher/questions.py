@@ -39,7 +39,11 @@ def asked_questions(folder: PartyFolder, sealed: SealedStudy) -> list[AskedQuest
 
 
 def send_answer(
-    folder: PartyFolder, sealed: SealedStudy, site: str, number: int, words: str
+    folder: PartyFolder,
+    sealed: SealedStudy,
+    site: str,
+    number: int,
+    words: str,
 ) -> None:
     """Sign the answer to a question and put it on the board. One answer to a question.
 
@@ -86,7 +90,10 @@ def _asked(folder: PartyFolder, sealed: SealedStudy) -> Iterator[tuple[AskedQues
 
 
 def _question(
-    board: StudyBoard, place: Place, card: IdentityCard, me: IdentityCard
+    board: StudyBoard,
+    place: Place,
+    card: IdentityCard,
+    me: IdentityCard,
 ) -> tuple[AskedQuestion, bytes] | None:
     """One question that its hospital signed; None where what lies there is none."""
 

@@ -294,7 +294,10 @@ def _write(folder: Path, result: dict[str, Any]) -> None:
 
 
 def _extracts(
-    lab: PartyFolder, plan: RoundPlan, seconds: float, wanted: tuple[str, ...]
+    lab: PartyFolder,
+    plan: RoundPlan,
+    seconds: float,
+    wanted: tuple[str, ...],
 ) -> Extracts:
     """The hospitals' extracts, as far as they come in time; those ``wanted`` are waited for."""
     found: Extracts = {}

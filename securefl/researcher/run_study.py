@@ -213,7 +213,12 @@ def _tell_completed(lab: PartyFolder, plan: RoundPlan, outcome: Outcome) -> None
         )
 
 
-def _tell_failure(lab: PartyFolder, plan: RoundPlan, error: BaseException, done: int) -> None:
+def _tell_failure(
+    lab: PartyFolder,
+    plan: RoundPlan,
+    error: BaseException,
+    done: int,
+) -> None:
     """Tell the others that the study is over, whatever happened."""
     code = _public_code(error)
     cause = (error.site, error.ended_with) if isinstance(error, EndedError) else ("", "")

@@ -283,7 +283,11 @@ class Head:
     frame_bytes: int
 
 
-def write_frame(file: BinaryIO, head_bytes: int, write: Callable[[BinaryIO], bytes]) -> None:
+def write_frame(
+    file: BinaryIO,
+    head_bytes: int,
+    write: Callable[[BinaryIO], bytes],
+) -> None:
     """Write a frame whose head is signed over hashes of the bytes behind it.
 
     The head's place is left free, then filled.

@@ -294,7 +294,11 @@ def _sum_envelope(facts: RoundContext, sender: str) -> Envelope:
     )
 
 
-def _write_blocks(blocks: Iterable[WordArray], facts: RoundContext, file: BinaryIO) -> list[str]:
+def _write_blocks(
+    blocks: Iterable[WordArray],
+    facts: RoundContext,
+    file: BinaryIO,
+) -> list[str]:
     """Write blocks that are ciphertexts of this round; return the hashes of their chunks."""
     hashes: list[str] = []
     for section, block in placed(blocks, facts.sections):

@@ -39,7 +39,9 @@ def sum_limit(survivors: Survivors) -> int:
 
 
 def add_survivors(
-    unmasking: Unmasking, files: Mapping[str, Readable], verify: VerifyBy
+    unmasking: Unmasking,
+    files: Mapping[str, Readable],
+    verify: VerifyBy,
 ) -> Iterator[WordArray]:
     """Add the survivors' ciphertexts, and take off the masks that do not cancel.
 

@@ -126,7 +126,11 @@ class RunningSum:
         )
 
 
-def check_parts(claimed: Mapping[str, str], computed: Mapping[str, str], sender: str) -> None:
+def check_parts(
+    claimed: Mapping[str, str],
+    computed: Mapping[str, str],
+    sender: str,
+) -> None:
     """Check that a sum lists the contributions that are here.
 
     Raises:
@@ -144,7 +148,9 @@ def check_parts(claimed: Mapping[str, str], computed: Mapping[str, str], sender:
 
 
 def same_sum(
-    claimed: Iterator[WordArray], computed: Iterator[WordArray], sender: str
+    claimed: Iterator[WordArray],
+    computed: Iterator[WordArray],
+    sender: str,
 ) -> Iterator[WordArray]:
     """Hand out the computed blocks, as long as the claimed ones are the same.
 

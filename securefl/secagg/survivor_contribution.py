@@ -168,7 +168,9 @@ def read_head(
 
 
 def ciphertext_blocks(
-    file: Readable, terms: SurvivorTerms, head: ContributionHead
+    file: Readable,
+    terms: SurvivorTerms,
+    head: ContributionHead,
 ) -> Iterator[WordArray]:
     """Read the ciphertexts after a head that was read from ``file``, in blocks, each checked.
 

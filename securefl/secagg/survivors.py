@@ -184,7 +184,9 @@ def agrees(
 
 
 def count_agreements(
-    statements: Mapping[str, bytes], survivors: Survivors, verify: VerifyBy
+    statements: Mapping[str, bytes],
+    survivors: Survivors,
+    verify: VerifyBy,
 ) -> int:
     """Count the survivors that signed this set, among ``statements`` (name to bytes).
 

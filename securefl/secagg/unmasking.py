@@ -187,7 +187,9 @@ def missing_shares(survivors: Survivors, answers: Iterable[Answer]) -> dict[str,
 
 
 def unmask(
-    survivors: Survivors, answers: Mapping[str, Answer], dealings: Mapping[str, Dealing]
+    survivors: Survivors,
+    answers: Mapping[str, Answer],
+    dealings: Mapping[str, Dealing],
 ) -> Unmasking:
     """Restore the seeds.
 

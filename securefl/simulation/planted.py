@@ -61,7 +61,12 @@ class _Lots:
         return made
 
 
-def planted_table(spec: DataSpec, rows: int, shares: Sequence[float], seed: int) -> Table:
+def planted_table(
+    spec: DataSpec,
+    rows: int,
+    shares: Sequence[float],
+    seed: int,
+) -> Table:
     """A table of invented patients, one row each.
 
     Args:
@@ -144,7 +149,9 @@ def _labels(
 
 
 def _time_cells(
-    label: TimeToEventLabel, survival: Sequence[Decimal], rank: float
+    label: TimeToEventLabel,
+    survival: Sequence[Decimal],
+    rank: float,
 ) -> tuple[str, str]:
     """Time and event of a patient of whom this share of all is still without the event: read off
     the published curve, straight between its times.

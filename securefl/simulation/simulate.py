@@ -71,7 +71,9 @@ class Wishes:
 
 
 def simulate_study(
-    text: bytes, source: Source | Callable[[UnsealedStudy], Source], wishes: Wishes
+    text: bytes,
+    source: Source | Callable[[UnsealedStudy], Source],
+    wishes: Wishes,
 ) -> Simulation:
     """Simulate the study of a file.
 
@@ -234,7 +236,10 @@ class _Simulator:
             self._wishes.watch(self._done, self._due)
 
     def _facts(
-        self, study: Study, changes: Mapping[str, str], trials: Sequence[Trial]
+        self,
+        study: Study,
+        changes: Mapping[str, str],
+        trials: Sequence[Trial],
     ) -> PointFacts:
         ends = [trial.probes[-1] if trial.probes else None for trial in trials]
         released = [trial.evaluation for trial in trials if trial.evaluation is not None]

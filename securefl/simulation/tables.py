@@ -194,7 +194,11 @@ def divided_by(table: Table, column: str) -> dict[str, Table]:
 
 
 def divided_by_lot(
-    table: Table, patient: str, sites: Sequence[str], seed: int, repeat: int
+    table: Table,
+    patient: str,
+    sites: Sequence[str],
+    seed: int,
+    repeat: int,
 ) -> dict[str, Table]:
     """Each patient, with all rows, at one of the sites by a keyed hash."""
     key = key_of("division", seed, repeat)

@@ -97,7 +97,10 @@ class Trial:
 
 
 def virtual_hospitals(
-    study: Template, tables: Mapping[str, Table], seed: int, repeat: int
+    study: Template,
+    tables: Mapping[str, Table],
+    seed: int,
+    repeat: int,
 ) -> list[VirtualHospital]:
     """Prepare and split every site's table; the split is drawn anew in each repeat.
 
@@ -210,7 +213,11 @@ def run_trial(
 
 
 def _run_stage(
-    stage: Stage, ends: Sequence[Local], run: _Run, summer: Summer, prober: Prober
+    stage: Stage,
+    ends: Sequence[Local],
+    run: _Run,
+    summer: Summer,
+    prober: Prober,
 ) -> Result:
     state = stage.start(run.results)
     for release in stage.releases():

@@ -49,7 +49,9 @@ def read_template(text: bytes) -> tuple[UnsealedStudy, dict[str, str]]:
 
 
 def virtual_study(
-    template: UnsealedStudy, sites: Sequence[str], weights: Mapping[str, str]
+    template: UnsealedStudy,
+    sites: Sequence[str],
+    weights: Mapping[str, str],
 ) -> Study:
     """The study of these sites, equal in weight unless all of them have one.
 

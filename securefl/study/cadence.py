@@ -110,7 +110,11 @@ def windows(schedule: Schedule, at: datetime) -> Iterator[Window]:
             yield cut
 
 
-def next_begin(schedule: Schedule, at: datetime, begun: Sequence[datetime]) -> datetime | None:
+def next_begin(
+    schedule: Schedule,
+    at: datetime,
+    begun: Sequence[datetime],
+) -> datetime | None:
     """Earliest time, ``at`` or later, at which the next round may begin.
 
     Args:

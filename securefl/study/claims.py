@@ -33,7 +33,9 @@ def claim(epsilon: Decimal) -> str:
 
 
 def claim_faults(
-    claimed: Decimal, compute: Callable[[], Decimal], delta: Decimal
+    claimed: Decimal,
+    compute: Callable[[], Decimal],
+    delta: Decimal,
 ) -> Iterator[Finding]:
     """A stage's claimed epsilon, where its noise costs another.
 
@@ -47,7 +49,11 @@ def claim_faults(
         yield ("epsilon",), fault
 
 
-def width_faults(section: Counting, shares: NoiseShares, numbers: int) -> Iterator[Finding]:
+def width_faults(
+    section: Counting,
+    shares: NoiseShares,
+    numbers: int,
+) -> Iterator[Finding]:
     """A bound and a noise that no field of a sum holds, or a noise too small to be shared.
 
     Args:
@@ -73,7 +79,11 @@ def width_faults(section: Counting, shares: NoiseShares, numbers: int) -> Iterat
         )
 
 
-def epsilon_fault(claimed: Decimal, compute: Callable[[], Decimal], delta: Decimal) -> str | None:
+def epsilon_fault(
+    claimed: Decimal,
+    compute: Callable[[], Decimal],
+    delta: Decimal,
+) -> str | None:
     """What is wrong with a claimed epsilon; None where nothing is."""
     try:
         real = compute()

@@ -34,7 +34,11 @@ class Accountant(Protocol):
     """
 
     def training_epsilon(
-        self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal
+        self,
+        noise_multiplier: Decimal,
+        sample_rate: Fraction,
+        steps: int,
+        delta: Decimal,
     ) -> Decimal:
         """PLD epsilon of ``steps`` Poisson-subsampled Gaussian releases."""
 
@@ -55,7 +59,11 @@ class Accountant(Protocol):
         """
 
 
-def check_consistency(study: schema.Template, accountant: Accountant, text: str = "") -> None:
+def check_consistency(
+    study: schema.Template,
+    accountant: Accountant,
+    text: str = "",
+) -> None:
     """Refuse a protocol or study whose figures contradict each other.
 
     Args:
@@ -90,7 +98,11 @@ def parse_consistent(text: bytes, accountant: Accountant) -> schema.Template:
     return found
 
 
-def contradictions(study: schema.Template, accountant: Accountant, text: str = "") -> list[str]:
+def contradictions(
+    study: schema.Template,
+    accountant: Accountant,
+    text: str = "",
+) -> list[str]:
     """List what :func:`check_consistency` refuses, a sentence each with its place.
 
     Empty where the figures agree.

@@ -211,7 +211,11 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - TOML values of every kind
     return value
 
 
-def _checked(raw: Mapping[str, Any], text: str | bytes, model: type[_Template]) -> _Template:
+def _checked(
+    raw: Mapping[str, Any],
+    text: str | bytes,
+    model: type[_Template],
+) -> _Template:
     want = _SCHEMAS[model]
     if raw.get("schema") != want:
         raise _other_schema(raw, want, text)

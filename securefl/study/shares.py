@@ -38,7 +38,9 @@ def read_weights(given: Iterable[str]) -> dict[str, str]:
 
 
 def shares(
-    hospitals: Sequence[str], weights: Mapping[str, str] | None, source: str | None
+    hospitals: Sequence[str],
+    weights: Mapping[str, str] | None,
+    source: str | None,
 ) -> dict[str, tuple[str, str]]:
     """Each hospital's weight and where that comes from; equal weights where none are given.
 
@@ -99,5 +101,9 @@ def _number(name: str, text: str) -> Fraction:
     return number
 
 
-def _mended(hospitals: Sequence[str], numbers: Mapping[str, Fraction], total: Fraction) -> str:
+def _mended(
+    hospitals: Sequence[str],
+    numbers: Mapping[str, Fraction],
+    total: Fraction,
+) -> str:
     return " ".join(f"--weight {name}={numbers[name] / total}" for name in hospitals)

@@ -182,7 +182,11 @@ def _unknown(name: str, column: ColumnMapping, texts: Iterable[str]) -> Iterator
             yield f"{target!r} is no declared value of {name}"
 
 
-def _codes_misfits(name: str, column: ColumnMapping, codes: Iterable[str]) -> Iterator[str]:
+def _codes_misfits(
+    name: str,
+    column: ColumnMapping,
+    codes: Iterable[str],
+) -> Iterator[str]:
     """Codes for "not recorded" that the factor would turn into numbers."""
     if column.times is None:
         return

@@ -184,7 +184,11 @@ def bound_of(study: schema.Template) -> int:
     return train.bound
 
 
-def wire_of(study: schema.Template, bits: int | None = None, bound: int | None = None) -> Wire:
+def wire_of(
+    study: schema.Template,
+    bits: int | None = None,
+    bound: int | None = None,
+) -> Wire:
     """The wire of a study's updates; with other bits or another bound to compare."""
     train = training_of(study)
     bits = train.bits if bits is None else bits

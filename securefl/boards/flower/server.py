@@ -131,7 +131,13 @@ class Exchange:
                 moved |= self._hear(node, node.asked.pop(number), reply, now)
         return moved
 
-    def _hear(self, node: _Node, since: int, reply: Message, now: float) -> bool:
+    def _hear(
+        self,
+        node: _Node,
+        since: int,
+        reply: Message,
+        now: float,
+    ) -> bool:
         try:
             report, changes = unpack(parcel_of(reply), Report)
         except MessageError as error:

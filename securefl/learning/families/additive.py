@@ -184,7 +184,12 @@ class Additive(Family):
             return None
         return self._heights(part)
 
-    def with_curve(self, theta: FloatArray, column: int, heights: FloatArray) -> FloatArray:
+    def with_curve(
+        self,
+        theta: FloatArray,
+        column: int,
+        heights: FloatArray,
+    ) -> FloatArray:
         """See :class:`Family`: with smoothing, the weights that smooth to these heights."""
         tensors = {name: value.copy() for name, value in self._layer.tensors(theta).items()}
         first = sum(self._width(place) for place in self._places[:column])

@@ -69,7 +69,11 @@ def knots_of(column: NumericColumn, knots: int) -> tuple[float, ...]:
     return tuple(low + part * (high - low) for part in parts)
 
 
-def curve_lines(column: NumericColumn, heights: FloatArray, names: Sequence[str]) -> Iterator[str]:
+def curve_lines(
+    column: NumericColumn,
+    heights: FloatArray,
+    names: Sequence[str],
+) -> Iterator[str]:
     """The curves of a column in figures, for a file of text."""
     knots = knots_of(column, heights.shape[1])
     for name, curve in zip(names, heights, strict=True):
@@ -80,7 +84,11 @@ def curve_lines(column: NumericColumn, heights: FloatArray, names: Sequence[str]
         yield f"{column.name}{which}: {points}"
 
 
-def curve_picture(column: NumericColumn, heights: FloatArray, names: Sequence[str]) -> Curves:
+def curve_picture(
+    column: NumericColumn,
+    heights: FloatArray,
+    names: Sequence[str],
+) -> Curves:
     """Draw a number's curves, float64[names, B], over its own range."""
     many = heights.shape[1]
     knots = knots_of(column, many)

@@ -105,7 +105,12 @@ class Family(ABC):
         del steepest
         return math.inf
 
-    def rescaled(self, theta: FloatArray, scale: float, shift: FloatArray) -> FloatArray | None:
+    def rescaled(
+        self,
+        theta: FloatArray,
+        scale: float,
+        shift: FloatArray,
+    ) -> FloatArray | None:
         """The weights whose scores are ``scale`` times those of theta plus ``shift`` (float64[k]),
         float64[p]; None where the family has none.
         """
@@ -143,7 +148,12 @@ class Family(ABC):
         del theta, column
         return None
 
-    def with_curve(self, theta: FloatArray, column: int, heights: FloatArray) -> FloatArray:
+    def with_curve(
+        self,
+        theta: FloatArray,
+        column: int,
+        heights: FloatArray,
+    ) -> FloatArray:
         """The weights whose :meth:`curve` of that column is ``heights``; all else as in theta.
 
         Raises:

@@ -190,7 +190,13 @@ class Stage(ABC):
         return np.zeros(0)
 
     @abstractmethod
-    def local(self, study: Study, site: str, rows: Rows, draws: Draws) -> Local:
+    def local(
+        self,
+        study: Study,
+        site: str,
+        rows: Rows,
+        draws: Draws,
+    ) -> Local:
         """The stage at a hospital.
 
         Args:

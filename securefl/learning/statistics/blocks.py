@@ -177,7 +177,12 @@ def bin_names(column: Column, scale: Sequence[float]) -> tuple[str, ...]:
     return names
 
 
-def bins_of(data: DataSpec, name: str, bins: int, rows: Prepared) -> IntArray:
+def bins_of(
+    data: DataSpec,
+    name: str,
+    bins: int,
+    rows: Prepared,
+) -> IntArray:
     """The bin or level of each row in one column, int64[m]; "not recorded" is the last."""
     column = column_of(data, name)
     block, flag = recorded_features(data, name, rows)

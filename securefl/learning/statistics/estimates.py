@@ -92,7 +92,9 @@ class BlockFigures:
 
 
 def estimates(
-    blocks: Sequence[Block], total: IntArray, noise_variance: float
+    blocks: Sequence[Block],
+    total: IntArray,
+    noise_variance: float,
 ) -> tuple[BlockFigures, ...]:
     """Read the opened sum.
 
@@ -143,7 +145,11 @@ def _variance_of_size(columns: Sequence[Block], block: Block) -> float:
 
 
 def _group(
-    block: Block, name: str, counts: FloatArray, noise: float, size_variance: float
+    block: Block,
+    name: str,
+    counts: FloatArray,
+    noise: float,
+    size_variance: float,
 ) -> GroupFigures:
     whole = float(counts.sum())
     reach = NORMAL_95 * math.sqrt(noise * size_variance)
@@ -172,14 +178,23 @@ def _group(
     )
 
 
-def _share(part: float, whole: float, noise: float, noise_of_whole: float) -> Estimate:
+def _share(
+    part: float,
+    whole: float,
+    noise: float,
+    noise_of_whole: float,
+) -> Estimate:
     low, high = share_interval(part, whole, noise, noise_of_whole)
     if (low, high) == (0.0, 1.0):
         return Estimate(None, low, high)
     return Estimate(min(max(part / whole, low), high), low, high)
 
 
-def _moments(block: Block, counts: FloatArray, noise: float) -> tuple[Estimate, Estimate | None]:
+def _moments(
+    block: Block,
+    counts: FloatArray,
+    noise: float,
+) -> tuple[Estimate, Estimate | None]:
     """Mean and standard deviation; patients of a bin are taken to lie in its middle.
 
     Sheppard's correction takes the width of the bins off the variance (1 / 12 of its square).
@@ -224,7 +239,12 @@ def _ratio(values: FloatArray, counts: FloatArray, noise: float) -> Estimate:
     return Estimate(min(max(above / whole, low), high), low, high)
 
 
-def _quantile(block: Block, counts: FloatArray, noise: float, part: float) -> Estimate:
+def _quantile(
+    block: Block,
+    counts: FloatArray,
+    noise: float,
+    part: float,
+) -> Estimate:
     """A quantile by linear interpolation in the bins, and Woodruff's interval in whole bins."""
     whole = float(counts.sum())
     ends = _in_units(block, 0.0), _in_units(block, 1.0)

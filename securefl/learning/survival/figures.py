@@ -62,7 +62,10 @@ class SurvivalFigures:
 
 
 def figures_of(
-    total: IntArray, groups: Sequence[str], edges: Sequence[float], noise: float
+    total: IntArray,
+    groups: Sequence[str],
+    edges: Sequence[float],
+    noise: float,
 ) -> SurvivalFigures:
     """Read the opened sum.
 

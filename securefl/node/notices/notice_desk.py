@@ -30,7 +30,12 @@ class NoticeDesk:
         clock: the monotonic clock, in seconds.
     """
 
-    def __init__(self, site: Site, say: Callable[[str], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        site: Site,
+        say: Callable[[str], None],
+        clock: Callable[[], float],
+    ) -> None:
         self._clock = clock
         self.sender = NoticeSender(site, say, clock)
         self._seen: tuple[object, ...] = ()

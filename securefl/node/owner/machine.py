@@ -61,7 +61,12 @@ def check_keys(folder: Path) -> Site:
     return site
 
 
-def rounds_on_mock_data(sealed: SealedStudy, site: str, folder: Path, seconds: float) -> MockPace:
+def rounds_on_mock_data(
+    sealed: SealedStudy,
+    site: str,
+    folder: Path,
+    seconds: float,
+) -> MockPace:
     """Run rounds of a study on invented rows, by a worker behind its walls.
 
     Args:

@@ -94,7 +94,12 @@ def _show(place: Path, number: int, *, read_only: bool) -> None:
         _mount(None, target, None, _REMOUNT | _BIND | _READ_ONLY | kept)
 
 
-def _mount(source: str | None, target: Path, kind: str | None, flags: int) -> None:
+def _mount(
+    source: str | None,
+    target: Path,
+    kind: str | None,
+    flags: int,
+) -> None:
     words = [word if word is None else word.encode() for word in (source, str(target), kind)]
     _checked(libc().mount(*words, ctypes.c_ulong(flags), None))
 

@@ -109,7 +109,9 @@ def read_manifest(folder: Path, cards: Iterable[IdentityCard]) -> SignedManifest
 
 
 def check_bundle(
-    folder: Path, manifest: SignedManifest, keys: Mapping[str, Verify]
+    folder: Path,
+    manifest: SignedManifest,
+    keys: Mapping[str, Verify],
 ) -> CheckedBundle:
     """Hold a bundle to its list, and each object to its kind.
 

@@ -56,7 +56,12 @@ def read_channel(folder: Path, direction: str, partner: str) -> Channel:
         ) from None
 
 
-def keep_channel(folder: Path, direction: str, partner: str, channel: Channel) -> None:
+def keep_channel(
+    folder: Path,
+    direction: str,
+    partner: str,
+    channel: Channel,
+) -> None:
     """Make what is remembered durable."""
     private_folder(folder / FOLDER)
     replace_file(_file(folder, direction, partner), json.dumps(asdict(channel)).encode())

@@ -172,7 +172,10 @@ def _approval(there: BundleObjects, at: Place) -> None:
 
 
 def _by_coordinator(
-    there: BundleObjects, at: Place, read: Callable[..., object], data: bytes | None
+    there: BundleObjects,
+    at: Place,
+    read: Callable[..., object],
+    data: bytes | None,
 ) -> None:
     read(there.read(data, at), study=at.study, verify=there.plan(at.study).coordinator)
 

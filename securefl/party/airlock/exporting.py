@@ -167,7 +167,10 @@ def _paths(board: Board) -> Iterator[str]:
 
 
 def _copy_new(
-    mine: PartyFolder, building: Path, places: tuple[Place, ...], before: Channel
+    mine: PartyFolder,
+    building: Path,
+    places: tuple[Place, ...],
+    before: Channel,
 ) -> dict[str, Listed]:
     """Copy what is new into the bundle, and of its studies and rounds what it is checked by."""
     board = mine.board

@@ -146,7 +146,12 @@ def _copy(source: Path, target: Path, most: int) -> None:
             copy.write(piece)
 
 
-def _check_own(mine: PartyFolder, staged: Path, at: Place, found: CheckedBundle) -> None:
+def _check_own(
+    mine: PartyFolder,
+    staged: Path,
+    at: Place,
+    found: CheckedBundle,
+) -> None:
     """Nobody brings a party its own words, other than those that it said."""
     study = None
     if at.study:

@@ -40,7 +40,11 @@ def histogram_auc(negatives: FloatArray, positives: FloatArray) -> float:
     return 0.5
 
 
-def unbiased_auc(negatives: FloatArray, positives: FloatArray, noise_variance: float) -> float:
+def unbiased_auc(
+    negatives: FloatArray,
+    positives: FloatArray,
+    noise_variance: float,
+) -> float:
     """The AUC that noised histograms show, with no bias over the noise; it may lie outside [0, 1].
 
     Args:
@@ -69,7 +73,9 @@ def unbiased_auc(negatives: FloatArray, positives: FloatArray, noise_variance: f
 
 
 def auc_interval(
-    negatives: FloatArray, positives: FloatArray, noise_variance: float
+    negatives: FloatArray,
+    positives: FloatArray,
+    noise_variance: float,
 ) -> tuple[float, float]:
     """95 % interval of the AUC within [0, 1]; (0, 1) where nothing can be said. Arguments as
     :func:`unbiased_auc`.
@@ -95,7 +101,9 @@ def auc_interval(
 
 
 def expected_interval(
-    negatives: FloatArray, positives: FloatArray, noise_variance: float
+    negatives: FloatArray,
+    positives: FloatArray,
+    noise_variance: float,
 ) -> tuple[float, float]:
     """The interval to expect where the true counts are these: public figures in, for a plan."""
     kernel = _kernel(negatives.size)

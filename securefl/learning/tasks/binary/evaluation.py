@@ -92,7 +92,9 @@ class Evaluation(Shown):
 
 
 def score_places(
-    scores: FloatArray, y: npt.NDArray[np.integer], edges: Sequence[Decimal]
+    scores: FloatArray,
+    y: npt.NDArray[np.integer],
+    edges: Sequence[Decimal],
 ) -> IntArray:
     """The bin of each row, int64[m]: the negatives' bins are numbered first.
 
@@ -106,7 +108,9 @@ def score_places(
 
 
 def score_histogram(
-    scores: FloatArray, y: npt.NDArray[np.integer], edges: Sequence[Decimal]
+    scores: FloatArray,
+    y: npt.NDArray[np.integer],
+    edges: Sequence[Decimal],
 ) -> IntArray:
     """Counts of held-out patients: int64[2 · bins]. Private: never released without noise."""
     return row_counts(score_places(scores, y, edges), 2 * (len(edges) + 1))

@@ -76,7 +76,9 @@ def near_outcome(condition: Condition, cell: str, decimal: str = ".") -> str | N
 
 
 def _outcome(
-    label: Label, parts: Sequence[Outcome], cells: Sequence[Cell]
+    label: Label,
+    parts: Sequence[Outcome],
+    cells: Sequence[Cell],
 ) -> tuple[int | str, Cell]:
     for part, cell, condition in zip(parts, cells, label.parts, strict=True):
         if isinstance(part, str) and part != NOT_RECORDED:

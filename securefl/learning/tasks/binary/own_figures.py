@@ -52,7 +52,9 @@ class OwnFigures:
 
 
 def figures_of(
-    scores: NDArray[np.float64], y: NDArray[np.integer], inner: Sequence[Decimal]
+    scores: NDArray[np.float64],
+    y: NDArray[np.integer],
+    inner: Sequence[Decimal],
 ) -> OwnFigures:
     """Work out the figures without noise.
 

@@ -108,17 +108,28 @@ class Binary(CountedTask):
         return 2 * evaluation.bins
 
     def place(
-        self, predictions: FloatArray, y: npt.NDArray[np.integer], evaluation: AucSection
+        self,
+        predictions: FloatArray,
+        y: npt.NDArray[np.integer],
+        evaluation: AucSection,
     ) -> IntArray:
         """The bands of the negatives first, then those of the positives."""
         return score_places(predictions, y, evaluation.edges)
 
-    def evaluate(self, total: IntArray, evaluation: AucSection, noises: float) -> Evaluation:
+    def evaluate(
+        self,
+        total: IntArray,
+        evaluation: AucSection,
+        noises: float,
+    ) -> Evaluation:
         """AUC, accuracy and calibration, intervals first."""
         return evaluate(total, evaluation, noises)
 
     def own_figures(
-        self, predictions: FloatArray, y: npt.NDArray[np.integer], evaluation: AucSection
+        self,
+        predictions: FloatArray,
+        y: npt.NDArray[np.integer],
+        evaluation: AucSection,
     ) -> OwnFigures:
         """AUC and bands."""
         return figures_of(predictions, y, evaluation.edges)

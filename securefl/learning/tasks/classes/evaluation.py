@@ -101,7 +101,9 @@ def histogram_size(section: MacroAucSection) -> int:
 
 
 def places(
-    predictions: FloatArray, y: npt.NDArray[np.integer], section: MacroAucSection
+    predictions: FloatArray,
+    y: npt.NDArray[np.integer],
+    section: MacroAucSection,
 ) -> IntArray:
     """The K + 1 numbers in which each row counts, int64[m, K + 1], in rising order.
 
@@ -122,7 +124,10 @@ def places(
 
 
 def evaluate(
-    total: IntArray, names: tuple[str, ...], section: MacroAucSection, noises: float
+    total: IntArray,
+    names: tuple[str, ...],
+    section: MacroAucSection,
+    noises: float,
 ) -> ClassesEvaluation:
     """The figures from the opened sum of histograms, which carries so many full ``noises``.
 
@@ -194,7 +199,11 @@ class OwnClasses:
     table: tuple[tuple[int, ...], ...]
 
 
-def own_figures(predictions: FloatArray, y: npt.NDArray[np.integer], count: int) -> OwnClasses:
+def own_figures(
+    predictions: FloatArray,
+    y: npt.NDArray[np.integer],
+    count: int,
+) -> OwnClasses:
     """Work out the figures without noise: for the owner's own screen only (rule 1)."""
     aucs = [
         exact_auc((y == place).astype(np.int8), predictions[:, place]) for place in range(count)

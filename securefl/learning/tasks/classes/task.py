@@ -115,13 +115,19 @@ class Classes(CountedTask):
         return figures.histogram_size(evaluation)
 
     def place(
-        self, predictions: FloatArray, y: npt.NDArray[np.integer], evaluation: MacroAucSection
+        self,
+        predictions: FloatArray,
+        y: npt.NDArray[np.integer],
+        evaluation: MacroAucSection,
     ) -> IntArray:
         """A number for each class, and one of the table."""
         return figures.places(predictions, y, evaluation)
 
     def evaluate(
-        self, total: IntArray, evaluation: MacroAucSection, noises: float
+        self,
+        total: IntArray,
+        evaluation: MacroAucSection,
+        noises: float,
     ) -> ClassesEvaluation:
         """Mean area, share told rightly and each class against the rest, intervals first."""
         return figures.evaluate(total, self.strata, evaluation, noises)
