@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import MessageError, StudyError
 from securefl.identity import IdentityCard, Verifier, verify
 from securefl.learning.stages.programme import Programme
+from securefl.learning.stages.roles import moves_model
 from securefl.learning.stages.train import Train
 from securefl.secagg.layouts import layout_for
 from securefl.secagg.round_context import ATTEMPT, RoundContext
@@ -100,7 +101,7 @@ class RoundPlan:
 
     def by_groups(self, number: int) -> bool:
         """True for a round whose hospitals are summed by groups."""
-        return self.draws_groups and isinstance(self.step(number).stage, Train)
+        return self.draws_groups and moves_model(self.step(number))
 
     def terms(self, facts: RoundContext) -> SurvivorTerms:
         """The terms of a round that survives losses.

@@ -30,7 +30,7 @@ class StudyProgress:
 
     def __init__(self, plan: RoundPlan) -> None:
         self._stages = plan.programme.stages
-        self._rounds = [sum(r.rounds for r in stage.releases()) for stage in self._stages]
+        self._rounds = [len(stage.schedule()) for stage in self._stages]
         self.done = 0
         self.results: list[Result] = []
         self._state: Any = None

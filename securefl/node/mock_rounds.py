@@ -23,6 +23,7 @@ from securefl.study.training import training_if_any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from securefl.learning.stages.programme import Step
     from securefl.learning.stages.release import Release
     from securefl.learning.stages.stage import Result, Stage
     from securefl.node.launcher import Worker
@@ -91,7 +92,7 @@ def mock_pace(
         worker.prepare(sealed.text, site, _SECRET)
         prepared = time.monotonic() - began
         run = _Run(study, worker, began + seconds)
-        run.stages(programme.stages)
+        run.stages(programme)
         memory = _most_memory(worker.pid)
     taken = run.taken
     first = prepared + taken[0]
@@ -119,12 +120,12 @@ class _Run:
         self._until = until
         self.taken: list[float] = []
 
-    def stages(self, stages: Sequence[Stage]) -> None:
+    def stages(self, programme: Programme) -> None:
         """Run stage after stage, while there is time."""
         results: list[Result] = []
         try:
-            for stage in stages:
-                result = self._stage(stage, results)
+            for stage in programme.stages:
+                result = self._stage(stage, list(programme.rounds_of(stage)), results)
                 if result is None:
                     return
                 results.append(result)
@@ -133,16 +134,20 @@ class _Run:
             if not self.taken:
                 raise
 
-    def _stage(self, stage: Stage, earlier: Sequence[Result]) -> Result | None:
+    def _stage(
+        self,
+        stage: Stage,
+        rounds: Sequence[Step],
+        earlier: Sequence[Result],
+    ) -> Result | None:
         """Run one stage; None where the time is over before its end."""
         state = stage.start(earlier)
         hospitals = len(self._study.participants)
-        for release in stage.releases():
-            for _ in range(release.rounds):
-                if self.taken and time.monotonic() > self._until:
-                    return None
-                answer = self._answer(release, weights_to_bytes(stage.broadcast(state)))
-                state = stage.absorb(state, answer * hospitals, hospitals)
+        for step in rounds:
+            if self.taken and time.monotonic() > self._until:
+                return None
+            answer = self._answer(step.release, weights_to_bytes(stage.broadcast(state)))
+            state = stage.absorb(state, answer * hospitals, hospitals)
         return stage.result(state)
 
     def _answer(self, release: Release, public: bytes) -> IntArray:

@@ -14,6 +14,7 @@ import numpy as np
 from securefl.errors import MessageError
 from securefl.files import read_file
 from securefl.learning.models import family_of, predict, weights_from_bytes
+from securefl.learning.stages.roles import moves_model
 from securefl.learning.stages.train import Train
 from securefl.learning.strategies import strategy_of
 from securefl.learning.tasks import task_of
@@ -90,4 +91,4 @@ def _rounds_before(
     number: int,
 ) -> int:
     """Training rounds before a round."""
-    return sum(isinstance(plan.step(n).stage, Train) for n in range(1, number))
+    return sum(moves_model(plan.step(n)) for n in range(1, number))

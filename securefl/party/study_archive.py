@@ -37,7 +37,7 @@ from securefl.files import file_sha256, files_below, read_file, read_given
 from securefl.identity import IdentityCard, Verifier
 from securefl.learning.artefact import load_model
 from securefl.learning.model_notices import NOTICES
-from securefl.learning.stages.train import Train
+from securefl.learning.stages.roles import moves_model
 from securefl.learning.update_lengths import trained_weights
 from securefl.party.audit_extract import open_extract
 from securefl.statement import Hex32, Statement
@@ -384,7 +384,7 @@ def _checked_model(folder: Path, plan: RoundPlan) -> Model:
     trained = [
         (total, contributors)
         for number, total, contributors in totals
-        if isinstance(plan.programme.at(number).stage, Train)
+        if moves_model(plan.programme.at(number))
     ]
     if not np.array_equal(trained_weights(plan.study, trained), model.theta):
         raise RoundError(

@@ -13,8 +13,7 @@ from securefl.federation.kept_totals import KeptTotals
 from securefl.files import read_file
 from securefl.learning.effects import linear_effects
 from securefl.learning.stages.programme import Programme
-from securefl.learning.stages.roles import judged
-from securefl.learning.stages.train import Train
+from securefl.learning.stages.roles import judged, moves_model
 from securefl.learning.tasks import task_of
 from securefl.learning.update_lengths import noise_in_weight, trained_weights, update_lengths
 from securefl.report.whole_report import ModelCheck, WholeReport
@@ -130,7 +129,7 @@ def _training_totals(study: Study, folder: Path) -> list[tuple[IntArray, int]]:
         return [
             (total, contributors)
             for number, total, contributors in kept.all()
-            if isinstance(programme.at(number).stage, Train)
+            if moves_model(programme.at(number))
         ]
     except FileNotFoundError:
         return []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import UnreadableError
 from securefl.federation.kept_totals import KeptTotals
 from securefl.learning.settling import Settling, settling
-from securefl.learning.stages.train import Train
+from securefl.learning.stages.roles import moves_model
 from securefl.learning.update_lengths import trained_weights, update_lengths
 from securefl.party.events import EVENTS, read_events
 from securefl.researcher.durable_run import FOLDER, TOTALS
@@ -96,7 +96,7 @@ def training_totals(folder: Path, plan: RoundPlan) -> tuple[list[int], list[tupl
     if training_if_any(plan.study) is None:
         return numbers, totals
     for number, total, contributors in KeptTotals(folder / FOLDER / TOTALS).all():
-        if isinstance(plan.step(number).stage, Train):
+        if moves_model(plan.step(number)):
             numbers.append(number)
             totals.append((total, contributors))
     if totals and totals[0][0].size != trained_weights(plan.study, ()).size:

@@ -17,6 +17,7 @@ from securefl.learning.models import weights_sha256
 from securefl.learning.split import split_rows
 from securefl.learning.stages.evaluate import EvaluateResult
 from securefl.learning.stages.programme import Programme
+from securefl.learning.stages.roles import moves_model
 from securefl.learning.stages.stage import Rows
 from securefl.learning.stages.train import Train
 from securefl.simulation.draws import SeededDraws, key_of
@@ -25,6 +26,7 @@ from securefl.simulation.probes import Probe, Prober
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from securefl.learning.stages.programme import Step
     from securefl.learning.stages.release import Release
     from securefl.learning.stages.stage import Local, Result, Stage
     from securefl.learning.table import Table
@@ -188,7 +190,8 @@ def run_trial(
     }
     prober = Prober(study, [h.rows for h in hospitals], probes)
     try:
-        for stage in Programme(study).stages:
+        programme = Programme(study)
+        for stage in programme.stages:
             ends = [
                 stage.local(
                     study,
@@ -201,10 +204,11 @@ def run_trial(
             run.results.append(
                 _run_stage(
                     stage,
+                    list(programme.rounds_of(stage)),
                     ends,
                     run,
-                    summer,
-                    prober,
+                    summer=summer,
+                    prober=prober,
                 )
             )
     except RoundError as error:
@@ -214,24 +218,26 @@ def run_trial(
 
 def _run_stage(
     stage: Stage,
+    rounds: Sequence[Step],
     ends: Sequence[Local],
     run: _Run,
+    *,
     summer: Summer,
     prober: Prober,
 ) -> Result:
     state = stage.start(run.results)
-    for release in stage.releases():
-        for turn in range(release.rounds):
-            if isinstance(stage, Train) and prober.is_due(turn, release.rounds):
-                run.probes.append(prober.look(turn, state.server.theta))
-            public = stage.broadcast(state)
-            answers = [end.answer(release, public) for end in ends]
-            state = stage.absorb(state, summer(release, answers), len(ends))
-            run.rounds += 1
-            run.on_round()
-            run.cut += sum(end.clamped for end in ends)
-            if isinstance(stage, Train):
-                run.values += len(ends) * release.length
+    for step in rounds:
+        release, turn = step.release, step.turn - 1
+        if moves_model(step) and prober.is_due(turn, release.rounds):
+            run.probes.append(prober.look(turn, state.server.theta))
+        public = stage.broadcast(state)
+        answers = [end.answer(release, public) for end in ends]
+        state = stage.absorb(state, summer(release, answers), len(ends))
+        run.rounds += 1
+        run.on_round()
+        run.cut += sum(end.clamped for end in ends)
+        if moves_model(step):
+            run.values += len(ends) * release.length
     if isinstance(stage, Train):
         run.probes.append(prober.look(stage.section.rounds, state.server.theta))
     return stage.result(state)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from securefl.study.stages import STAGES
@@ -69,14 +68,17 @@ class Programme:
         return tuple((stage, release) for stage in self.stages for release in stage.releases())
 
     @cached_property
-    def _ends(self) -> tuple[int, ...]:
-        """The last round of each release."""
-        return tuple(accumulate(release.rounds for _, release in self.releases))
+    def _steps(self) -> tuple[Step, ...]:
+        """All rounds, in order."""
+        steps: list[Step] = []
+        for stage in self.stages:
+            steps += _steps_of(stage, after=len(steps))
+        return tuple(steps)
 
     @property
     def last_round(self) -> int:
         """Number of rounds of the whole study."""
-        return self._ends[-1]
+        return len(self._steps)
 
     def at(self, number: int) -> Step:
         """The round of that number.
@@ -84,20 +86,14 @@ class Programme:
         Raises:
             LookupError: the study has no such round.
         """
-        before: Stage | None = None
-        start = 0
-        for (stage, release), end in zip(self.releases, self._ends, strict=True):
-            if start < number <= end:
-                turn = number - start
-                return Step(number, stage, release, turn, first=turn == 1 and stage is not before)
-            before = stage
-            start = end
-        raise LookupError(f"the study has the rounds 1 to {self.last_round}, and none {number}")
+        if not 1 <= number <= self.last_round:
+            raise LookupError(f"the study has the rounds 1 to {self.last_round}, and none {number}")
+        return self._steps[number - 1]
 
     def rounds_of(self, stage: Stage) -> Iterator[Step]:
         """The rounds of one stage."""
-        for number in range(1, self.last_round + 1):
-            if (step := self.at(number)).stage is stage:
+        for step in self._steps:
+            if step.stage is stage:
                 yield step
 
     @cached_property
@@ -108,6 +104,29 @@ class Programme:
     def stages_of(self, kind: type[S]) -> tuple[S, ...]:
         """The stages of a class, in order."""
         return tuple(stage for stage in self.stages if isinstance(stage, kind))
+
+
+def _steps_of(stage: Stage, *, after: int) -> list[Step]:
+    """Rounds of a stage.
+
+    Args:
+        stage: the stage.
+        after: number of the last round before it; 0 where it is the first.
+
+    Raises:
+        ValueError: its schedule is not its releases' rounds: what leaves would not be what is
+            charged.
+    """
+    releases = stage.releases()
+    turns = [0] * len(releases)
+    steps: list[Step] = []
+    for place in stage.schedule():
+        turns[place] += 1
+        number = after + len(steps) + 1
+        steps.append(Step(number, stage, releases[place], turns[place], first=not steps))
+    if turns != [release.rounds for release in releases]:
+        raise ValueError(f"the schedule of stage {stage.place} is not the rounds of its releases")
+    return steps
 
 
 def charges_of(study: Template) -> tuple[Charge, ...]:

@@ -37,7 +37,7 @@ class Release:
 
     Attributes:
         kind: its word on the wire, in the ledger and in audits (lower-case letters and hyphens).
-        rounds: rounds in which it leaves, one after the other.
+        rounds: number of rounds in which it leaves; :meth:`Stage.schedule` says which.
         mechanism: of one round, and so its charge: mechanism and price are one object.
         length: integers from each hospital in a round.
         bound: the largest of them before noise that is planned for: a count, or steps of the wire.

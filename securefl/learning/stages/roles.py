@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.learning.stages.evaluate import Evaluate, EvaluateResult
-from securefl.learning.stages.train import Train, TrainResult
+from securefl.learning.stages.train import UPDATE, Train, TrainResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from securefl.learning.stages.programme import Programme
+    from securefl.learning.stages.programme import Programme, Step
     from securefl.learning.stages.stage import Result, Stage
 
 
@@ -29,6 +29,13 @@ def judged(programme: Programme) -> Evaluate:
 def judges(programme: Programme, stage: Stage) -> bool:
     """Whether this stage is the one of :func:`judged`; never in a study that makes no model."""
     return isinstance(stage, Evaluate) and stage is judged(programme)
+
+
+def moves_model(step: Step) -> bool:
+    """Tell whether the sum of this round moves the study's model: a stage that trains may release
+    other things beside its updates.
+    """
+    return isinstance(step.stage, Train) and step.release.kind == UPDATE
 
 
 def training_result(results: Sequence[Result]) -> TrainResult:

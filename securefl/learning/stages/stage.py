@@ -154,7 +154,18 @@ class Stage(ABC):
 
     @abstractmethod
     def releases(self) -> Sequence[Release]:
-        """What leaves each hospital, in the order of the rounds."""
+        """What leaves each hospital, each with all its rounds."""
+
+    def schedule(self) -> Sequence[int]:
+        """Place in :meth:`releases` of what leaves, for each of the stage's rounds: one release
+        after the other, unless a stage says another order.
+
+        Each place stands there as often as its release has rounds.
+        """
+        places: list[int] = []
+        for place, release in enumerate(self.releases()):
+            places += [place] * release.rounds
+        return places
 
     @property
     @abstractmethod

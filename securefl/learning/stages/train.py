@@ -8,7 +8,7 @@ sum of all, as the study's strategy says (:mod:`securefl.learning.strategies`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from securefl.errors import MessageError
 from securefl.learning.models import family_of, first_weights, weights_sha256
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from securefl.types import FloatArray, IntArray
 
 
+#: Kind of the release that moves the model.
+UPDATE: Final = "update"
+
+
 @dataclass(frozen=True)
 class TrainState:
     """The training after some rounds."""
@@ -57,7 +61,7 @@ class Train(Stage):
 
     Section = TrainSection
     short = "training"
-    nouns: ClassVar[Mapping[str, tuple[str, str]]] = {"update": ("model update", "model updates")}
+    nouns: ClassVar[Mapping[str, tuple[str, str]]] = {UPDATE: ("model update", "model updates")}
     section: TrainSection
 
     def releases(self) -> Sequence[Release]:
@@ -65,7 +69,7 @@ class Train(Stage):
         t, wire = self.section, wire_of(self.study)
         return (
             Release(
-                kind="update",
+                kind=UPDATE,
                 rounds=t.rounds,
                 mechanism=self._mechanism,
                 length=self._strategy.sent_size(self.parameters),
