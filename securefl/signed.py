@@ -88,10 +88,27 @@ def open_signed(
     Raises:
         MessageError: naming the sender and the first check that failed.
     """
+    return open_signed_form(
+        data, forms={kind: fields}, verify=verify, sender=sender, max_bytes=max_bytes
+    )
+
+
+def open_signed_form(
+    data: bytes,
+    *,
+    forms: Mapping[str, frozenset[str]],
+    verify: Callable[[bytes, bytes], bool],
+    sender: str,
+    max_bytes: int,
+) -> dict[str, Any]:
+    """Check and parse a statement as :func:`open_signed`, of one of several types.
+
+    ``forms``: the fields of each ``type`` that is taken. Raises as :func:`open_signed`.
+    """
     payload, signature = _split(data, sender, max_bytes)
     if not verify(signature, payload):
         raise _refused(sender, "its signature is not by the key that is trusted here")
-    return _parse(payload, {kind: fields}, sender)
+    return _parse(payload, forms, sender)
 
 
 def peek_signed(

@@ -46,6 +46,7 @@ from securefl.files import read_secret, replace_file, write_file
 from securefl.identity import IdentityCard, verify
 from securefl.learning.stages.roles import trained
 from securefl.partners import AddressBook
+from securefl.party.clock import utc_now
 from securefl.researcher.durable_run import DurableRun
 from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.survivor_contribution import head_limit
@@ -269,7 +270,7 @@ def _service(
     watch: _Watch,
 ) -> None:
     """Run the aggregator of a study that goes on after a loss, as it runs in earnest."""
-    book = AddressBook(root / "partners", identity, nullcontext)
+    book = AddressBook(root / "partners", identity, nullcontext, utc_now)
     c = plan.study.coordinator
     book.trust(
         IdentityCard(

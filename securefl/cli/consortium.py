@@ -10,6 +10,7 @@ import click
 from securefl.cli.consortium_join import say_trust
 from securefl.cli.consortium_party import option_of, own_folder, party_options, required_folder
 from securefl.cli.consortium_ready import ready
+from securefl.cli.consortium_vouch import vouch
 from securefl.cli.screen import (
     confirm,
     html_option,
@@ -35,7 +36,7 @@ def consortium() -> None:
     """An agreement that all parties sign, and that each hospital's machine holds.
 
     The order: new, edit the two files, invite; then every party: join, sign, check; every hospital:
-    enforce. Later: amend, leave.
+    enforce. Later: amend, leave. Who cannot be telephoned: vouch.
     """
 
 
@@ -302,6 +303,7 @@ def enforce(directory: Path, yes: bool, site: str | None) -> None:
 
 
 consortium.add_command(ready)
+consortium.add_command(vouch)
 
 
 @consortium.command()

@@ -13,6 +13,7 @@ from securefl.files import read_given
 from securefl.identity import IdentityCard
 from securefl.party.consortium import earlier_signers, find_signatures, known_keys
 from securefl.report.agreement import AgreementFacts, PartyLine
+from securefl.report.terms import vouched_words
 from securefl.study.sealed import SealedStudy
 
 if TYPE_CHECKING:
@@ -47,8 +48,10 @@ def agreement_facts(
     missing: tuple[str, ...] = ()
     bound: tuple[str, ...] | None = None
     reader = ""
+    words: Mapping[str, str] = {}
     if mine is not None:
         reader = mine.name
+        words = _vouched(mine)
         found = find_signatures(folder, sealed, mine)
         signed = found.parties
         faults = found.faults
@@ -59,7 +62,7 @@ def agreement_facts(
         sealed.agreement,
         sealed.digest,
         reader,
-        tuple(_line(party, signed, faults) for party in sealed.agreement.parties),
+        tuple(_line(party, signed, faults, words) for party in sealed.agreement.parties),
         missing,
         bound,
         _prose_fault(folder, sealed),
@@ -84,6 +87,7 @@ def _line(
     party: AgreedParty,
     signed: frozenset[str],
     faults: Mapping[str, SecureFLError],
+    words: Mapping[str, str],
 ) -> PartyLine:
     fault = ""
     if party.name in faults:
@@ -96,7 +100,17 @@ def _line(
         card_of(party).spoken,
         party.name in signed,
         fault,
+        words.get(party.name, ""),
     )
+
+
+def _vouched(mine: PartyFolder) -> dict[str, str]:
+    """Words for each card on the own list that was not compared in person."""
+    return {
+        name: vouched_words(entry.vouched.by, entry.vouched.until[:10])
+        for name, entry in mine.book.listed().items()
+        if entry.vouched is not None and not entry.lapsed
+    }
 
 
 def _missing(

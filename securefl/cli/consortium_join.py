@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from securefl.cli.consortium_facts import card_of
 from securefl.cli.consortium_party import option_of
 from securefl.cli.screen import say
+from securefl.party.vouch import find_vouches, vouch_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,8 +60,19 @@ def _say_strangers(
     say("Telephone each of them on a number that you know from elsewhere, and compare the groups:")
     for party in strangers:
         say(f"  {party.name:<16} {party.role:<10}  {card_of(party).spoken}")
+        _say_vouches(folder, mine, party)
     say(f"Read out yours, for {mine.name}:")
     say(f"  {mine.identity.card.spoken}")
     say("Where all agree:")
     cards = " ".join(str(folder.path / "cards" / f"{party.name}.json") for party in strangers)
     say(f"  securefl {_GROUPS[mine.settings.role]} trust {cards}{option_of(mine)}")
+
+
+def _say_vouches(folder: ConsortiumFolder, mine: PartyFolder, party: AgreedParty) -> None:
+    """Hospitals that vouch for a stranger, and the command that takes the word of one."""
+    for plan in find_vouches(mine, folder, card_of(party), datetime.now(UTC)):
+        say(f"    {plan.by} vouches for {party.name} until {plan.until}. Only if you cannot call:")
+        card = folder.path / "cards" / f"{party.name}.json"
+        file = vouch_file(folder, plan.by, party.name)
+        role = _GROUPS[mine.settings.role]
+        say(f"    securefl {role} trust {card} --vouch {file}{option_of(mine)}")

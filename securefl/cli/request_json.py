@@ -33,6 +33,7 @@ def review_json(reviewed: RequestReview, own: OwnView) -> dict[str, Any]:
         "population": found.study.data.population,
         "hospitals": list(found.study.cohort),
         "verified": sorted(found.trusted),
+        "vouched": {name: word.by for name, word in sorted(found.vouched.items())},
         "closes": found.study.schedule.closes.isoformat(),
         "can_be_approved": not reviewed.faults,
         "faults": [fault_json(fault) for fault in reviewed.faults],

@@ -89,6 +89,11 @@ def card_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--fingerprint", help="The groups you were read by telephone (one card only)."
         ),
+        click.option(
+            "--vouch",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            help="A hospital's signed word for the card, in place of your call (one card only).",
+        ),
         click.option("--yes", is_flag=True, help="You have compared the fingerprints already."),
         click.option("--remove", metavar="NAME", help="Take a name off the list."),
         json_option,

@@ -93,6 +93,7 @@ def trust(
     *,
     cards: tuple[Path, ...],
     fingerprint: str | None,
+    vouch: Path | None,
     yes: bool,
     remove: str | None,
     json_file: str | None,
@@ -104,12 +105,21 @@ def trust(
     telephone before you say yes: whoever sends you a card can write any name on it. A partner that
     changed its keys sends a new card; you are shown which one it replaces and from when, and
     compare the new groups in the same way.
+
+    Where you cannot telephone a card's owner, a hospital whose card you compared can vouch for it
+    (`securefl consortium vouch`). That is its word and no comparison, and every page says so.
     """
     from securefl.cli.cards import trust_cards
 
     here = _open(folder)
     trust_cards(
-        here.book, cards, fingerprint=fingerprint, yes=yes, remove=remove, json_file=json_file
+        here.book,
+        cards,
+        fingerprint=fingerprint,
+        vouch=vouch,
+        yes=yes,
+        remove=remove,
+        json_file=json_file,
     )
 
 

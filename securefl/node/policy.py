@@ -20,6 +20,7 @@ from securefl.node.agreements import agreement_faults
 from securefl.node.earlier_study import continuation_faults
 from securefl.node.own_policy import policy_faults
 from securefl.node.worker_rules import wall_faults
+from securefl.party.vouch import check_collusion
 from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.planning import over_budget
 from securefl.study.consistency import check_consistency
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from securefl.identity import IdentityCard, Role
     from securefl.node.site import Site
-    from securefl.partners import AddressBook
+    from securefl.partners import AddressBook, Vouched
     from securefl.party.folder import DatasetEntry
     from securefl.privacy.planning import Quote
     from securefl.study.schema import Party, Study
@@ -52,6 +53,8 @@ class Review:
     trusted: tuple[str, ...]
     #: This hospital's own cards of the parties in ``trusted``: what their owners call themselves.
     cards: Mapping[str, IdentityCard]
+    #: Parties in ``trusted`` whose cards were not compared here, with the word that they rest on.
+    vouched: Mapping[str, Vouched]
     dataset: DatasetEntry | None
     quote: Quote | None
     faults: tuple[SecureFLError, ...]
@@ -119,7 +122,8 @@ def _review(
     check(lambda: _check_schedule(study, now))
     check(lambda: _check_own_place(site, study))
     book = site.book
-    listed = book.cards()
+    entries = book.listed()
+    listed = {name: entry.card for name, entry in entries.items() if not entry.lapsed}
     for participant in study.participants:
         if participant.name != site.name:
             check(partial(_check_trusted, book, participant, "hospital"))
@@ -129,6 +133,7 @@ def _review(
         for p in (*study.participants, study.coordinator, study.aggregator)
         if _listed(listed, p)
     }
+    check(lambda: check_collusion(study, entries))
     if study.aggregator.name in cards:
         check(lambda: _check_names(cards[study.aggregator.name], study.aggregator))
     dataset = next((d for d in site.settings.datasets if d.name == study.data.dataset), None)
@@ -149,7 +154,8 @@ def _review(
         for p in (*study.participants, study.coordinator, study.aggregator)
         if p.name == site.name or p.name in cards
     )
-    return Review(sealed, trusted, cards, dataset, quote, tuple(faults))
+    vouched = {name: word for name in cards if (word := entries[name].vouched) is not None}
+    return Review(sealed, trusted, cards, vouched, dataset, quote, tuple(faults))
 
 
 def _check_software(study: Study) -> None:

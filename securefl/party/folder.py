@@ -33,6 +33,7 @@ from securefl.identity import Identity, Role
 from securefl.learning.reading import Reading, known_encoding
 from securefl.locks import holding
 from securefl.partners import AddressBook
+from securefl.party.clock import utc_now
 from securefl.party.folder_version import (
     check_not_newer,
     check_schema,
@@ -270,7 +271,7 @@ class PartyFolder:
     @cached_property
     def book(self) -> AddressBook:
         """The party's own list of partners."""
-        return AddressBook(self.keys / "partners", self.identity, self.listing)
+        return AddressBook(self.keys / "partners", self.identity, self.listing, utc_now)
 
     def listing(self) -> AbstractContextManager[None]:
         """Held while the list of partners changes: one process at a time."""

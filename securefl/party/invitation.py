@@ -27,7 +27,7 @@ _NAME: Final = r"[A-Za-z][A-Za-z0-9_-]{0,39}"
 _PATH: Final = re.compile(
     r"(earlier/[0-9a-f]{64}/)?"
     rf"(agreement\.(toml|md)|cards/{_NAME}\.json|signatures/{_NAME}\.signature"
-    rf"|leaving/{_NAME}\.leaving)"
+    rf"|leaving/{_NAME}\.leaving|vouches/{_NAME}\.{_NAME}\.vouch)"
     rf"|checklists/{_NAME}\.md|first-study/{_NAME}\.toml"
 )
 

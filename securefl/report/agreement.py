@@ -36,6 +36,7 @@ class PartyLine(NamedTuple):
     """A party as one reader sees it.
 
     ``fault`` says why its signature or its entry does not count; empty where nothing does.
+    ``vouched`` says that its card was not compared in person; empty where it was, or is not known.
     """
 
     name: str
@@ -45,6 +46,7 @@ class PartyLine(NamedTuple):
     fingerprint: str
     signed: bool
     fault: str
+    vouched: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,7 @@ def _parties(found: AgreementFacts) -> list[Value]:
                 [
                     ("calls itself", Quoted(line.legal_name)),
                     ("fingerprint", line.fingerprint),
+                    ("compared", Span(line.vouched, Tone.WARN) if line.vouched else None),
                     ("signature", _signature(line, found)),
                 ]
             ),

@@ -27,16 +27,19 @@ if TYPE_CHECKING:
 
 
 class PartnerLine(NamedTuple):
-    """A trusted card, and what is held of its ledger.
+    """A card on the list, and what is held of its ledger.
 
     ``events``: of the newest checkpoint; None where none is held. ``fault``: why it cannot be
-    read, or that it is in doubt.
+    read, or that it is in doubt. ``vouched``: that the card was not compared in person, and whose
+    word it rests on; empty where it was. ``lapsed``: why that word counts no more.
     """
 
     card: IdentityCard
     events: int | None = None
     head: str = ""
     fault: str = ""
+    vouched: str = ""
+    lapsed: str = ""
 
 
 def partners_page(own: IdentityCard, partners: Sequence[PartnerLine]) -> Page:
@@ -67,6 +70,10 @@ def _partner(line: PartnerLine) -> Section:
     rows: list[tuple[str, Value]] = [*_card(card), ("fingerprint", Code(card.spoken))]
     if card.earlier:
         rows.append(("new keys since", day(card.earlier[-1].until)))
+    if line.lapsed:
+        rows.append(("compared", Span(f"trusted no more. {line.lapsed}", Tone.BAD)))
+    elif line.vouched:
+        rows.append(("compared", Span(line.vouched, Tone.WARN)))
     rows.append(("its ledger", _held(line)))
     return section(f"{card.name} ({card.role})", facts(rows))
 

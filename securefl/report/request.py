@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from securefl.errors import SecureFLError
     from securefl.identity import IdentityCard
+    from securefl.partners import Vouched
     from securefl.privacy.planning import Quote
     from securefl.report.changes import Earlier
     from securefl.report.earlier_study import Continued
@@ -93,6 +94,7 @@ def request_page(
     rows: RowCount | None = None,
     state: str = WAITING,
     cards: Mapping[str, IdentityCard] | None = None,
+    vouched: Mapping[str, Vouched] | None = None,
     registered: Mapping[str, Any] | None = None,
     others: str = "",
     commands: bool = True,
@@ -117,6 +119,7 @@ def request_page(
         cards: this hospital's own cards of the parties in ``trusted``. Their owners' names and
             addresses stand on the page then; the study's words about a party stand there only where
             no card does, and are marked as such.
+        vouched: parties in ``trusted`` whose cards rest on another hospital's word.
         registered: the data set as its owner registered it, to be compared with what the study asks
             for; None where nothing is.
         others: what the other hospitals signed so far, in a sentence.
@@ -135,10 +138,10 @@ def request_page(
         when(state in {WAITING, "approved"}, others),
         warning and Paragraph(warning, Tone.BAD),
         None if earlier is None else changes_section(earlier),
-        who_asks(study, sender, known, cards or {}),
+        who_asks(study, sender, known, cards or {}, vouched or {}),
         _for_what(study),
         None if continued is None else continued_section(continued),
-        who_takes_part(study, site, known, cards or {}),
+        who_takes_part(study, site, known, cards or {}, vouched or {}),
         _columns(study, rows, registered),
         own_graph_section(study),
         _leaves(study),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from securefl.identity import IdentityCard
+    from securefl.partners import Vouched
     from securefl.report.page import Row, Words
     from securefl.study.schema import Study
 
@@ -26,6 +27,7 @@ def who_asks(
     sender: str,
     known: Collection[str],
     cards: Mapping[str, IdentityCard],
+    vouched: Mapping[str, Vouched],
 ) -> Section:
     """The researcher, with the fingerprint to compare.
 
@@ -35,6 +37,7 @@ def who_asks(
         known: names of the parties that are verified here.
         cards: this hospital's own cards of them; the study's own words stand there only where no
             card does, and are marked as such.
+        vouched: parties in ``known`` whose cards were not compared here.
     """
     who = study.coordinator
     own = cards.get(who.name)
@@ -47,7 +50,10 @@ def who_asks(
         "Who asks",
         facts(
             [
-                ("researcher", (Span(who.name, Tone.STRONG), " — ", _mark(who.name, known))),
+                (
+                    "researcher",
+                    (Span(who.name, Tone.STRONG), " — ", _mark(who.name, known, vouched)),
+                ),
                 (f"organisation{claimed}", Quoted((own or who).legal_name)),
                 ("lead", Quoted(study.study.lead)),
                 (f"e-mail{claimed}", Quoted((own or who).email)),
@@ -72,13 +78,14 @@ def who_takes_part(
     site: str,
     known: Collection[str],
     cards: Mapping[str, IdentityCard],
+    vouched: Mapping[str, Vouched],
 ) -> Section:
     """The hospitals and the aggregator; a warning above them where some are not verified."""
     # our own mark stands before the party's own words, in a column that those cannot reach
     rows: list[Row] = [
         (
             Span(p.name, Tone.STRONG),
-            "this hospital" if p.name == site else _mark(p.name, known),
+            "this hospital" if p.name == site else _mark(p.name, known, vouched),
             Quoted(cards.get(p.name, p).legal_name),
         )
         for p in study.participants
@@ -100,7 +107,10 @@ def who_takes_part(
     )
 
 
-def _mark(name: str, known: Collection[str]) -> Span:
+def _mark(name: str, known: Collection[str], vouched: Mapping[str, Vouched]) -> Span:
+    if name in known and name in vouched:
+        word = vouched[name]
+        return Span(terms.vouched_words(word.by, word.until[:10]), Tone.WARN)
     if name in known:
         return Span(VERIFIED, Tone.GOOD)
     return Span(terms.NOT_LISTED, Tone.BAD)

@@ -160,6 +160,15 @@ def agreement_sentence(digest: str) -> str:
     )
 
 
+def vouched_words(by: str, until: str) -> str:
+    """The mark of a party whose card was not compared in person; ``until``: a day.
+
+    >>> vouched_words("Nord", "2027-02-28")
+    'NOT compared in person; Nord vouched for it until 2027-02-28'
+    """
+    return f"NOT compared in person; {by} vouched for it until {until}"
+
+
 #: The mark of a party whose keys are not those of this hospital's own list.
 NOT_LISTED: Final = "NOT in your list"
 

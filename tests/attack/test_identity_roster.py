@@ -18,6 +18,7 @@ from securefl.identity import Identity, IdentityCard
 from securefl.node.decisions import approve
 from securefl.node.policy import review
 from securefl.partners import AddressBook
+from securefl.party.clock import utc_now
 from securefl.study.seal import seal_study
 from securefl.study.sealed import UnsealedStudy
 
@@ -51,7 +52,7 @@ def invented(name):
 
 @pytest.fixture
 def book(tmp_path):
-    book = AddressBook(tmp_path / "partners.json", VICTIM, nullcontext)
+    book = AddressBook(tmp_path / "partners.json", VICTIM, nullcontext, utc_now)
     for hospital in REAL:
         book.trust(hospital.card)
     book.trust(RESEARCHER.card)
@@ -72,7 +73,7 @@ def test_four_hospitals_that_the_researcher_invented_are_refused(book):
 
 def test_control_a_hospital_that_trusted_the_invented_cards_without_a_call_lets_them_pass(tmp_path):
     fakes = [invented(n) for n in ("HA", "HB", "HC", "HD")]
-    careless = AddressBook(tmp_path / "careless.json", VICTIM, nullcontext)
+    careless = AddressBook(tmp_path / "careless.json", VICTIM, nullcontext, utc_now)
     for fake in fakes:
         careless.trust(fake.card)
     assert len(check_roster(study_of([VICTIM, *fakes]), careless)) == 4

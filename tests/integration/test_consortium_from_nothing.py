@@ -231,6 +231,53 @@ def amend_and_leave(ring):
     assert [d["party"] for d in entry["departures"]] == ["West"]
 
 
+def test_a_party_that_cannot_be_telephoned_is_vouched_for(ring):
+    """Nord compared the cards of uni and of West; uni cannot telephone West."""
+    start, invitation = ring.root / "draft", ring.root / "invitation.json"
+    ring.run(
+        *("consortium", "new", start, "--id", "ring", "--title", "R", "--population", "clinic"),
+        *("--country", "DE", "--hospitals", 3),
+    )
+    cards = {name: ring.root / name / "keys" / "card.json" for name in ROLES}
+    ring.run("consortium", "invite", start, *cards.values(), "--country", "DE")
+    known = (cards["uni"], cards["West"])
+    ring.run("site", "trust", *known, "--yes", *ring.mine("Nord"))
+    vouch = ("consortium", "vouch", start, "West", "--yes")
+    said = ring.run(*vouch, *ring.mine("Nord"))
+    assert "Institution West" in said
+    # the word travels with the invitation
+    ring.run("consortium", "invite", start, "--to", invitation)
+    folder, mine = ring.folder("uni"), ring.mine("uni")
+    said = ring.run("consortium", "join", invitation, folder, *mine)
+    assert "vouches for" not in said  # Nord itself is not known to uni yet
+    ring.run("study", "trust", cards["Nord"], "--yes", *mine)
+    said = ring.run("consortium", "join", folder, *mine)
+    words = folder / "vouches" / "Nord.West.vouch"
+    assert "Nord vouches for West until" in said
+    assert f"--vouch {words}" in said
+    card = folder / "cards" / "West.json"
+    said = ring.run("study", "trust", card, "--vouch", words, "--yes", *mine)
+    assert "Nobody here has compared this card." in said
+    shown = "NOT compared in person; Nord vouched for it until"
+    assert shown in ring.run("study", "trust", *mine)
+    assert shown in ring.run("consortium", "check", folder, *mine)
+    listed = json.loads(ring.run("study", "trust", "--json", "-", *mine))["trusted"]
+    assert {one["name"]: (one["vouched"] or {}).get("by") for one in listed} == {
+        "Nord": None,
+        "West": "Nord",
+    }
+    # one link, and hospitals only
+    said = ring.run(*vouch, "--site", ring.root / "Mitte", code=ExitCode.UNTRUSTED)
+    assert "West is not in this party's own list" in said
+    ring.run("site", "trust", cards["Nord"], "--yes", *ring.mine("Mitte"))
+    ring.run("site", "trust", card, "--vouch", words, "--yes", *ring.mine("Mitte"))
+    said = ring.run(*vouch, "--site", ring.root / "Mitte", code=ExitCode.UNTRUSTED)
+    assert "one link long" in said
+    # a telephone call later makes it a comparison
+    ring.run("study", "trust", card, "--yes", *mine)
+    assert "NOT compared" not in ring.run("study", "trust", *mine)
+
+
 def test_the_checked_study_is_named_with_its_articles(ring):
     found_and_join(ring)
     said = ring.run("consortium", "check", ring.folder("uni"), *ring.mine("uni"))

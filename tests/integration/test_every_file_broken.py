@@ -84,6 +84,7 @@ HOSPITAL = {
     "site withdraw": "site withdraw nothing --yes --site {here}",
     "audit": "audit --site {here}",
     "consortium check": "consortium check {beside}/ring --site {here}",
+    "consortium vouch": "consortium vouch {beside}/ring Nord --yes --site {here}",
     "consortium sign": "consortium sign {beside}/ring --yes --site {here}",
     "consortium enforce": "consortium enforce {beside}/ring --yes --site {here}",
     "consortium leave": "consortium leave {beside}/ring --yes --site {here}",
@@ -142,6 +143,8 @@ GIVEN = {
     "consortium join": "consortium join {file} {here}/joined --site {here}",
     "consortium invite": "consortium invite {beside}/ring {file} --country DE",
 }
+#: The second file that a command reads.
+VOUCH = "site trust {beside}/card.json --vouch {file} --yes --site {here}"
 ELSEWHERE = {
     "model edit": "tests/unit/test_learning_edited_model.py breaks what it reads",
     "model show": "tests/unit/test_learning_edited_model.py breaks what it reads",
@@ -421,7 +424,7 @@ def test_every_command_without_rights_to_each_file(party, capsys):
 def test_every_file_that_a_user_names(party, broken, capsys):
     if party.role != "hospital":
         return
-    for text in GIVEN.values():
+    for text in (*GIVEN.values(), VOUCH):
         party.restore()
         file = party.root / "given"
         shutil.rmtree(file, ignore_errors=True) if file.is_dir() else file.unlink(missing_ok=True)

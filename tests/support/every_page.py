@@ -51,6 +51,7 @@ from securefl.learning.tasks.binary.words import told, told_own
 from securefl.learning.update_lengths import UpdateLength
 from securefl.node.owner.drift import RowsDrift
 from securefl.node.owner.model_lines import ModelInUse
+from securefl.partners import Vouched
 from securefl.party.airlock.facts import BundleFacts, CarriedObject, CarriedStudy
 from securefl.party.model_signers import NOT_LOOKED_UP
 from securefl.party.study_archive import CheckedArchive, NamedParty
@@ -90,6 +91,7 @@ from securefl.report.notices import (
 from securefl.report.own_model import own_model_page
 from securefl.report.own_rounds import OwnRound, own_rounds_page
 from securefl.report.partners import (
+    PartnerLine,
     distrust_page,
     excuse_page,
     partners_page,
@@ -123,6 +125,7 @@ from securefl.report.study import study_page
 from securefl.report.study_archive import archive_page
 from securefl.report.study_report import report_page
 from securefl.report.table_mapping import mapping_page, no_mapping_page, table_page
+from securefl.report.terms import vouched_words
 from securefl.report.told import told_page
 from securefl.report.whole_report import ModelCheck, WholeReport, whole_report_page
 from securefl.simulation.facts import Spread
@@ -181,6 +184,7 @@ def agreed(**changed):
             p.jurisdiction,
             "1a2b 3c4d 5e6f 7081 92a3 b4c5 d6e7 f809 1a2b 3c4d",
             signed=p.role == "hospital",
+            vouched=vouched_words("SVHC", "2026-05-01") if p.name == "STMW" else "",
             fault="" if p.name != "SVHC" else "SVHC is not in this party's own list of partners.",
         )
         for p in sealed.agreement.parties
@@ -245,6 +249,7 @@ def request(**changed):
         "faults": (),
         "isolation": WALLED,
         "rows": ROWS,
+        "vouched": {"STMW": Vouched("SVHC", "0" * 64, "2026-05-01T08:00:00Z")},
         "registered": STUDY.data.model_dump(mode="json"),
         "others": "Nord approved. Mitte, West: nothing decided yet.",
         "thread": (
@@ -612,6 +617,11 @@ def partners():
                 ),
             ),
             (replace(card, name="STMW"), 3, "d" * 64, TWO_PASTS),
+            PartnerLine(replace(card, name="H05"), vouched=vouched_words("SVHC", "2026-05-01")),
+            PartnerLine(
+                replace(card, name="H06"),
+                lapsed="SVHC vouched for H06 until 2026-05-01, which is over.",
+            ),
         ],
     )
 

@@ -20,6 +20,7 @@ from securefl.agreement.sealed import SealedAgreement
 from securefl.agreement.signatures import AgreementSignature, LeavingNotice
 from securefl.identity import Verifier
 from securefl.party.invitation import MAX_INVITATION
+from securefl.party.vouch import MOST_DAYS, Vouch
 from securefl.statement import MAX_SMALL
 from securefl.study.parse import MAX_BYTES
 
@@ -49,6 +50,20 @@ def test_the_vectors_are_read(name):
         party="SVI",
     )
     assert found.at == VECTORS["at"]
+
+
+def test_the_vouch_is_written_read_and_stated():
+    card = fixed_identity("SVHC", "hospital").card
+    said = (card.name, card.role, card.legal_name, card.email, card.fingerprint)
+    made = Vouch("SVI", *said, VECTORS["at"], "2026-04-02T03:04:05Z")
+    assert made.dump(SIGNER.sign).hex() == VECTORS["vouch"]
+    head, _, body = bytes.fromhex(VECTORS["vouch"]).partition(b"\n")
+    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(VECTORS["signing_public"]))
+    key.verify(bytes.fromhex(head.rsplit(b" ", 1)[1].decode()), body)
+    fields = json.loads(body)
+    assert fields.pop("type") == Vouch.TYPE
+    assert all(f"`{name}`" in PAGE for name in fields)
+    assert f"at most {MOST_DAYS} days" in PAGE
 
 
 def plain(value):
@@ -86,6 +101,7 @@ def test_the_page_states_the_constants():
     for text in (
         AgreementSignature.TYPE,
         LeavingNotice.TYPE,
+        Vouch.TYPE,
         "securefl-agreement-digest/1",
         f"at most {MAX_BYTES:,} bytes",
         f"at most {MAX_SMALL} bytes",

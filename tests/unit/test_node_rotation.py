@@ -22,6 +22,7 @@ from securefl.identity import Identity
 from securefl.node.rotation import BEFORE, NEXT, rotate_key
 from securefl.node.site import Site
 from securefl.partners import AddressBook
+from securefl.party.clock import utc_now
 from securefl.party.pidfile import Presence
 from securefl.privacy.ledger import read_ledger
 
@@ -229,7 +230,7 @@ def test_killed_anywhere_one_identity_is_whole_and_the_ledger_goes_on(site, tmp_
         if (path / "keys").exists():
             whole = Identity.load(path / "keys")
             assert (
-                sorted(AddressBook(path / "keys" / "partners", whole, nullcontext).cards())
+                sorted(AddressBook(path / "keys" / "partners", whole, nullcontext, utc_now).cards())
                 == partners
             )
         else:

@@ -11,7 +11,8 @@ from conftest import fixed_identity
 from securefl.errors import UnreadableError, UntrustedError
 from securefl.identity import MAX_EARLIER, Identity, read_card
 from securefl.partners import AddressBook
-from securefl.signed import open_signed
+from securefl.party.clock import utc_now
+from securefl.signed import open_signed_form
 
 SVI, SVHC = fixed_identity("SVI", "hospital"), fixed_identity("SVHC", "hospital")
 LATER = "2026-11-24T12:00:00Z"
@@ -19,7 +20,7 @@ LATER = "2026-11-24T12:00:00Z"
 
 @pytest.fixture
 def book(tmp_path):
-    return AddressBook(tmp_path / "site" / "partners.json", SVI, nullcontext)
+    return AddressBook(tmp_path / "site" / "partners.json", SVI, nullcontext, utc_now)
 
 
 def test_a_list_that_does_not_exist_trusts_nobody(book):
@@ -88,8 +89,8 @@ def test_a_list_that_somebody_else_edited_is_refused(book, tmp_path):
 def test_bytes_that_were_found_good_are_not_checked_again_and_any_others_are(book, monkeypatch):
     opened = []
     monkeypatch.setattr(
-        "securefl.partners.open_signed",
-        lambda data, **how: opened.append(data) or open_signed(data, **how),
+        "securefl.partners.open_signed_form",
+        lambda data, **how: opened.append(data) or open_signed_form(data, **how),
     )
     book.trust(SVHC.card)
     path = book._path
@@ -109,7 +110,7 @@ def test_bytes_that_were_found_good_are_not_checked_again_and_any_others_are(boo
 
 
 def test_a_list_signed_by_another_party_is_refused(book, tmp_path):
-    theirs = AddressBook(tmp_path / "site" / "partners.json", SVHC, nullcontext)
+    theirs = AddressBook(tmp_path / "site" / "partners.json", SVHC, nullcontext, utc_now)
     theirs.trust(fixed_identity("Invented", "hospital").card)
     with pytest.raises(UnreadableError, match="not a list signed by this party"):
         book.cards()
@@ -205,11 +206,11 @@ def test_a_list_signed_anew_is_the_same_list_for_the_new_key_alone(book, tmp_pat
     book.trust(SVHC.successor(LATER).card)
     new = SVI.successor(LATER)
     book.sign_anew(tmp_path / "next", new)
-    copied = AddressBook(tmp_path / "next", new, nullcontext).cards()
+    copied = AddressBook(tmp_path / "next", new, nullcontext, utc_now).cards()
     assert copied == book.cards()
     assert copied["SVHC"].earlier == book.cards()["SVHC"].earlier
     with pytest.raises(UnreadableError):
-        AddressBook(tmp_path / "next", SVI, nullcontext).cards()
+        AddressBook(tmp_path / "next", SVI, nullcontext, utc_now).cards()
 
 
 # nobody is made to forget an earlier key

@@ -9,13 +9,14 @@ import pytest
 from securefl.errors import MessageError, UntrustedError, UsageError
 from securefl.identity import Identity
 from securefl.partners import AddressBook
+from securefl.party.clock import utc_now
 from securefl.party.trust import check_fingerprint, plan_trust, read_given_card, trust
 
 
 @pytest.fixture
 def book(tmp_path):
     owner = Identity.generate("A", "hospital", "Hospital A", "a@example.org")
-    return AddressBook(tmp_path / "partners", owner, nullcontext)
+    return AddressBook(tmp_path / "partners", owner, nullcontext, utc_now)
 
 
 @pytest.fixture

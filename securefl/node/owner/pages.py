@@ -25,6 +25,7 @@ from securefl.report.quality import quality_words
 from securefl.report.request import request_page
 from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.stopping import leaving_sentences, pausing_sentence
+from securefl.report.terms import vouched_words
 from securefl.study.study_id import StudyId
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def review_page(
         quote=found.quote,
         trusted=found.trusted,
         cards=found.cards,
+        vouched=found.vouched,
         faults=reviewed.faults,
         isolation=own.isolation,
         rows=own.rows,
@@ -358,6 +360,15 @@ def notice_trials_page(trials: Sequence[NoticeTrial]) -> Page:
 
 
 def _partner_line(partner: Partner) -> partners.PartnerLine:
+    line = _held_line(partner)._replace(lapsed=partner.lapsed)
+    word = partner.vouched
+    if word is None:
+        return line
+    return line._replace(vouched=vouched_words(word.by, word.until[:10]))
+
+
+def _held_line(partner: Partner) -> partners.PartnerLine:
+    """The line of a partner, with what is held of its ledger."""
     held = partner.held
     if held is None:
         return partners.PartnerLine(partner.card)

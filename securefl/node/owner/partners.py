@@ -14,18 +14,25 @@ if TYPE_CHECKING:
     from securefl.identity import IdentityCard
     from securefl.node.owner.checkpoints import HeldCheckpoint
     from securefl.node.site import Site
+    from securefl.partners import Vouched
     from securefl.party.trust import TrustPlan
 
 
 @dataclass(frozen=True)
 class Partner:
-    """A party whose card is trusted here.
+    """A party on this hospital's list.
 
-    ``held``: the newest checkpoint of its ledger; None where none is held.
+    Attributes:
+        card: its card.
+        held: the newest checkpoint of its ledger; None where none is held.
+        vouched: another hospital's word under which it is there; None where its card was compared.
+        lapsed: why that word counts no more; empty while the card is trusted.
     """
 
     card: IdentityCard
     held: HeldCheckpoint | None
+    vouched: Vouched | None = None
+    lapsed: str = ""
 
 
 def own_card(site: Site) -> IdentityCard:
@@ -40,7 +47,10 @@ def partners(site: Site) -> tuple[Partner, ...]:
         UntrustedError, UnreadableError: the list is not the one that was signed here.
     """
     held = {row.site: row for row in held_checkpoints(site)}
-    return tuple(Partner(card, held.get(name)) for name, card in site.book.cards().items())
+    return tuple(
+        Partner(entry.card, held.get(name), entry.vouched, entry.lapsed)
+        for name, entry in site.book.listed().items()
+    )
 
 
 def plan_partner(site: Site, card: str, heard: str) -> TrustPlan:
@@ -85,13 +95,13 @@ def plan_distrust(site: Site, name: str) -> IdentityCard:
     Raises:
         UntrustedError: nobody has that name.
     """
-    cards = site.book.cards()
-    if name not in cards:
+    listed = site.book.listed()
+    if name not in listed:
         raise UntrustedError(
             f"{name} is not in this party's list.",
             next_step="`securefl site trust` without a card shows the list.",
         )
-    return cards[name]
+    return listed[name].card
 
 
 def distrust_partner(site: Site, card: IdentityCard) -> None:
