@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,6 +57,7 @@ class Console:
         fault: makes an error that is none of ours one that a page can show.
         closing: true when the server ends, so that open streams do.
         language: of the pages; empty for the one that the browser asks for.
+        first_shown: set once a page was drawn.
     """
 
     reading: Desk
@@ -65,6 +66,7 @@ class Console:
     fault: Callable[[Exception], SecureFLError]
     closing: Callable[[], bool]
     language: str = ""
+    first_shown: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def make_application(console: Console, authority: str) -> ASGIApp:
@@ -155,6 +157,7 @@ def _showing(console: Console, view: View) -> Callable[[Request], Any]:
             text = await console.reading.ask(read)
         except Exception as error:  # noqa: BLE001 - the last wall: nobody is shown a traceback
             return await _failed(console, request, error, back="")
+        console.first_shown.set()
         headers = {}
         if view.alone:
             headers["Content-Security-Policy"] = content_policy()

@@ -22,6 +22,7 @@ from securefl.console.session import Sessions
 from securefl.console.views.audit import read_audit_ahead
 from securefl.console.views.requests import read_ahead
 from securefl.errors import UsageError
+from securefl.node.owner.requests import waiting_requests
 from securefl.undumpable import make_undumpable
 
 if TYPE_CHECKING:
@@ -99,11 +100,10 @@ class ConsoleServer:
                 ws="none",
             )
             self._server = uvicorn.Server(settings)
-            reading = partial(read_ahead, now=datetime.now(UTC))
-            for work in (reading, read_audit_ahead):
-                ahead = asyncio.create_task(console.reading.ask(work))
-                ahead.add_done_callback(_forget)
+            ahead = asyncio.create_task(read_all_ahead(console))
+            ahead.add_done_callback(_forget)
             await self._server.serve([self._socket])
+            ahead.cancel()
 
     @asynccontextmanager
     async def _console(self) -> AsyncIterator[Console]:
@@ -121,6 +121,19 @@ class ConsoleServer:
         finally:
             reading.close()
             deciding.close()
+
+
+async def read_all_ahead(console: Console) -> None:
+    """Read what the first pages need before they are asked for.
+
+    While the browser starts, the ledger and the list of requests. Once the first page is drawn, the
+    newest request with its rows, and the whole ledger for the audit: the first page waits for
+    neither. An error of either is for its page to tell.
+    """
+    await console.reading.ask(waiting_requests)
+    await console.first_shown.wait()
+    await console.reading.ask(partial(read_ahead, now=datetime.now(UTC)))
+    await console.reading.ask(read_audit_ahead)
 
 
 def _forget(ahead: asyncio.Task[None]) -> None:

@@ -16,6 +16,7 @@ from securefl.study.study_id import StudyId
 from securefl.unchanged_file import UnchangedFiles
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from securefl.node.site import Site
@@ -73,12 +74,41 @@ def kept_requests(site: Site) -> tuple[KeptRequest, ...]:
 def requests_in(folder: Path) -> tuple[KeptRequest, ...]:
     """All requests in a hospital's folder, oldest first."""
     studies = folder / "studies"
-    found = []
-    for name in names_in(studies):
-        # a folder may have none yet, or have lost it: the others are told of
+    known = _Listed((), ())
+    with suppress(FileNotFoundError):  # of a party that has no studies yet
+        known = _listed_once(studies)
+    late = _present(studies, known.without)
+    if not late:
+        return known.requests
+    return _in_order([*known.requests, *late.values()])
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """Requests of a folder of studies, oldest first, and names of studies that have none."""
+
+    requests: tuple[KeptRequest, ...]
+    without: tuple[str, ...]
+
+
+def _list(studies: Path) -> _Listed:
+    names = names_in(studies)
+    found = _present(studies, names)
+    without = tuple(name for name in names if name not in found)
+    return _Listed(_in_order(found.values()), without)
+
+
+def _present(studies: Path, names: Iterable[str]) -> dict[str, KeptRequest]:
+    """Requests of these studies: one may have none yet, or have lost it; the others are told of."""
+    found = {}
+    for name in names:
         with suppress(FileNotFoundError):
-            found.append(_read_once(studies, name, "request.json"))
-    return tuple(sorted(found, key=lambda r: (r.received, r.digest)))
+            found[name] = _read_once(studies, name, "request.json")
+    return found
+
+
+def _in_order(found: Iterable[KeptRequest]) -> tuple[KeptRequest, ...]:
+    return tuple(sorted(found, key=lambda request: (request.received, request.digest)))
 
 
 def find_request(
@@ -168,5 +198,7 @@ def _read(file: Path) -> KeptRequest:
         ) from None
 
 
-#: A console asks for all of them at every page.
+#: A console asks for all of them at every page. A kept request is not written again, so all are
+#: looked at only where a study came or went: of thousands, the looks alone would be felt.
 _read_once = UnchangedFiles(_read)
+_listed_once = UnchangedFiles(_list)

@@ -230,6 +230,12 @@ class Consortium:
             received="2026-01-02T03:04:05Z",
         )
 
+    def rewrite_request(self, name: str, study: Study, text: str) -> None:
+        """Put other words into a kept request, and let its folder look as if a study had come."""
+        studies = self.root / name / "studies"
+        (studies / study.digest / "request.json").write_text(text)
+        os.utime(studies)
+
     def review(self, name: str, study: Study, text: bytes | None = None) -> Any:
         site = self.site(name)
         sealed = SealedStudy.read(text) if text else study.sealed

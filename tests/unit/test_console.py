@@ -298,13 +298,13 @@ def test_markup_and_control_characters_in_every_field_are_only_text(client, c):
     file = c.root / ME / "studies" / study.digest / "request.json"
     kept = json.loads(file.read_text())
     for name in ("title", "sender", "received", "study_id", "job"):
-        file.write_text(json.dumps({**kept, name: HOSTILE}))
+        c.rewrite_request(ME, study, json.dumps({**kept, name: HOSTILE}))
         for place in ("inbox", f"requests/{study.digest}"):
             text = client.get(place).text
             assert "<script>" not in text.replace('<script src="', "")
             assert "<img" not in text
             assert not re.search("[\u202e\u2066\u200b\u3164\x1b\x9b]", text)
-    file.write_text(json.dumps(kept))
+    c.rewrite_request(ME, study, json.dumps(kept))
     for field in ({"typed": HOSTILE}, {"reason": ""}):
         text = client.post(f"requests/{study.digest}/approve", **field).text
         assert "evil" not in text

@@ -375,7 +375,7 @@ def test_a_kept_text_that_was_changed_or_lost_is_not_read(hospitals, site):
     file.unlink()
     with pytest.raises(UnreadableError, match="cannot be read"):
         kept_study(site, study.digest)
-    (site.study_folder(study.digest) / "request.json").write_text("[")
+    hospitals.rewrite_request(ME, study, "[")
     with pytest.raises(UnreadableError, match=r"request\.json"):
         kept_requests(site)
     (site.study_folder(study.digest) / "request.json").unlink()

@@ -173,7 +173,8 @@ def test_the_words_are_the_studys_own_and_not_those_that_came_beside_it(c, study
     file = site.study_folder(study.digest) / "request.json"
     kept = json.loads(file.read_bytes())
     before, _ = typed(c, "review", study.name)
-    file.write_text(json.dumps({**kept, "title": "FORGED", "sender": "mallory@securefl.invalid"}))
+    forged = {**kept, "title": "FORGED", "sender": "mallory@securefl.invalid"}
+    c.rewrite_request(ME, study, json.dumps(forged))
     after, _ = typed(c, "review", study.name)
     changed = [
         b

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -25,6 +26,7 @@ from securefl.federation.messages import Status
 from securefl.learning.artefact import save_model
 from securefl.learning.mock import mock_table
 from securefl.node import holders
+from securefl.node import requests as kept_requests
 from securefl.node.owner import (
     agent,
     backups,
@@ -527,13 +529,46 @@ def test_of_studies_that_are_over_only_the_last_are_told_where_so_many_are_asked
     assert told(0) == {"second"}
 
 
-def test_a_request_that_changed_on_the_disk_is_read_anew(c, here):
+def test_a_request_that_changed_on_the_disk_is_read_anew_once_a_study_comes(c, here):
     study = study_of(c, "first")
     file = here.study_folder(study.digest) / "request.json"
     (kept,) = requests.waiting_requests(here)
-    file.write_text(file.read_text().replace("A small study", "Another title"))
+    c.rewrite_request(ME, study, file.read_text().replace("A small study", "Another title"))
     (again,) = requests.waiting_requests(here)
     assert (kept.title, again.title) == ("A small study", "Another title")
+
+
+def an_hour_later(monkeypatch):
+    """Let all files be old enough to be remembered."""
+    later = time.time_ns() + 3600 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+
+
+def test_requests_that_nobody_touched_are_not_looked_at_twice(c, here, monkeypatch):
+    """Of ten thousand, the looks alone took a tenth of a second, three times a page."""
+    study_of(c, "first")
+    an_hour_later(monkeypatch)
+    before = requests.waiting_requests(here)
+    looks = []
+    real = kept_requests._read_once
+    monkeypatch.setattr(kept_requests, "_read_once", lambda *at: looks.append(at[1]) or real(*at))
+    assert requests.waiting_requests(here) == before
+    assert looks == []
+    second = study_of(c, "second")
+    assert second.digest in {request.digest for request in requests.waiting_requests(here)}
+    assert second.digest in looks
+
+
+def test_a_study_whose_request_comes_later_is_listed_then(c, here, monkeypatch):
+    study = study_of(c, "first")
+    file = here.study_folder(study.digest) / "request.json"
+    text = file.read_bytes()
+    file.unlink()
+    an_hour_later(monkeypatch)
+    assert requests.waiting_requests(here) == ()
+    file.write_bytes(text)
+    (request,) = requests.waiting_requests(here)
+    assert request.digest == study.digest
 
 
 def compared(c, here, study):

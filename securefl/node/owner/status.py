@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from securefl.node.worker_rules import network_allowed
 from securefl.party.failure_note import reason_of
 from securefl.party.pidfile import store_away
 from securefl.privacy.planning import share
+from securefl.unchanged_file import UnchangedFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -181,12 +183,21 @@ def state_mark(site: Site) -> str:
     seen = hashlib.sha256(f"{site.ledger.size} {site.ledger.head}\n".encode())
     seen.update(repr(agent_state(site)).encode())
     studies = site.path / "studies"
-    seen.update("\n".join(names_in(studies)).encode())
+    with suppress(FileNotFoundError):  # before the first study
+        seen.update(_names_once(studies))
     for digest, study in site.ledger.state.studies.items():
         folder = studies / digest
         if not study.ended and folder.exists():
             seen.update(f"\n{digest} {folder.stat().st_mtime_ns}".encode())
     return seen.hexdigest()[:16]
+
+
+def _hashed_names(folder: Path) -> bytes:
+    return hashlib.sha256("\n".join(names_in(folder)).encode()).digest()
+
+
+#: Asked for every two seconds while a page is open, and once more with each page.
+_names_once = UnchangedFiles(_hashed_names)
 
 
 def budget_statuses(site: Site) -> tuple[BudgetStatus, ...]:
