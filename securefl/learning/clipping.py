@@ -26,16 +26,17 @@ from securefl.learning.summing import sum_of_squares
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from securefl.types import FloatArray, IntArray
+    from securefl.types import BoolArray, FloatArray, IntArray
 
 
-#: Numbers that are handled at a time, to stay in the processor's cache, and records at a time where
-#: there are factors.
+#: Numbers that are handled at a time, to stay in the processor's cache.
 _CACHED_NUMBERS = 1 << 17
+#: Records that are handled at a time where there are factors.
 _LEAST_ROWS = 16
 _MOST_ROWS = 512
 #: Sums of squares outside this range are not computed directly.
-_TINY, _HUGE = 1e-200, 1e200
+_TINY = 1e-200
+_HUGE = 1e200
 
 
 class Factors(NamedTuple):
@@ -53,7 +54,17 @@ class Factors(NamedTuple):
 
     def of(self, rows: IntArray) -> Factors:
         """Those of these records."""
-        return Factors(self.activations[rows], self.backprops[rows])
+        return Factors(
+            self.activations[rows],
+            self.backprops[rows],
+        )
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases of the layer."""
+        inputs: int = self.activations.shape[1]
+        outputs: int = self.backprops.shape[1]
+        return outputs * (inputs + 1)
 
 
 def written_out(layers: Sequence[Factors]) -> FloatArray:
@@ -62,19 +73,31 @@ def written_out(layers: Sequence[Factors]) -> FloatArray:
     For each layer its weight (outputs x inputs, row by row), then its bias.
     """
     rows = len(layers[0].backprops)
-    found = np.empty((rows, sum(_parameters(f) for f in layers)))
+    columns = sum(layer.parameters for layer in layers)
+    found = np.empty((rows, columns))
     at = 0
-    for activations, backprops in layers:
+    for layer in layers:
+        activations, backprops = layer
         into = activations.shape[1]
         out = backprops.shape[1]
+        # The layer's weights within each row of ``found``, seen as a matrix a record.
         weight = as_strided(
             found[:, at:],
             (rows, out, into),
-            (found.strides[0], into * found.itemsize, found.itemsize),
+            (
+                found.strides[0],
+                into * found.itemsize,
+                found.itemsize,
+            ),
         )
-        np.multiply(backprops[:, :, None], activations[:, None, :], out=weight)
-        found[:, at + into * out : at + into * out + out] = backprops
-        at += into * out + out
+        np.multiply(
+            backprops[:, :, None],
+            activations[:, None, :],
+            out=weight,
+        )
+        bias = at + into * out
+        at += layer.parameters
+        found[:, bias:at] = backprops
     return found
 
 
@@ -93,24 +116,54 @@ def clipped_sum_of_factors(
         clip_norm: L2 bound.
         grid: units per clip norm.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        square: FloatArray = sum(
-            (1.0 + sum_of_squares(f.activations)) * sum_of_squares(f.backprops) for f in layers
-        )  # type: ignore[assignment]
-    ordinary = (square > _TINY) & (square < _HUGE)
+    square = _squared_norms(layers)
+    ordinary = _ordinary(square)
     rows = np.flatnonzero(ordinary)
     norm = np.sqrt(square[rows])
-    scale = (np.minimum(norm / clip_norm, 1.0) * grid / norm)[:, None]
-    scaled = [Factors(f.activations[rows], f.backprops[rows] * scale) for f in layers]
+    scale = _scale(norm, clip_norm, grid)
+    scaled = []
+    for layer in layers:
+        activations, backprops = layer.of(rows)
+        scaled.append(Factors(activations, backprops * scale))
     total, length = _sum_of_truncated(scaled)
-    for i in np.flatnonzero(length > float(grid) ** 2):  # once in very long, see within_ball
-        units = np.trunc(written_out([f.of(np.array([i])) for f in scaled]))
-        total += (within_ball(units.astype(np.int64), grid) - units)[0]
+    # Once in very long a row is too long, see within_ball.
+    for i in np.flatnonzero(length > float(grid) ** 2):
+        units = np.trunc(_one_written_out(scaled, i))
+        shortened = within_ball(units.astype(np.int64), grid)
+        total += (shortened - units)[0]
+    # A row of nothing adds nothing; whatever else is not ordinary is clipped by itself.
     for i in np.flatnonzero(~ordinary & (square != 0.0)):
-        total += clip_to_grid(written_out([f.of(np.array([i])) for f in layers]), clip_norm, grid)[
-            0
-        ]
+        gradient = _one_written_out(layers, i)
+        total += clip_to_grid(gradient, clip_norm, grid)[0]
     return total.astype(np.int64)
+
+
+def _squared_norms(layers: Sequence[Factors]) -> FloatArray:
+    """Each record's squared norm from its factors: float64[m]."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        found: FloatArray = sum(
+            (1.0 + sum_of_squares(layer.activations)) * sum_of_squares(layer.backprops)
+            for layer in layers
+        )  # type: ignore[assignment]
+    return found
+
+
+def _ordinary(square: FloatArray) -> BoolArray:
+    """Rows whose squares neither overflowed nor vanished; a row that is not finite is none."""
+    return (square > _TINY) & (square < _HUGE)
+
+
+def _scale(norm: FloatArray, clip_norm: float, grid: int) -> FloatArray:
+    """Units of the grid that each row is multiplied by, to be clipped: float64[m, 1]."""
+    kept = np.minimum(norm / clip_norm, 1.0)
+    found: FloatArray = (kept * grid / norm)[:, None]
+    return found
+
+
+def _one_written_out(layers: Sequence[Factors], row: np.intp) -> FloatArray:
+    """One record's gradient: float64[1, p]."""
+    alone = np.array([row])
+    return written_out([layer.of(alone) for layer in layers])
 
 
 def _sum_of_truncated(layers: Sequence[Factors]) -> tuple[FloatArray, FloatArray]:
@@ -120,42 +173,41 @@ def _sum_of_truncated(layers: Sequence[Factors]) -> tuple[FloatArray, FloatArray
     the last axis: long stretches whatever the layers' widths.
     """
     rows = len(layers[0].backprops)
-    total = np.zeros(sum(_parameters(f) for f in layers))
+    total = np.zeros(sum(layer.parameters for layer in layers))
     length = np.zeros(rows)
-    size = max(
-        _LEAST_ROWS, min(_MOST_ROWS, _CACHED_NUMBERS // max(f.activations.shape[1] for f in layers))
-    )
+    widest = max(layer.activations.shape[1] for layer in layers)
+    size = min(_MOST_ROWS, _CACHED_NUMBERS // widest)
+    size = max(_LEAST_ROWS, size)
     room = np.empty(0)
 
     def add(units: FloatArray, at: int, start: int) -> None:
         np.trunc(units, out=units)
-        length[start : start + size] += np.einsum("ij,ij->j", units, units)
-        total[at : at + len(units)] += np.einsum("ij->i", units)
+        records = slice(start, start + size)
+        places = slice(at, at + len(units))
+        length[records] += np.einsum("ij,ij->j", units, units)
+        total[places] += np.einsum("ij->i", units)
 
     for start in range(0, rows, size):
         at = 0
-        for f in layers:
-            activations = np.ascontiguousarray(f.activations[start : start + size].T)
-            backprops = f.backprops[start : start + size].T.copy()
+        records = slice(start, start + size)
+        for layer in layers:
+            activations = np.ascontiguousarray(layer.activations[records].T)
+            backprops = layer.backprops[records].T.copy()
             into, count = activations.shape
             portion = max(1, _CACHED_NUMBERS // max(into * count, 1))
             for j in range(0, len(backprops), portion):
                 some = backprops[j : j + portion, None, :]
-                if room.size < some.size * into:
-                    room = np.empty(some.size * into)
-                units = room[: some.size * into].reshape(len(some), into, count)
+                needed = some.size * into
+                if room.size < needed:
+                    room = np.empty(needed)
+                units = room[:needed].reshape(len(some), into, count)
                 np.multiply(some, activations, out=units)
-                add(units.reshape(-1, count), at + j * into, start)
+                place = at + j * into
+                add(units.reshape(-1, count), place, start)
             at += len(backprops) * into
             add(backprops, at, start)
             at += len(backprops)
     return total, length
-
-
-def _parameters(layer: Factors) -> int:
-    inputs: int = layer.activations.shape[1]
-    outputs: int = layer.backprops.shape[1]
-    return outputs * (inputs + 1)
 
 
 def clip_to_grid(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray:
@@ -172,7 +224,7 @@ def clip_to_grid(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray
     Returns:
         int64[m, p]; the sum of squares of each row is at most grid², checked in integers.
     """
-    parts = [_on_grid(gradients[i : i + size], clip_norm, grid) for i, size in _slices(gradients)]
+    parts = [_on_grid(gradients[rows], clip_norm, grid) for rows in _slices(gradients)]
     if not parts:
         return np.zeros(gradients.shape, dtype=np.int64)
     return np.concatenate(parts).astype(np.int64)
@@ -181,20 +233,22 @@ def clip_to_grid(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray
 def clipped_sum(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray:
     """The sum over the rows of :func:`clip_to_grid`, int64[p], without keeping them all."""
     total = np.zeros(gradients.shape[1])
-    for i, size in _slices(gradients):
+    for rows in _slices(gradients):
+        units = _on_grid(gradients[rows], clip_norm, grid)
         # whole numbers far below 2^53: float64 adds them exactly
-        total += _on_grid(gradients[i : i + size], clip_norm, grid).sum(axis=0)
+        total += units.sum(axis=0)
     return total.astype(np.int64)
 
 
-def _slices(gradients: FloatArray) -> Iterator[tuple[int, int]]:
-    """Cut the rows into pieces that stay in the processor's cache: (start, rows).
+def _slices(gradients: FloatArray) -> Iterator[slice]:
+    """Cut the rows into pieces that stay in the processor's cache.
 
     Every row is handled alone, so the pieces decide nothing.
     """
     rows, columns = gradients.shape
     size = max(1, _CACHED_NUMBERS // max(columns, 1))
-    return ((i, size) for i in range(0, rows, size))
+    for start in range(0, rows, size):
+        yield slice(start, start + size)
 
 
 def _on_grid(gradients: FloatArray, clip_norm: float, grid: int) -> FloatArray:
@@ -203,18 +257,19 @@ def _on_grid(gradients: FloatArray, clip_norm: float, grid: int) -> FloatArray:
     Each row's sum of squares is at most grid², checked exactly.
     """
     square = sum_of_squares(gradients)
-    ordinary = (square > _TINY) & (square < _HUGE)  # not so where a value is not finite
+    ordinary = _ordinary(square)
     norm = np.sqrt(np.where(ordinary, square, 1.0))
-    with np.errstate(
-        over="ignore", invalid="ignore"
-    ):  # an infinite ratio means "clip to 1", which the minimum does
-        units = gradients * (np.minimum(norm / clip_norm, 1.0) * grid / norm)[:, None]
+    # An infinite ratio means "clip to 1", which the minimum does.
+    with np.errstate(over="ignore", invalid="ignore"):
+        units = gradients * _scale(norm, clip_norm, grid)
         np.trunc(units, out=units)
     for i in np.flatnonzero(~ordinary):
         units[i] = _extraordinary(gradients[i], clip_norm, grid)
     # whole numbers whose squares add up to less than 2^53: float64 is exact here
-    if (sum_of_squares(units) > float(grid) ** 2).any():
-        return within_ball(units.astype(np.int64), grid).astype(np.float64)
+    too_long = sum_of_squares(units) > float(grid) ** 2
+    if too_long.any():
+        shortened = within_ball(units.astype(np.int64), grid)
+        return shortened.astype(np.float64)
     return units
 
 
@@ -227,9 +282,11 @@ def _extraordinary(gradient: FloatArray, clip_norm: float, grid: int) -> FloatAr
     if not np.isfinite(largest) or largest == 0.0:
         return np.zeros_like(gradient)
     direction = gradient / largest
-    norm = float(np.sqrt(sum_of_squares(direction[None, :])[0]))
+    square = sum_of_squares(direction[None, :])[0]
+    norm = float(np.sqrt(square))
     with np.errstate(over="ignore"):
-        length = min(norm * float(np.float64(largest) / clip_norm), 1.0)
+        ratio = float(np.float64(largest) / clip_norm)
+    length = min(norm * ratio, 1.0)
     return np.trunc(direction / norm * (length * grid))
 
 
@@ -239,8 +296,17 @@ def within_ball(units: IntArray, grid: int) -> IntArray:
     It checks the promise of :func:`clip_to_grid`. Up to 2^20 units float64 leaves no row too long;
     this makes the bound independent of that argument.
     """
-    too_long = (units * units).sum(axis=1) > grid * grid
-    while too_long.any():  # each pass moves every entry of such a row toward zero, so it ends
-        units = np.where(too_long[:, None], units - np.sign(units), units)
-        too_long = (units * units).sum(axis=1) > grid * grid
+    too_long = _too_long(units, grid)
+    # Each pass moves every entry of such a row toward zero, so it ends.
+    while too_long.any():
+        shorter = units - np.sign(units)
+        units = np.where(too_long[:, None], shorter, units)
+        too_long = _too_long(units, grid)
     return units
+
+
+def _too_long(units: IntArray, grid: int) -> BoolArray:
+    """Rows of int64[m, p] whose sum of squares is above ``grid`` squared."""
+    squares = (units * units).sum(axis=1)
+    found: BoolArray = squares > grid * grid
+    return found

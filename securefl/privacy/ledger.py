@@ -177,30 +177,24 @@ class Ledger(OwnFilesLog):
         """
         prices: list[Quote] = []
         budgets: list[Budget] = []
+        named: dict[str, object] = {"study": study, "id": study_id, "researcher": researcher}
 
         def events(state: LedgerState) -> list[ev.Event]:
             snapshot = state.dataset(dataset).snapshot
             budget = state.budget(population)
-            price = quote(
-                budget.cap,
-                state.used(population),
-                budget.order,
-                charges,
-                attempts,
-            )
+            used = state.used(population)
+            price = quote(budget.cap, used, budget.order, charges, attempts)
             prices.append(price)
             budgets.append(budget)
             # A digest decided on before is left to the rules: its fault is not the budget.
             undecided = study not in state.studies and not state.declined(study)
             if undecided and (budget.revoked or not price.fits):
-                named = {"study": study, "id": study_id, "researcher": researcher}
-                return [self._over_budget(budget, price, {**named, "dataset": dataset})]
+                refused = self._over_budget(budget, price, {**named, "dataset": dataset})
+                return [refused]
             at = self._now()
             yes = {
+                **named,
                 "at": at,
-                "study": study,
-                "id": study_id,
-                "researcher": researcher,
                 "statement": statement,
                 "cost": price.asked,
                 "rule": rule,
@@ -221,9 +215,9 @@ class Ledger(OwnFilesLog):
             }
             return [ev.checked_event(ev.Approve, yes), ev.checked_event(ev.Reserve, reserved)]
 
-        written = self._append(events)
+        first = self._append(events)[0]
         # The refusal is committed first: an error that left the transaction would roll it back.
-        if not isinstance(written[0], ev.Refuse):
+        if not isinstance(first, ev.Refuse):
             return prices[-1]
         if budgets[-1].revoked:
             raise budgets[-1].taken_back()
@@ -233,7 +227,7 @@ class Ledger(OwnFilesLog):
         self,
         budget: Budget,
         price: Quote,
-        named: Mapping[str, str],
+        named: Mapping[str, object],
     ) -> ev.Event:
         """Event of a refusal for lack of budget, or because it was taken back."""
         note = ""

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from securefl.report.page import Bar
 
-#: About the width of a digit and of a letter at the size of labels.
-_DIGIT, _LETTER = 8, 6.6
+#: About the width of a digit at the size of labels.
+_DIGIT = 8
+#: About the width of a letter at that size.
+_LETTER = 6.6
 #: Points of a curve in a terminal.
 _POINTS = 40
 
@@ -45,23 +47,9 @@ def small_bar(bar: Bar) -> Markup:
 
 def swatch(fill: str) -> Markup:
     """A sample of a legend's fill."""
-    sample = (
-        line(
-            0,
-            6,
-            18,
-            6,
-            fill,
-        )
-        if fill == "granted"
-        else box(
-            0.5,
-            0.5,
-            17,
-            11,
-            fill,
-        )
-    )
+    sample = box(0.5, 0.5, 17, 11, fill)
+    if fill == "granted":
+        sample = line(0, 6, 18, 6, fill)
     return element("svg", sample, viewBox="0 0 18 12", aria_hidden="true")
 
 
@@ -87,22 +75,27 @@ def budget_bar(segments: Sequence[Segment], words: str, caption: str = "") -> Pi
     whole = WIDE - 2.0
     parts = [box(x, top, whole, height, "left")]
     for i, s in enumerate(segments):
-        width = min(s.share * whole, WIDE - 1 - x)
+        room = WIDE - 1 - x
+        width = min(s.share * whole, room)
         parts.append(box(x, top, width, height, f"used tone{i % 2}"))
         if width > _DIGIT * len(s.label) + 6:
-            parts.append(text(x + width / 2, top + height / 2 + 5, s.label, "inside"))
+            middle = x + width / 2
+            base = top + height / 2 + 5
+            parts.append(text(middle, base, s.label, "inside"))
         x += width
     parts.append(box(1, top, whole, height, "frame"))
+    bottom = top + height
     for percent in (0, 25, 50, 75, 100):
         at = 1 + whole * percent / 100
         place = {0: "first", 100: "last"}.get(percent, "middle")
         parts += [
-            line(at, top + height, at, top + height + 5, "axis"),
-            text(at, top + height + 18, f"{percent} %", place),
+            line(at, bottom, at, bottom + 5, "axis"),
+            text(at, bottom + 18, f"{percent} %", place),
         ]
     pieces = tuple((s.share, "█▒"[i % 2]) for i, s in enumerate(segments))
-    rest = (max(0.0, 1.0 - sum(share for share, _ in pieces)), "░")
-    svg = picture(words, top + height + 24, *parts)
+    taken = sum(share for share, _ in pieces)
+    rest = (max(0.0, 1.0 - taken), "░")
+    svg = picture(words, bottom + 24, *parts)
     return Picture(svg, (Spoken(words, bar=(*pieces, rest)),), caption)
 
 
@@ -137,15 +130,19 @@ def spending(
     """
     start = _time(steps[0].at)
     now = _time(until)
-    end = max(now, start + timedelta(hours=1))  # one moment has no width
-    levels = _levels(max(1.0, *(max(s.used, s.granted) for s in steps)))
+    # One moment has no width.
+    end = max(now, start + timedelta(hours=1))
+    length = end - start
+    most = max(max(s.used, s.granted) for s in steps)
+    levels = _levels(max(1.0, most))
+    highest = levels[-1]
     plot = Plot(height, left=46, top=14, right=14, bottom=30)
 
     def x(at: datetime) -> float:
-        return plot.x((at - start) / (end - start))
+        return plot.x((at - start) / length)
 
     def stairs(values: Sequence[float]) -> str:
-        y = [number(plot.y(value / levels[-1])) for value in values]
+        y = [number(plot.y(value / highest)) for value in values]
         path = f"M{number(x(start))} {y[0]}"
         for step, level in zip(steps[1:], y[1:], strict=True):
             path += f"H{number(x(_time(step.at)))}V{level}"
@@ -155,30 +152,40 @@ def spending(
     below = f"{used}V{number(plot.y(0))}H{number(x(start))}Z"
     parts = [
         element("path", d=below, class_="area"),
-        *plot.levels((level / levels[-1], f"{100 * level:.0f} %") for level in levels),
+        *plot.levels((level / highest, f"{100 * level:.0f} %") for level in levels),
     ]
     if now < end:
+        at_now = x(now)
         parts += [
-            line(x(now), plot.top, x(now), plot.y(0), "grid"),
-            text(x(now) + 4, plot.top + 10, "now", "first"),
+            line(at_now, plot.top, at_now, plot.y(0), "grid"),
+            text(at_now + 4, plot.top + 10, "now", "first"),
         ]
+    granted = stairs([s.granted for s in steps])
     parts += [
         element("path", d=used, class_="staircase"),
-        element("path", d=stairs([s.granted for s in steps]), class_="granted"),
+        element("path", d=granted, class_="granted"),
         *plot.ticks(
-            ((at - start) / (end - start), spoken, _place(at, start, end))
+            ((at - start) / length, spoken, _place(at, start, end))
             for at, spoken in _ticks(start, end)
         ),
     ]
-    at = [start + (now - start) * i / _POINTS for i in range(_POINTS + 1)]
-    met = [[s for s in steps if _time(s.at) <= t][-1] for t in at]
-    used_curve = tuple(s.used / levels[-1] for s in met)
-    granted_curve = tuple(s.granted / levels[-1] for s in met)
+    met = []
+    for i in range(_POINTS + 1):
+        at = start + (now - start) * i / _POINTS
+        met.append(_last_before(steps, at))
+    used_curve = tuple(s.used / highest for s in met)
+    granted_curve = tuple(s.granted / highest for s in met)
     legend = (
         Key("area", "charged, in per cent of today's budget", used_curve),
         Key("granted", "granted and in force (dashed line)", granted_curve),
     )
     return Picture(picture(words, height, *parts), (Spoken(words),), caption, legend)
+
+
+def _last_before(steps: Sequence[Spent], at: datetime) -> Spent:
+    """The state in force at a moment that is no earlier than the first step."""
+    before = [step for step in steps if _time(step.at) <= at]
+    return before[-1]
 
 
 def _place(at: datetime, start: datetime, end: datetime) -> str:
@@ -189,12 +196,13 @@ def _levels(most: float) -> list[float]:
     """Levels of the axis from 0 to ``most`` or just above it, as shares; 100 % is the top where
     nothing was more.
     """
-    step = next(
-        s * 10**n for n in range(6) for s in (0.25, 0.5, 1.0) if most <= 5 * s * 10**n or n == 5
-    )
-    if most <= 1:
-        step = 0.25
-    return [i * step for i in range(math.ceil(most / step - 1e-9) + 1)]
+    step = 0.25
+    if most > 1:
+        sizes = [size * 10**n for n in range(5) for size in (0.25, 0.5, 1.0)]
+        # Five steps of the largest are more than any budget was passed by.
+        step = next((size for size in sizes if most <= 5 * size), 25_000.0)
+    count = math.ceil(most / step - 1e-9)
+    return [i * step for i in range(count + 1)]
 
 
 def _time(at: str) -> datetime:
@@ -210,16 +218,9 @@ def _ticks(start: datetime, end: datetime) -> list[tuple[datetime, str]]:
         shape = "%H:%M"
     elif length >= timedelta(days=5):
         shape = "%d %b %Y"
-        between = [
-            a.replace(
-                hour=0,
-                minute=0,
-                second=0,
-                microsecond=0,
-            )
-            for a in between
-        ]
-    return [(a, a.astimezone(UTC).strftime(shape)) for a in (start, *between, end)]
+        between = [at.replace(hour=0, minute=0, second=0, microsecond=0) for at in between]
+    moments = (start, *between, end)
+    return [(at, at.astimezone(UTC).strftime(shape)) for at in moments]
 
 
 @dataclass(frozen=True)
@@ -247,22 +248,29 @@ def releases(
     """
     step = 24.0
     high = 14.0
-    label = min(240.0, max(len(r.label) for r in rows) * _LETTER + 12)
-    figures = max(len(r.words) for r in rows) * _LETTER + 8
+    longest_label = max(len(r.label) for r in rows)
+    longest_words = max(len(r.words) for r in rows)
+    label = min(240.0, longest_label * _LETTER + 12)
+    figures = longest_words * _LETTER + 8
     wide = WIDE - label - figures
     most = max(r.reserved for r in rows)
     parts: list[Markup] = []
     for i, r in enumerate(rows):
         top = 2 + i * step
+        base = top + high - 2
+        name = _cut(r.label, int((label - 8) / _LETTER))
+        reserved = wide * r.reserved / most
+        sent = wide * r.sent / most
         parts += [
-            text(0, top + high - 2, _cut(r.label, int((label - 8) / _LETTER))),
-            box(label, top, wide * r.reserved / most, high, "left frame"),
-            box(label, top, wide * r.sent / most, high, "used tone0"),
-            text(label + wide * r.reserved / most + 6, top + high - 2, r.words),
+            text(0, base, name),
+            box(label, top, reserved, high, "left frame"),
+            box(label, top, sent, high, "used tone0"),
+            text(label + reserved + 6, base, r.words),
         ]
     spoken = [Spoken(words)]
     for r in rows:
-        pieces = ((r.sent / most, "█"), ((r.reserved - r.sent) / most, "░"))
+        unsent = r.reserved - r.sent
+        pieces = ((r.sent / most, "█"), (unsent / most, "░"))
         spoken.append(Spoken(f"{r.label}: {r.words}.", bar=pieces))
     svg = picture(" ".join(line.words for line in spoken), len(rows) * step + 2, *parts)
     legend = (Key("tone0", "sent"), Key("left frame", "reserved, not sent"))

@@ -12,7 +12,7 @@ All of it is post-processing of the released sum and costs no privacy.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -109,8 +109,14 @@ def estimates(
     for block in blocks:
         counts = block.of(total)
         if not block.table:
-            # the block is moved onto the common sizes: what is missing or too much is spread evenly
-            counts += ((sizes - counts.sum(axis=1)) / counts.shape[1])[:, None]
+            # The block is moved onto the common sizes: the difference is spread evenly.
+            missed = sizes - counts.sum(axis=1)
+            counts += (missed / counts.shape[1])[:, None]
+        size_variance = _variance_of_size(columns, block)
+        groups = []
+        for name, row in zip(block.groups, counts, strict=True):
+            group = _group(block, name, row, noise_variance, size_variance)
+            groups.append(group)
         found.append(
             BlockFigures(
                 name=block.name,
@@ -120,10 +126,7 @@ def estimates(
                 unit=block.unit,
                 noise_sd=math.sqrt(noise_variance),
                 table=block.table,
-                groups=tuple(
-                    _group(block, name, row, noise_variance, _variance_of_size(columns, block))
-                    for name, row in zip(block.groups, counts, strict=True)
-                ),
+                groups=tuple(groups),
             )
         )
     return tuple(found)
@@ -153,28 +156,37 @@ def _group(
 ) -> GroupFigures:
     whole = float(counts.sum())
     reach = NORMAL_95 * math.sqrt(noise * size_variance)
-    patients = Estimate(max(whole, 0.0), max(whole - reach, 0.0), max(whole + reach, 0.0))
+    patients = Estimate(
+        max(whole, 0.0),
+        max(whole - reach, 0.0),
+        max(whole + reach, 0.0),
+    )
     recorded = counts[: block.bins]
     missing = None
     if block.missing:
         missing = _share(float(counts[-1]), whole, noise, noise * counts.size)
     of_recorded = float(recorded.sum())
+    noise_of_recorded = noise * recorded.size
     shares = tuple(
-        _share(float(count), of_recorded, noise, noise * recorded.size) for count in recorded
+        _share(float(count), of_recorded, noise, noise_of_recorded) for count in recorded
     )
     shown = non_negative(recorded, max(of_recorded, 0.0))
+    figures = GroupFigures(
+        group=name,
+        patients=patients,
+        missing=missing,
+        shares=shares,
+        counts=tuple(shown.tolist()),
+    )
     if not block.scale:
-        return GroupFigures(name, patients, missing, shares, tuple(shown.tolist()))
+        return figures
     mean, deviation = _moments(block, recorded, noise)
-    return GroupFigures(
-        name,
-        patients,
-        missing,
-        shares,
-        tuple(shown.tolist()),
-        mean,
-        deviation,
-        tuple(_quantile(block, recorded, noise, part) for part in QUARTILES),
+    quartiles = tuple(_quantile(block, recorded, noise, part) for part in QUARTILES)
+    return replace(
+        figures,
+        mean=mean,
+        deviation=deviation,
+        quartiles=quartiles,
     )
 
 
@@ -187,7 +199,8 @@ def _share(
     low, high = share_interval(part, whole, noise, noise_of_whole)
     if (low, high) == (0.0, 1.0):
         return Estimate(None, low, high)
-    return Estimate(min(max(part / whole, low), high), low, high)
+    share = max(part / whole, low)
+    return Estimate(min(share, high), low, high)
 
 
 def _moments(
@@ -203,21 +216,31 @@ def _moments(
     mean = _ratio(middles, counts, noise)
     if mean.value is None:
         return mean, None if block.logarithmic else mean
-    in_units = Estimate(*(_in_units(block, part) for part in (mean.value, mean.low, mean.high)))
+    in_units = Estimate(
+        _in_units(block, mean.value),
+        _in_units(block, mean.low),
+        _in_units(block, mean.high),
+    )
     if block.logarithmic:
         return in_units, None
-    spread = _ratio((middles - mean.value) ** 2, counts, noise)
-    if spread.value is None:
-        return in_units, Estimate(None, 0.0, (block.scale[-1] - block.scale[0]) / 2)
+    apart = middles - mean.value
+    spread = _ratio(apart**2, counts, noise)
     width = block.scale[-1] - block.scale[0]
+    if spread.value is None:
+        return in_units, Estimate(None, 0.0, width / 2)
     sheppard = 1 / (12 * counts.size**2)
-    if spread.low <= sheppard:  # it cannot be told from none
+    # The spread cannot be told from none.
+    if spread.low <= sheppard:
         return in_units, Estimate(None, 0.0, width * math.sqrt(spread.high))
+
+    def deviation(variance: float) -> float:
+        corrected = max(variance - sheppard, 0.0)
+        return width * math.sqrt(corrected)
+
     return in_units, Estimate(
-        *(
-            width * math.sqrt(max(part - sheppard, 0.0))
-            for part in (spread.value, spread.low, spread.high)
-        )
+        deviation(spread.value),
+        deviation(spread.low),
+        deviation(spread.high),
     )
 
 
@@ -236,7 +259,8 @@ def _ratio(values: FloatArray, counts: FloatArray, noise: float) -> Estimate:
     low, high = fieller(above, whole, variance)
     if (low, high) == (0.0, 1.0):
         return Estimate(None, low, high)
-    return Estimate(min(max(above / whole, low), high), low, high)
+    mean = max(above / whole, low)
+    return Estimate(min(mean, high), low, high)
 
 
 def _quantile(
@@ -247,40 +271,52 @@ def _quantile(
 ) -> Estimate:
     """A quantile by linear interpolation in the bins, and Woodruff's interval in whole bins."""
     whole = float(counts.sum())
-    ends = _in_units(block, 0.0), _in_units(block, 1.0)
+    ends = (
+        _in_units(block, 0.0),
+        _in_units(block, 1.0),
+    )
     if whole <= NORMAL_95 * math.sqrt(noise * counts.size):
         return Estimate(None, *ends)
     shown = non_negative(counts, whole)
-    below = np.concatenate([[0.0], np.cumsum(shown) / whole])
-    below[-1] = 1.0  # for certain, whatever the last bit of the sum
+    bins = counts.size
+    cumulated = np.cumsum(shown) / whole
+    below = np.concatenate([[0.0], cumulated])
+    # For certain, whatever the last bit of the sum.
+    below[-1] = 1.0
     edge = int(np.searchsorted(below, part))
-    # the numbers below the point and above it err independently; both have noise and sampling
-    variance = (
-        (1 - part) ** 2 * (part * whole + edge * noise)
-        + part**2 * ((1 - part) * whole + (counts.size - edge) * noise)
-    ) / whole**2
+    # The numbers below the point and above it err independently; both have noise and sampling.
+    variance_below = part * whole + edge * noise
+    variance_above = (1 - part) * whole + (bins - edge) * noise
+    variance = ((1 - part) ** 2 * variance_below + part**2 * variance_above) / whole**2
     reach = NORMAL_95 * math.sqrt(variance)
-    steps = np.arange(counts.size + 1) / counts.size
-    value, low, high = (
-        _turned(below, steps, min(max(at, 0.0), 1.0)) for at in (part, part - reach, part + reach)
+    steps = np.arange(bins + 1) / bins
+    value = _turned(below, steps, part)
+    low = _turned(below, steps, part - reach)
+    high = _turned(below, steps, part + reach)
+    # Counts say nothing of where in its bin a value lies: the interval reaches to the bins' ends.
+    first = math.floor(low * bins + _SAME_EDGE)
+    last = math.ceil(high * bins - _SAME_EDGE)
+    interval = (
+        _in_units(block, first / bins),
+        _in_units(block, last / bins),
     )
-    # counts say nothing of where in its bin a value lies, so the interval reaches to the bins' ends
-    first = math.floor(low * counts.size + _SAME_EDGE)
-    last = math.ceil(high * counts.size - _SAME_EDGE)
-    interval = _in_units(block, first / counts.size), _in_units(block, last / counts.size)
-    if (high - low) * counts.size > _WIDEST:
+    if (high - low) * bins > _WIDEST:
         return Estimate(None, *interval)
     return Estimate(_in_units(block, value), *interval)
 
 
 def _turned(below: FloatArray, steps: FloatArray, part: float) -> float:
-    """The place at which the distribution function reaches ``part``."""
+    """The place at which the distribution function reaches ``part``, which is cut to 0 to 1."""
+    part = min(max(part, 0.0), 1.0)
     after = int(np.searchsorted(below, part, side="left"))
     if after == 0:
         return float(steps[0])
     rise = below[after] - below[after - 1]
-    inside = (part - below[after - 1]) / rise if rise > 0 else 1.0
-    return float(steps[after - 1] + inside * (steps[after] - steps[after - 1]))
+    inside = 1.0
+    if rise > 0:
+        inside = (part - below[after - 1]) / rise
+    step = steps[after] - steps[after - 1]
+    return float(steps[after - 1] + inside * step)
 
 
 def _in_units(block: Block, part: float) -> float:
@@ -289,7 +325,9 @@ def _in_units(block: Block, part: float) -> float:
     low = block.scale[0]
     high = block.scale[-1]
     if block.logarithmic:
-        return math.exp(math.log(low) + part * (math.log(high) - math.log(low)))
+        left = math.log(low)
+        right = math.log(high)
+        return math.exp(left + part * (right - left))
     return low + part * (high - low)
 
 
@@ -300,7 +338,8 @@ def non_negative(counts: FloatArray, total: float) -> FloatArray:
     [4.0, 0.0, 6.0]
     """
     falling = np.sort(counts)[::-1]
-    excess = (np.cumsum(falling) - total) / np.arange(1, counts.size + 1)
+    places = np.arange(1, counts.size + 1)
+    excess = (np.cumsum(falling) - total) / places
     last = np.flatnonzero(falling > excess)
     if not last.size or total <= 0:
         return np.zeros_like(counts)

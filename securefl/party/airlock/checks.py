@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from securefl.boards.board import Board
+    from securefl.boards.slot import Slot
+    from securefl.identity import Verifier
     from securefl.party.airlock.kinds import Place
     from securefl.secagg.round_context import RoundContext
     from securefl.secagg.survivors import Survivors
@@ -80,7 +82,8 @@ class BundleObjects:
         """
         if digest not in self._plans:
             slot = StudyBoard(self.board, digest).text
-            sealed = SealedStudy.read(self.present(slot.read(), slot.path))
+            text = self.present(slot.read(), slot.path)
+            sealed = SealedStudy.read(text)
             if sealed.digest != digest:
                 raise refused(slot.path, "it is another study than its name says")
             self._plans[digest] = RoundPlan(sealed)
@@ -96,7 +99,8 @@ class BundleObjects:
         if key not in self._rounds:
             plan = self.plan(place.study)
             slot = RoundBoard.numbered(self.board, *key).announcement
-            announced = AnnouncedRound.open(plan, self.present(slot.read(), slot.path))
+            announcement = self.present(slot.read(), slot.path)
+            announced = AnnouncedRound.open(plan, announcement)
             facts = announced.checked_context()
             if facts.round != place.round:
                 raise refused(slot.path, "it announces another round")
@@ -145,9 +149,21 @@ class BundleObjects:
         """The slots of its round."""
         return RoundBoard.numbered(self.board, place.study, place.round)
 
-    def read(self, data: bytes | None, place: Place) -> bytes:
+    def hospital(self, place: Place) -> Verifier:
+        """The hospital of the study whom the object says it is from.
+
+        Raises:
+            MessageError: no hospital of the study has that name.
+        """
+        return self.plan(place.study).hospital(place.site)
+
+    def coordinator(self, place: Place) -> Verifier:
+        """The coordinator of its study."""
+        return self.plan(place.study).coordinator
+
+    def read(self, slot: Slot, place: Place) -> bytes:
         """Bytes of an object that must be there."""
-        return self.present(data, place.path)
+        return self.present(slot.read(), place.path)
 
     @staticmethod
     def present(found: T | None, path: str) -> T:
@@ -166,41 +182,58 @@ def _study(there: BundleObjects, at: Place) -> None:
 
 
 def _approval(there: BundleObjects, at: Place) -> None:
-    data = there.read(there.study_board(at).approval(at.site).read(), at)
-    verify = there.plan(at.study).hospital(at.site)
-    open_approval(data, site=at.site, study=at.study, verify=verify)
+    slot = there.study_board(at).approval(at.site)
+    _by_hospital(there, at, open_approval, slot)
 
 
 def _by_coordinator(
     there: BundleObjects,
     at: Place,
     read: Callable[..., object],
-    data: bytes | None,
+    slot: Slot,
 ) -> None:
-    read(there.read(data, at), study=at.study, verify=there.plan(at.study).coordinator)
+    """An object that only the coordinator posts, once a study."""
+    data = there.read(slot, at)
+    read(data, study=at.study, verify=there.coordinator(at))
+
+
+def _by_hospital(
+    there: BundleObjects,
+    at: Place,
+    read: Callable[..., object],
+    slot: Slot,
+) -> None:
+    """An object that each hospital posts of its own, once a study."""
+    data = there.read(slot, at)
+    read(data, study=at.study, site=at.site, verify=there.hospital(at))
 
 
 def _invitation(there: BundleObjects, at: Place) -> None:
-    _by_coordinator(there, at, Invitation.open, there.study_board(at).invitation.read())
+    slot = there.study_board(at).invitation
+    _by_coordinator(there, at, Invitation.open, slot)
 
 
 def _end(there: BundleObjects, at: Place) -> None:
-    _by_coordinator(there, at, End.open, there.study_board(at).end.read())
+    slot = there.study_board(at).end
+    _by_coordinator(there, at, End.open, slot)
 
 
 def _call(there: BundleObjects, at: Place) -> None:
-    _by_coordinator(there, at, Call.open, there.study_board(at).call.read())
+    slot = there.study_board(at).call
+    _by_coordinator(there, at, Call.open, slot)
 
 
 def _question(there: BundleObjects, at: Place) -> None:
-    data = there.read(there.study_board(at).question(at.site, at.number).read(), at)
-    verify = there.plan(at.study).hospital(at.site)
+    slot = there.study_board(at).question(at.site, at.number)
+    data = there.read(slot, at)
+    verify = there.hospital(at)
     Question.open(data, verify=verify, study=at.study, site=at.site, number=at.number)
 
 
 def _reply(there: BundleObjects, at: Place) -> None:
-    data = there.read(there.study_board(at).reply(at.site, at.number).read(), at)
-    verify = there.plan(at.study).coordinator
+    slot = there.study_board(at).reply(at.site, at.number)
+    data = there.read(slot, at)
+    verify = there.coordinator(at)
     Reply.open(data, verify=verify, study=at.study, site=at.site, number=at.number)
 
 
@@ -209,56 +242,62 @@ def _status(there: BundleObjects, at: Place) -> None:
     verify = plan.aggregator
     if at.site != plan.aggregator.name:
         verify = plan.hospital(at.site)
-    data = there.read(there.study_board(at).status(at.site).read(), at)
+    slot = there.study_board(at).status(at.site)
+    data = there.read(slot, at)
     Status.open(data, verify=verify, study=at.study, site=at.site)
 
 
 def _ready(there: BundleObjects, at: Place) -> None:
-    data = there.read(there.study_board(at).ready(at.site).read(), at)
-    Ready.open(data, verify=there.plan(at.study).hospital(at.site), study=at.study, site=at.site)
+    slot = there.study_board(at).ready(at.site)
+    _by_hospital(there, at, Ready.open, slot)
 
 
 def _group_commitment(there: BundleObjects, at: Place) -> None:
-    data = there.read(there.study_board(at).group_commitment(at.site).read(), at)
-    verify = there.plan(at.study).hospital(at.site)
-    GroupCommitment.open(data, verify=verify, study=at.study, site=at.site)
+    slot = there.study_board(at).group_commitment(at.site)
+    _by_hospital(there, at, GroupCommitment.open, slot)
 
 
 def _group_nonce(there: BundleObjects, at: Place) -> None:
-    data = there.read(there.study_board(at).group_nonce(at.site).read(), at)
-    verify = there.plan(at.study).hospital(at.site)
-    GroupNonce.open(data, verify=verify, study=at.study, site=at.site)
+    slot = there.study_board(at).group_nonce(at.site)
+    _by_hospital(there, at, GroupNonce.open, slot)
 
 
 def _checkpoint(there: BundleObjects, at: Place) -> None:
     cohort = there.plan(at.study).study.cohort
     if at.site not in cohort or at.only_for not in cohort:
         raise refused(at.path, "it is between others than hospitals of the study")
-    data = there.study_board(at).checkpoint(at.site, at.only_for).read()
-    check_looks_sealed(there.read(data, at), at.path)
+    slot = there.study_board(at).checkpoint(at.site, at.only_for)
+    data = there.read(slot, at)
+    check_looks_sealed(data, at.path)
 
 
 def _extract(there: BundleObjects, at: Place) -> None:
     plan = there.plan(at.study)
     if at.site not in plan.study.cohort:
         raise refused(at.path, "it is of no hospital of the study")
-    data = there.read(there.study_board(at).extract(at.site).read(), at)
-    if len(data) > _EXTRACT_BASE + _EXTRACT_RELEASE * plan.last_round:
+    slot = there.study_board(at).extract(at.site)
+    data = there.read(slot, at)
+    longest = _EXTRACT_BASE + _EXTRACT_RELEASE * plan.last_round
+    if len(data) > longest:
         raise refused(at.path, "it is longer than an extract of this study")
     check_looks_sealed(data, at.path)
 
 
 def _model_statement(there: BundleObjects, at: Place) -> None:
     plan = there.plan(at.study)
-    data = there.read(there.study_board(at).model_statement.read(), at)
+    slot = there.study_board(at).model_statement
+    data = there.read(slot, at)
     open_statement(data, plan, plan.coordinator)
 
 
 def _model(there: BundleObjects, at: Place) -> None:
     plan = there.plan(at.study)
-    readers = {*plan.study.cohort, plan.study.coordinator.name, plan.study.aggregator.name}
-    with there.study_board(at).model(bundle_limit(plan)).open() as file:
-        check_sealed_to(there.present(file, at.path), readers, at.path)
+    study = plan.study
+    readers = {*study.cohort, study.coordinator.name, study.aggregator.name}
+    slot = there.study_board(at).model(bundle_limit(plan))
+    with slot.open() as opened:
+        file = there.present(opened, at.path)
+        check_sealed_to(file, readers, at.path)
 
 
 def _announcement(there: BundleObjects, at: Place) -> None:
@@ -268,20 +307,25 @@ def _announcement(there: BundleObjects, at: Place) -> None:
 def _round_key(there: BundleObjects, at: Place) -> None:
     plan = there.plan(at.study)
     board = there.round_board(at)
-    announced = AnnouncedRound.open(plan, there.read(board.announcement.read(), at))
-    announced.public(there.read(board.key.read(), at))
+    announcement = there.read(board.announcement, at)
+    key = there.read(board.key, at)
+    announced = AnnouncedRound.open(plan, announcement)
+    announced.public(key)
 
 
 def _broadcast(there: BundleObjects, at: Place) -> None:
     plan = there.plan(at.study)
     board = there.round_board(at)
-    announcement = there.read(board.announcement.read(), at)
-    said = AnnouncedRound.open(plan, announcement).said
-    data = there.read(board.model(plan).read(), at)
-    if hashlib.sha256(data).hexdigest() != said.sealed_sha256:
+    announcement = there.read(board.announcement, at)
+    announced = AnnouncedRound.open(plan, announcement)
+    slot = board.model(plan)
+    data = there.read(slot, at)
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != announced.said.sealed_sha256:
         raise refused(at.path, "it is not the one that the coordinator announced")
-    with board.model(plan).open() as file:
-        check_sealed_to(there.present(file, at.path), plan.study.cohort, at.path)
+    with slot.open() as opened:
+        file = there.present(opened, at.path)
+        check_sealed_to(file, plan.study.cohort, at.path)
 
 
 def _contribution(there: BundleObjects, at: Place) -> None:
@@ -291,14 +335,19 @@ def _contribution(there: BundleObjects, at: Place) -> None:
     board = there.round_board(at)
     if plan.study.schedule.on_dropout == "fail":
         own = round_strategy_of(plan).own_context(facts, at.site)
-        with board.contribution(at.site, contribution_bytes(own)).open() as file:
-            blocks = contribution_blocks(there.present(file, at.path), own, at.site, verify)
+        slot = board.contribution(at.site, contribution_bytes(own))
+        with slot.open() as opened:
+            file = there.present(opened, at.path)
+            blocks = contribution_blocks(file, own, at.site, verify)
+            # Each block is checked as it is read; none of them is wanted here.
             for _ in blocks:
                 pass
         return
     terms = plan.terms(facts)
-    with board.contribution(at.site, contribution_limit(terms)).open() as file:
-        check_contribution(there.present(file, at.path), terms, at.site, verify)
+    slot = board.contribution(at.site, contribution_limit(terms))
+    with slot.open() as opened:
+        file = there.present(opened, at.path)
+        check_contribution(file, terms, at.site, verify)
 
 
 def _survivors(there: BundleObjects, at: Place) -> None:
@@ -306,23 +355,28 @@ def _survivors(there: BundleObjects, at: Place) -> None:
 
 
 def _agreement(there: BundleObjects, at: Place) -> None:
-    verify = there.plan(at.study).hospital(at.site)
-    data = there.read(there.round_board(at).agreement(at.site).read(), at)
-    if not agrees(data, there.survivors(at), at.site, verify):
+    verify = there.hospital(at)
+    slot = there.round_board(at).agreement(at.site)
+    data = there.read(slot, at)
+    survivors = there.survivors(at)
+    if not agrees(data, survivors, at.site, verify):
         raise refused(at.path, "it is under another survivor set")
 
 
 def _complaint(there: BundleObjects, at: Place) -> None:
     plan = there.plan(at.study)
-    data = there.read(there.round_board(at).complaint(at.site).read(), at)
+    slot = there.round_board(at).complaint(at.site)
+    data = there.read(slot, at)
     terms = plan.terms(there.facts(at))
-    Complaint.open_in(data, terms=terms, site=at.site, verify=plan.hospital(at.site))
+    verify = plan.hospital(at.site)
+    Complaint.open_in(data, terms=terms, site=at.site, verify=verify)
 
 
 def _answer(there: BundleObjects, at: Place) -> None:
     survivors = there.survivors(at)
-    data = there.read(there.round_board(at).answer(at.site, survivors).read(), at)
-    check_answer_form(data, survivors, at.site, there.plan(at.study).hospital(at.site))
+    slot = there.round_board(at).answer(at.site, survivors)
+    data = there.read(slot, at)
+    check_answer_form(data, survivors, at.site, there.hospital(at))
 
 
 def _sum(there: BundleObjects, at: Place) -> None:
@@ -330,24 +384,30 @@ def _sum(there: BundleObjects, at: Place) -> None:
     facts = there.facts(at)
     if plan.study.schedule.on_dropout == "fail":
         whole = GroupRound(plan, facts) if facts.groups else FullRound(plan, facts)
-        with there.round_board(at).sum(whole.sum_limit).open() as file:
-            whole.check_sum(there.present(file, at.path))
+        slot = there.round_board(at).sum(whole.sum_limit)
+        with slot.open() as opened:
+            file = there.present(opened, at.path)
+            whole.check_sum(file)
         whole.close()
         return
     survivors = there.survivors(at)
     part = SurvivorRound(plan, survivors.terms)
     part.state.adopt(survivors)
-    with there.round_board(at).sum(sum_limit(survivors)).open() as file:
-        part.check_sum(there.present(file, at.path))
+    slot = there.round_board(at).sum(sum_limit(survivors))
+    with slot.open() as opened:
+        file = there.present(opened, at.path)
+        part.check_sum(file)
     part.close()
 
 
 def _opening(there: BundleObjects, at: Place) -> None:
     plan = there.plan(at.study)
     slot = there.round_board(at).opening(len(plan.study.cohort))
-    data = there.read(slot.read(), at)
-    said = ShownOpening.open(data, verify=plan.coordinator, study=at.study, round=at.round)
-    check_looks_sealed(said.sealed[-_LAST_BYTES:], at.path)
+    data = there.read(slot, at)
+    verify = plan.coordinator
+    said = ShownOpening.open(data, verify=verify, study=at.study, round=at.round)
+    ciphertext = said.sealed[-_LAST_BYTES:]
+    check_looks_sealed(ciphertext, at.path)
 
 
 #: The ciphertext at the end of an opening, behind its list of readers.
@@ -355,19 +415,22 @@ _LAST_BYTES: Final = 1024
 
 
 def _transcript(there: BundleObjects, at: Place) -> None:
-    data = there.read(there.round_board(at).transcript.read(), at)
-    verify = there.plan(at.study).coordinator
+    slot = there.round_board(at).transcript
+    data = there.read(slot, at)
+    verify = there.coordinator(at)
     Transcript.open(data, verify=verify, study=at.study, round=at.round)
 
 
 def _checkpoint_question(there: BundleObjects, at: Place) -> None:
-    data = there.read(PartyBoard(there.board, at.site).checkpoint_question.read(), at)
+    slot = PartyBoard(there.board, at.site).checkpoint_question
+    data = there.read(slot, at)
     Ask.open(data, verify=there.key(at.site), site=at.site)
 
 
 def _checkpoint_answer(there: BundleObjects, at: Place) -> None:
-    data = PartyBoard(there.board, at.only_for).checkpoint_answer(at.site).read()
-    check_looks_sealed(there.read(data, at), at.path)
+    slot = PartyBoard(there.board, at.only_for).checkpoint_answer(at.site)
+    data = there.read(slot, at)
+    check_looks_sealed(data, at.path)
 
 
 _CHECKS: Final[Mapping[str, Callable[[BundleObjects, Place], None]]] = {
