@@ -108,7 +108,7 @@ def _machine_checks(here: Path, figures: dict[str, float | None]) -> dict[str, C
     return {
         "versions": _versions,
         "encryption": _encryption,
-        "isolation": _isolation,
+        "isolation": lambda: _isolation(here),
         "clock": _clock,
         "machine": lambda: _machine(here, figures),
     }
@@ -196,10 +196,14 @@ def _encryption() -> str:
     return "two ciphertexts were added and opened exactly"
 
 
-def _isolation() -> str:
+def _isolation(here: Path) -> str:
     from securefl.node.owner.machine import check_isolation
+    from securefl.party.folder import FILE_NAMES
 
-    return check_isolation().removeprefix("isolation: ")
+    hospital = None
+    if (here / FILE_NAMES["hospital"]).exists():
+        hospital = here
+    return check_isolation(hospital).removeprefix("isolation: ")
 
 
 def _clock() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from securefl.learning.patient_hashes import NOBODY
 from securefl.learning.personal.facts import PersonalFacts
 from securefl.node.channel import Channel, ChannelClosedError, hand_table
 from securefl.node.isolation import check_walls
+from securefl.node.walls.worker_limits import machine_memory
+from securefl.node.worker_memory import ended_by_kernel_error, kernel_kills
 from securefl.party.journal import turn_over
 from securefl.study.worker_walls import dump_limits, read_walls
 
@@ -42,6 +45,7 @@ _HASHES = re.compile(r"([0-9a-f]{16})+")
 #: What a signal that ends a worker may mean; the kernel ends the largest process with 9 when memory
 #: runs out.
 _SIGNAL_HINTS = {
+    6: ": short of memory, or a fault in a library?",
     9: ": short of memory?",
     11: ": a fault in a library?",
     15: ": stopped by hand?",
@@ -104,6 +108,7 @@ class Worker:
         self._reading = opened.reading
         self._rules = rules
         self._table = opened.descriptor
+        self._kills_before = kernel_kills()
         self._door, far_door = socket.socketpair()
         to_worker_r, to_worker_w = os.pipe()
         from_worker_r, from_worker_w = os.pipe()
@@ -384,6 +389,9 @@ class Worker:
             subprocess.TimeoutExpired
         ):  # its pipes close a moment before the system knows why
             self._process.wait(_WHY_SECONDS)
+        killed = self._process.poll() == -signal.SIGKILL
+        if killed and kernel_kills() > self._kills_before:
+            return ended_by_kernel_error(machine_memory())
         return RoundError(
             f"The worker process ended unexpectedly{self.why_ended}.",
             whose="this hospital's operator",

@@ -12,21 +12,27 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import DataError, SecureFLError
 from securefl.node.channel import Channel, ChannelClosedError, take_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from securefl.learning.stages.stage import Rows
     from securefl.learning.steps import RandomDraws
     from securefl.learning.table import Table
     from securefl.study.schema import Study
+    from securefl.study.worker_walls import Walls, WorkerLimits
 
 #: A command carries a study's text and a global model; 1e8 float64 parameters fit.
 _MAX_COMMAND = 1 << 30
 #: Bytes of a table that are read before its study begins: its header line is nearly always in them.
 _CHECKED_BYTES = 1 << 16
+#: Commands that bring a study's text.
+_WITH_A_STUDY = frozenset(("check", "prepare", "personalize"))
 
 
 class _Task:
@@ -146,7 +152,6 @@ def _check(header: dict[str, Any], text: bytes, data_fd: int) -> None:
     from securefl.study.parse import parse_study
 
     study = parse_study(text)
-    _open_libraries(study)
     empty = read_table(_header_lines(data_fd), made_reading(header["reading"]))
     prepare(empty, study.data, bytes(32), study.privacy.unit)
 
@@ -198,13 +203,15 @@ def _import_libraries() -> None:
     import securefl.study.parse  # noqa: F401
 
 
-def _open_libraries(study: Study) -> None:
+def _open_libraries(text: bytes) -> None:
     """Open what the study's model needs and no more: PyTorch alone takes four times the memory of
     all else.
     """
     from securefl.learning.models import family_of
+    from securefl.study.parse import parse_study
     from securefl.study.training import training_if_any
 
+    study = parse_study(text)
     training = training_if_any(study)
     if training is not None:
         family_of(training.model, study.data).open_libraries()
@@ -212,6 +219,53 @@ def _open_libraries(study: Study) -> None:
         import torch
 
         torch.set_num_threads(1)
+
+
+def _settle(header: dict[str, Any], body: bytes, walls: Walls) -> None:
+    """Open the study's libraries and then close the last wall; no row has been read yet."""
+    from securefl.node.walls.threads import holds_threads, start_no_more_threads
+
+    _open_libraries(body[: header.get("text", len(body))])
+    if holds_threads(walls):
+        start_no_more_threads()
+
+
+class _Desk:
+    """Commands of the agent, one after the other.
+
+    Args:
+        data_fd: the table.
+        walls: that hold.
+    """
+
+    def __init__(self, data_fd: int, walls: Walls) -> None:
+        self._data_fd, self._walls = data_fd, walls
+        self._settled = False
+        self._task: _Task | None = None
+
+    def answer(self, header: dict[str, Any], body: bytearray) -> tuple[dict[str, Any], bytes]:
+        """Do what a command asks for.
+
+        Raises:
+            DataError: the table does not fit the study.
+            RoundError: the last wall does not stand.
+        """
+        asked = header["do"]
+        if not self._settled and asked in _WITH_A_STUDY:
+            _settle(header, bytes(body), self._walls)
+            self._settled = True
+        if asked == "check":
+            _check(header, bytes(body), self._data_fd)
+            return {"ok": True}, b""
+        if asked == "prepare":
+            self._task, counts = _prepare(header, bytes(body), self._data_fd)
+            return {"counts": counts}, b""
+        if asked == "personalize":
+            return _personalize(header, bytes(body), self._data_fd)
+        if self._task is None:
+            raise DataError("The worker was asked to work before it had a table.")
+        values = self._task.release(header["round"], body)
+        return {"ok": True, "clamped": self._task.clamped}, values
 
 
 def main() -> None:
@@ -222,40 +276,49 @@ def main() -> None:
     # Nothing above may import numpy: its BLAS starts threads, and the kernel gives a process with
     # threads no namespace of its own. The network would stay.
     read_fd, write_fd, door_fd = (int(a) for a in sys.argv[1:4])
-    walls = put_up_walls(read_limits(sys.argv[4]), (read_fd, write_fd, door_fd))
+    limits = read_limits(sys.argv[4])
+    walls = put_up_walls(limits, (read_fd, write_fd, door_fd))
     channel = Channel(read_fd, write_fd, max_body=_MAX_COMMAND)
-    task: _Task | None = None
     try:
-        _import_libraries()
-        channel.send({"ready": True, "walls": dump_walls(walls)})
-        data_fd = take_table(door_fd)
+        with _told(channel, limits):
+            _import_libraries()
+            channel.send({"ready": True, "walls": dump_walls(walls)})
+        desk = _Desk(take_table(door_fd), walls)
         while True:
             header, body = channel.receive()
-            try:
-                if header["do"] == "check":
-                    _check(header, bytes(body), data_fd)
-                    channel.send({"ok": True})
-                elif header["do"] == "prepare":
-                    task, counts = _prepare(header, bytes(body), data_fd)
-                    channel.send({"counts": counts})
-                elif header["do"] == "personalize":
-                    channel.send(*_personalize(header, bytes(body), data_fd))
-                elif task is None:
-                    raise DataError("The worker was asked to work before it had a table.")
-                else:
-                    values = task.release(header["round"], body)
-                    channel.send({"ok": True, "clamped": task.clamped}, values)
-            except SecureFLError as error:
-                channel.send(
-                    {
-                        "error": type(error).__name__,
-                        "what": error.what,
-                        "whose": error.whose,
-                        "next": error.next_step,
-                    }
-                )
+            with _told(channel, limits):
+                channel.send(*desk.answer(header, body))
     except ChannelClosedError:
         return
+
+
+@contextmanager
+def _told(channel: Channel, limits: WorkerLimits) -> Iterator[None]:
+    """An error that has a next step goes to the agent, a shortage of memory among them."""
+    from securefl.node.walls.worker_limits import machine_memory
+    from securefl.node.worker_memory import is_shortage, shortage_error
+
+    try:
+        yield
+    except ChannelClosedError:
+        raise
+    except SecureFLError as error:
+        _send_error(channel, error)
+    except Exception as error:
+        if not is_shortage(error):
+            raise
+        _send_error(channel, shortage_error(limits.memory, machine_memory()))
+
+
+def _send_error(channel: Channel, error: SecureFLError) -> None:
+    channel.send(
+        {
+            "error": type(error).__name__,
+            "what": error.what,
+            "whose": error.whose,
+            "next": error.next_step,
+        }
+    )
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ _HOLDS: Final = {
     "files": "holds: it reads the program's own files alone, and writes none",
     "other-processes": "holds: it reaches no other process, neither by a signal nor into its memory",
     "new-processes": "holds: it starts no program and no process",
+    "threads": "holds: it starts no thread once it reads the table",
     "keys": "holds: it was given no key and no environment, and can read none",
     "system-calls": "holds: system calls that training never needs are refused",
     "memory": "holds: its memory is limited",

@@ -19,6 +19,7 @@ WALLS: Final = {
     "files": "no file but the program's own, and none that it could write",
     "other-processes": "no signal to another process, no look into its memory",
     "new-processes": "no program and no process of its own",
+    "threads": "no thread beside those that its libraries began with",
     "keys": "no key, no environment, no descriptor but its own",
     "system-calls": "none of the system calls that training never needs",
     "memory": "no more memory than the limit",

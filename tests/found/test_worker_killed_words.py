@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from securefl.errors import RoundError
+from securefl.node import launcher
 from securefl.node.launcher import Worker
 from securefl.sources.csv import CsvSource
 from securefl.study.worker_walls import WorkerRules
@@ -45,12 +46,20 @@ def worker(tmp_path, monkeypatch):
     ("then", "words"),
     [
         ("os.kill(os.getpid(), 9)", "by signal 9: short of memory?"),
+        ("os.abort()", "by signal 6: short of memory, or a fault in a library?"),
         ("os.kill(os.getpid(), 15)", "by signal 15: stopped by hand?"),
         ("os.kill(os.getpid(), 24)", "by signal 24: the policy's processor hours are used up?"),
         ("os.kill(os.getpid(), 10)", "by signal 10"),
         ("sys.exit(3)", "with exit code 3"),
     ],
-    ids=["out of memory", "by hand", "processor hours", "another signal", "an exit code"],
+    ids=[
+        "out of memory",
+        "aborted",
+        "by hand",
+        "processor hours",
+        "another signal",
+        "an exit code",
+    ],
 )
 def test_the_signal_that_ended_a_worker_is_named_and_what_it_may_mean(worker, then, words):
     with worker(then) as started:
@@ -59,3 +68,18 @@ def test_the_signal_that_ended_a_worker_is_named_and_what_it_may_mean(worker, th
             started.check(b"study")
         assert words in error.value.what
         assert "worker.log" in error.value.next_step
+
+
+@pytest.mark.parametrize("counted", [(4, 5), (4, 4)], ids=["for lack of memory", "by somebody"])
+def test_a_worker_that_the_system_ended_for_lack_of_memory_is_told_apart(
+    worker, monkeypatch, counted
+):
+    """The kernel counts what it ends for lack of memory; without a new one it was somebody else."""
+    counts = list(counted)
+    monkeypatch.setattr(launcher, "kernel_kills", lambda: counts.pop(0))
+    with worker("os.kill(os.getpid(), 9)") as started:
+        started.wait_ready()
+        with pytest.raises(RoundError) as error:
+            started.check(b"study")
+    short = "needed more memory than was left: the system ended it" in error.value.what
+    assert short == (counted[1] > counted[0])

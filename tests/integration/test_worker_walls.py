@@ -17,7 +17,7 @@ from conftest import protocol_text
 from consortium import SMALL, running
 from in_process_federation import sealed_study
 
-from securefl.errors import DataError
+from securefl.errors import DataError, RoundError
 from securefl.learning.features import feature_names
 from securefl.learning.mock import mock_table
 from securefl.learning.models import weights_to_bytes
@@ -173,6 +173,25 @@ def test_a_worker_asked_before_it_has_a_table_says_so_and_a_wrong_study_is_no_cr
         with pytest.raises(DataError, match="no column"):
             worker.prepare(text.encode(), plan.study.cohort[0], bytes(32))
         assert worker.alive
+
+
+def test_a_worker_without_memory_says_how_much_it_was_allowed(tmp_path):
+    """The table is longer than the limit, and the libraries are not."""
+    megabytes = 400
+    (tmp_path / "table.csv").write_bytes(b"patient_id\n" + b"1234567890\n" * (megabytes * 10**5))
+    text, plan = sealed_study(*SMALL[2:])
+    rules = WorkerRules(limits=WorkerLimits(memory=megabytes * 10**6))
+    source = CsvSource(tmp_path / "table.csv")
+    with Worker(source, max_bytes=800, log=tmp_path / "worker.log", rules=rules) as worker:
+        with pytest.raises(RoundError, match="more memory than 400 MB, which this hospital's"):
+            worker.prepare(text.encode(), plan.study.cohort[0], bytes(32))
+        assert worker.alive
+
+
+def test_a_worker_starts_no_thread_once_its_study_is_known(work):
+    assert "threads" in {wall.wall for wall in work[0].walls if wall.held}
+    status = Path(f"/proc/{work[0].pid}/status").read_text()
+    assert "\nThreads:\t1\n" in status
 
 
 def test_a_worker_ends_with_the_process_that_started_it(tmp_path):

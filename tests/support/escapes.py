@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 SECRET = "the-agent's-own-secret"  # noqa: S105 - that of nobody
@@ -175,6 +176,32 @@ def fork_bomb(_given):
     return started
 
 
+def many_threads(_given):
+    started = 0
+    while started < 50:
+        thread = threading.Thread(target=lambda: None)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise OSError(str(error)) from None
+        started += 1
+    return started
+
+
+def threads_by_the_kernel(_given):
+    """Of clone(2) itself, past the library: a thread's flags, on a stack of its own."""
+    flags = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000
+    stack = ctypes.create_string_buffer(1 << 16)
+    _KEPT.append(stack)
+    pause = ctypes.cast(_LIBC.pause, ctypes.c_void_p)  # a thread without Python runs no Python
+    top = ctypes.c_void_p((ctypes.addressof(stack) + (1 << 16)) & ~15)
+    return _called(_LIBC.clone(pause, top, flags, None))
+
+
+#: Memory of threads that go on until the process ends.
+_KEPT = []
+
+
 def too_much_memory(_given):
     return len(bytearray(_BIG))
 
@@ -244,6 +271,7 @@ ATTEMPTS = (
     signal_to_the_agent,
     another_program,
     fork_bomb,
+    many_threads,
     too_much_memory,
     memory_that_is_shared,
     memory_as_a_file,
@@ -253,6 +281,7 @@ ATTEMPTS = (
     key_of_the_kernel,
     debugger_on_the_agent,
     another_root,
+    threads_by_the_kernel,
     end_of_the_agent,
 )
 
@@ -286,6 +315,7 @@ def main():
         del sys.argv[1]
         walls.landlock_version = lambda: 0  # as on a kernel without it
     worker._import_libraries = lambda: None
+    worker._open_libraries = lambda _: None  # what is sent is no study
     worker._check = _answer
     worker.main()
 

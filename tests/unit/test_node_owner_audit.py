@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 from consortium import NAMES, Consortium
-from worker_isolation import NETWORK_OPEN
+from worker_isolation import FILES_OPEN, NETWORK_OPEN
 
 from securefl.errors import SecureFLError, UnreadableError, UsageError
 from securefl.node import isolation
+from securefl.node.own_policy import keep_policy
 from securefl.node.owner import audit, machine
 from securefl.node.owner.rounds import hospital_rounds
 from securefl.party.failure_note import NOT_KEPT, keep_reason
+from securefl.study.owner_policy import read_policy
 
 ME, OTHER, _ = NAMES
 
@@ -120,8 +122,19 @@ def test_keys_that_do_not_sign_the_ledger_are_refused(c, here):
 
 
 def test_a_machine_that_cannot_block_the_network_is_refused_with_the_switch(monkeypatch):
-    assert machine.check_isolation().startswith("isolation: network blocked")
+    assert machine.check_isolation(None).startswith("isolation: network blocked")
     monkeypatch.setattr(isolation, "_tried", lambda: NETWORK_OPEN.walls)
     with pytest.raises(SecureFLError, match="forbids user namespaces") as caught:
-        machine.check_isolation()
+        machine.check_isolation(None)
     assert "user namespaces" in caught.value.next_step
+
+
+def test_the_walls_of_a_machine_are_judged_by_the_hospitals_own_policy(here, monkeypatch):
+    """The network's wall alone is up: enough where there is no rule, too little for this policy."""
+    monkeypatch.setattr(isolation, "_tried", lambda: FILES_OPEN.walls)
+    assert "network blocked" in machine.check_isolation(here.path)
+    keep_policy(here, read_policy(b'schema = "securefl-policy/1"\nwalls = ["files"]\n'))
+    with pytest.raises(SecureFLError, match="wall files does not hold"):
+        machine.check_isolation(here.path)
+    monkeypatch.undo()
+    assert "required by this hospital's policy: files" in machine.check_isolation(here.path)

@@ -12,9 +12,10 @@ from securefl.node.isolation import check_walls, isolation
 from securefl.node.launcher import Worker
 from securefl.node.mock_rounds import mock_pace
 from securefl.node.site import Site
+from securefl.node.worker_rules import worker_rules
 from securefl.privacy.ledger_reading import read_chain
 from securefl.report.isolation import isolation_spans
-from securefl.study.worker_walls import INVENTED_ROWS, WorkerRules
+from securefl.study.worker_walls import ALWAYS_REQUIRED, INVENTED_ROWS, WorkerRules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,21 +25,30 @@ if TYPE_CHECKING:
     from securefl.study.sealed import SealedStudy
 
 
-def check_isolation() -> str:
-    """Refuse a machine on which a worker's network cannot be taken away.
+def check_isolation(folder: Path | None) -> str:
+    """Refuse a machine that cannot put up the walls which a worker must have.
 
-    A hospital's policy is not asked: a machine is looked at before there is one.
+    Args:
+        folder: of a hospital, whose policy says which walls those are; None before there is one:
+            then the network's.
 
     Returns:
         The lines on the request page that say what is enforced here, as one.
 
     Raises:
-        RoundError: with the switch that forbids it.
+        RoundError: with the wall, and the switch that forbids it.
+        UnreadableError: the policy is not the one that this hospital signed.
     """
-    usual = WorkerRules()
-    found = isolation(usual)
-    check_walls(usual, found.walls)
-    return "; ".join(span.text for span in isolation_spans(found))
+    rules = WorkerRules()
+    if folder is not None:
+        rules = worker_rules(Site.at(folder))
+    found = isolation(rules)
+    check_walls(rules, found.walls)
+    lines = [span.text for span in isolation_spans(found)]
+    more = sorted(rules.required - ALWAYS_REQUIRED)
+    if more:
+        lines.append(f"required by this hospital's policy: {', '.join(more)}")
+    return "; ".join(lines)
 
 
 def check_keys(folder: Path) -> Site:

@@ -17,13 +17,17 @@ import os
 import platform
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from securefl.node.walls.kernel_calls import libc
+from securefl.node.walls.kernel_calls import libc, system_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _PR_SET_SECCOMP: Final = 22
 _MODE_FILTER: Final = 2
+#: seccomp(2), which can put a filter over all threads of a process at once.
+_SECCOMP: Final = {"x86_64": 317, "aarch64": 277}
+_SET_MODE_FILTER: Final = 1
+_ALL_THREADS: Final = 1
 
 # Instructions: load a word, compare with a constant (equal, at least, any bit), and, return.
 _LOAD, _AND, _RETURN = 0x20, 0x54, 0x06
@@ -35,6 +39,8 @@ _KILL = 0x80000000
 _REFUSE = 0x00050000
 _NOT_PERMITTED: Final = _REFUSE | errno.EPERM
 _UNKNOWN_CALL: Final = _REFUSE | errno.ENOSYS
+#: As where a limit is reached: the C library and Python then say that no thread can be started.
+_TOO_MANY: Final = _REFUSE | errno.EAGAIN
 #: Places in ``struct seccomp_data``: number, architecture, low word of the first argument.
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
 #: The first number that this list does not know (Linux 6.9).
@@ -218,6 +224,38 @@ def refuse_system_calls() -> bool:
     program = _Program(len(steps), filled)
     done = libc().prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0)
     return bool(done == 0)
+
+
+def refuse_threads() -> bool:
+    """Put a second filter over all threads of this process: none of them starts another; for good.
+
+    Needs ``no_new_privs``.
+
+    Returns:
+        False where the kernel refused the filter.
+    """
+    machine = _MACHINES.get(platform.machine())
+    if machine is None:
+        return False
+    steps = (
+        (_LOAD, 0, 0, _NUMBER),
+        *_verdict(_EQUAL, _CLONE[machine.place], _TOO_MANY),
+        *_verdict(_EQUAL, _CLONE3, _UNKNOWN_CALL),
+        (_RETURN, 0, 0, _ALLOW),
+    )
+    filled = (_Instruction * len(steps))(*(_Instruction(*step) for step in steps))
+    program = _Program(len(steps), filled)
+    try:
+        told = system_call(
+            _SECCOMP[platform.machine()],
+            ctypes.c_uint(_SET_MODE_FILTER),
+            ctypes.c_uint(_ALL_THREADS),
+            ctypes.byref(program),
+        )
+    except OSError:
+        return False
+    # a number above 0 is that of a thread that could not be brought under it
+    return told == 0
 
 
 def _steps(machine: _Machine, own: int) -> Iterator[_Step]:

@@ -88,6 +88,8 @@ def put_up_walls(limits: WorkerLimits, handed: Collection[int]) -> Walls:
         files,
         _by_filter("other-processes", refused=refused),
         _by_filter("new-processes", refused=refused),
+        # put up by the worker when its libraries are open (``threads.py``); without it, it ends
+        _by_filter("threads", refused=refused),
         _keys(empty, files),
         _by_filter("system-calls", refused=refused),
         *resources,
