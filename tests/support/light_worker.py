@@ -6,12 +6,14 @@ from securefl.node import worker
 
 
 def _import_libraries() -> None:
-    """What the real one imports, but for torch; behind the walls, as it does."""
-    import securefl.study.parse  # noqa: F401
-    from securefl.learning.families.linear import Linear, closed_gradients
+    """Import as the real one does, behind the walls; torch counts as not installed."""
+    _import_as_it_is()
+    from securefl.learning.families import layers
 
-    Linear.gradients = lambda _family, task: closed_gradients(task)
+    layers.has_packages = lambda _names: False
 
+
+_import_as_it_is = worker._import_libraries
 
 if __name__ == "__main__":
     worker._import_libraries = _import_libraries
