@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.predict import print_scores
-from securefl.cli.screen import html_option, json_option, say, show_page, write_json, write_page
+from securefl.cli.screen import (
+    confirm,
+    html_option,
+    json_option,
+    say,
+    show_page,
+    write_json,
+    write_page,
+)
 from securefl.cli.site_folder import open_site, site_option
 
 if TYPE_CHECKING:
     from typing import Any
 
     from securefl.node.owner.drift import RowsDrift
-    from securefl.node.owner.models import OwnModel
+    from securefl.node.owner.models import OwnModel, RecallPlan, SentRecall
 
 
 @click.group()
@@ -211,24 +219,60 @@ def _plain_fields(found: RowsDrift) -> dict[str, Any]:
     required=True,
     help="One line, which all who have the model read: name no patient and no figure of yours.",
 )
+@click.option("--yes", is_flag=True, help="You know that a recall cannot be taken back.")
+@json_option
 @site_option
 def recall(
     *,
     name: str,
     reason: str,
+    yes: bool,
+    json_file: str | None,
     folder: str | None,
 ) -> None:
-    """Recall a model, signed with this hospital's key: `securefl predict` heeds it.
+    """Recall a model, signed with this hospital's key, for good: whoever has it is told at each use.
 
-    Here the model scores no more. The others are warned once the file lies in the folder `notices`
-    of their copy, and refused when more than half of the model's hospitals recall it.
+    Here the model scores no more. The notice goes into the store, where the agents of the other
+    hospitals and the researcher's commands find it. They are warned, and refused when more than
+    half of the model's hospitals recall it. Whoever shares no store is handed the file: it belongs
+    into the folder `notices` beside the model.
     """
     from securefl.node.owner import models
     from securefl.party.clock import utc_now
+    from securefl.report.model_recall import recall_page
 
-    file = models.recall(open_site(folder), name, reason, utc_now())
-    say(f"Recalled, signed: {file}")
-    say("Hand that file to all who have the model: it belongs into the folder `notices` beside it.")
+    here = open_site(folder)
+    plan = models.plan_recall(here, name, reason)
+    if plan.again is None:
+        if json_file != "-":
+            show_page(
+                recall_page(
+                    plan.name,
+                    plan.model.digest,
+                    plan.reason,
+                    plan.before,
+                    plan.model.facts.participants,
+                )
+            )
+        confirm(f"Recall the model of {plan.name}?", yes=yes, read="the page above")
+    sent = models.recall(here, plan, utc_now())
+    if json_file:
+        said = {"file": str(sent.file), "posted": sent.posted, "again": plan.again is not None}
+        write_json({"model": plan.name, "digest": plan.model.digest, **said}, json_file)
+    if json_file != "-":
+        _say_sent(plan, sent)
+
+
+def _say_sent(plan: RecallPlan, sent: SentRecall) -> None:
+    if plan.again is None:
+        say(f"Recalled, signed: {sent.file}")
+    else:
+        say(f"Recalled on {plan.again.at[:10]} already; that notice stays: {sent.file}")
+    if sent.posted:
+        say("It is in the store. The other hospitals' agents and the researcher find it there.")
+    else:
+        say("The store takes nothing now. Your agent puts it there as soon as it does.")
+    say("To whoever shares no store, hand the file: it belongs into `notices` beside the model.")
 
 
 def _json(found: OwnModel, why_not: str) -> dict[str, Any]:

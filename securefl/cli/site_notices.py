@@ -12,8 +12,8 @@ from securefl.cli.site_folder import open_site, site_option
 
 @click.group()
 def notices() -> None:
-    """Notices of a new request, one that waits, 80 % of a budget, a failure, a finished study: by a
-    command, by mail, to a web address.
+    """Notices of a new request, one that waits, 80 % of a budget, a failure, a finished study, a
+    recalled model: by a command, by mail, to a web address.
 
     They hold names of studies and populations, and no figure. The settings are a TOML file: schema
     = "securefl-notices/1", and any of [command], [mail], [webhook]. Secrets stand in files of their

@@ -11,6 +11,8 @@ from securefl.secagg.round_context import ATTEMPT
 
 #: The folder of all studies.
 STUDIES = "studies"
+#: The folder of all recalls of models: one listing tells what is new, whatever study it is of.
+RECALLS = "recalls"
 
 
 def study_root(digest: str) -> str:
@@ -136,6 +138,11 @@ def model_statement(digest: str) -> str:
 def model_sealed(digest: str) -> str:
     """The finished model, sealed to its recipients."""
     return f"{study_root(digest)}/model/sealed"
+
+
+def recall(digest: str, site: str) -> str:
+    """One hospital's word that a study's model is to be used no more."""
+    return f"{RECALLS}/{digest}.{site}"
 
 
 def pysyft_keys(name: str) -> str:

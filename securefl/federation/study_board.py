@@ -28,6 +28,15 @@ def studies_on(board: Board) -> list[str]:
     return board.names(paths.STUDIES)
 
 
+def recalls_on(board: Board) -> list[tuple[str, str]]:
+    """Study digest and hospital of each recall on the board, by one listing; nobody's word yet."""
+    found = []
+    for name in board.names(paths.RECALLS):
+        digest, _, site = name.partition(".")
+        found.append((digest, site))
+    return found
+
+
 @dataclass(frozen=True)
 class StudyBoard:
     """The objects of one study.
@@ -131,6 +140,10 @@ class StudyBoard:
     def checkpoint(self, site: str, reader: str) -> Slot:
         """One hospital's checkpoint of its ledger, sealed to another participant."""
         return Slot(self.board, handed_path(self.digest, site, reader), MAX_SEALED)
+
+    def recall(self, site: str) -> Slot:
+        """One hospital's signed word that the study's model is to be used no more."""
+        return Slot(self.board, paths.recall(self.digest, site), MAX_SMALL)
 
     @property
     def model_statement(self) -> Slot:

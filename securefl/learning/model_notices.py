@@ -9,6 +9,7 @@ here, by its :meth:`~securefl.learning.artefact.Model.check_usable`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from pydantic import StringConstraints
 
-from securefl.errors import MessageError, NotApprovedError, UntrustedError
+from securefl.errors import MessageError, NotApprovedError, UntrustedError, UsageError
 from securefl.files import names_in, read_file, replace_file
 from securefl.identity import Verifier
 from securefl.statement import MAX_SMALL, Hex32, Statement
@@ -25,13 +26,15 @@ from securefl.study.fields import LINE
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from securefl.identity import Identity
+    from securefl.identity import Identity, IdentityCard
     from securefl.learning.artefact import Model
 
 #: In a model's folder; a notice is ``NAME.json``, NAME being the hospital's.
 NOTICES: Final = "notices"
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=LINE)]
+#: Characters of a reason.
+MOST_REASON: Final = 400
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=MOST_REASON, pattern=LINE)]
 
 
 @dataclass(frozen=True)
@@ -102,20 +105,94 @@ def recall_model(
         UntrustedError: this hospital's key is not one that counts for this model.
     """
     name = identity.card.name
-    if model.facts.owners.get(name) != identity.card.signing_public:
+    check_may_recall(model, identity.card)
+    said = Recall(model.facts.study_digest, model.digest, name, reason, at)
+    # what others would refuse is not handed out: it is read before it is kept
+    keep_recall(folder, model, name, said.dump(identity.sign))
+    return notice_file(folder, name)
+
+
+def check_may_recall(model: Model, card: IdentityCard) -> None:
+    """Refuse a party whose recall of the model nobody would heed.
+
+    Raises:
+        UntrustedError: its key is not one of the model's owners.
+    """
+    if model.facts.owners.get(card.name) != card.signing_public:
         raise UntrustedError(
-            f"The model does not name the key of {name} among those of its owners.",
+            f"The model does not name the key of {card.name} among those of its owners.",
             whose="the data owner",
             next_step="Ask a hospital whose key it names; the keys stand in its model.json.",
         )
-    said = Recall(model.facts.study_digest, model.digest, name, reason, at)
-    signed = said.dump(identity.sign)
-    # what others would refuse is not handed out
-    _open(signed, name, model)
-    file = folder / NOTICES / f"{name}.json"
+
+
+def check_reason(reason: str) -> None:
+    """Refuse a reason that no reader of a recall would take.
+
+    Raises:
+        UsageError: it is empty, too long, or has signs that a screen obeys.
+    """
+    if not 0 < len(reason) <= MOST_REASON or not re.fullmatch(LINE, reason):
+        raise UsageError(
+            f"A reason is one line of 1 to {MOST_REASON} characters without control characters;"
+            f" this one has {len(reason)}. Nothing was signed.",
+            next_step="Say it in a line.",
+        )
+
+
+def notice_file(folder: Path, site: str) -> Path:
+    """Place of a hospital's notice beside the model in ``folder``."""
+    return folder / NOTICES / f"{site}.json"
+
+
+def keep_recall(
+    folder: Path,
+    model: Model,
+    site: str,
+    signed: bytes,
+) -> Recall:
+    """Put a hospital's recall beside the model, once it is verified.
+
+    The first that holds stays: another one of the same hospital says nothing more.
+
+    Args:
+        folder: of the model.
+        model: as it was read from there.
+        site: whose recall it is to be.
+        signed: the bytes as they came.
+
+    Returns:
+        The recall that lies there now.
+
+    Raises:
+        MessageError: it is no recall of this model by that hospital; nothing is kept.
+    """
+    released = released_of(model)
+    new = _open(signed, site, released)
+    file = notice_file(folder, site)
+    kept = _kept(file, site, released)
+    if kept is not None:
+        return kept
     file.parent.mkdir(exist_ok=True)
     replace_file(file, signed)
-    return file
+    return new
+
+
+def kept_recall(folder: Path, model: Model, site: str) -> Recall | None:
+    """A hospital's valid recall beside a model; None where there is none."""
+    return _kept(notice_file(folder, site), site, released_of(model))
+
+
+def released_of(model: Model) -> Model:
+    """The model that hospitals released: the one before edits, where curves were edited."""
+    return model if model.edited is None else model.edited.unedited
+
+
+def _kept(file: Path, site: str, released: Model) -> Recall | None:
+    try:
+        return _open(read_file(file, MAX_SMALL), site, released)
+    except (OSError, MessageError):
+        return None
 
 
 def standing(
@@ -164,16 +241,16 @@ def copy_notices(source: Path, model: Model, target: Path) -> None:
 
 def _notices(folder: Path, model: Model) -> tuple[list[Recall], list[str]]:
     """Valid notices in a model's folder, and names of files there that are none."""
-    released = model if model.edited is None else model.edited.unedited
+    released = released_of(model)
     recalls = []
     unknown = []
     for file_name in names_in(folder / NOTICES):
         site = file_name.removesuffix(".json")
-        try:
-            signed = read_file(folder / NOTICES / file_name, MAX_SMALL)
-            recalls.append(_open(signed, site, released))
-        except (OSError, MessageError):
+        found = _kept(folder / NOTICES / file_name, site, released)
+        if found is None:
             unknown.append(ascii(file_name)[:80])
+        else:
+            recalls.append(found)
     return recalls, unknown
 
 

@@ -40,6 +40,7 @@ from securefl.node.notices.notice_desk import NoticeDesk
 from securefl.node.pasts import doubted, two_pasts
 from securefl.node.policy_files import note_own_files
 from securefl.node.published_approvals import publish_approval, publish_status
+from securefl.node.recall_watch import RecallWatch
 from securefl.node.requests import kept_study
 from securefl.node.rule_desk import RuleDesk
 from securefl.node.study_end import say_again
@@ -126,6 +127,7 @@ class Agent:
         self._due: dict[str, float] = {}
         self._question = Question(self.say)
         self._models = ModelWatch(self.say, partial(datetime.now, UTC))
+        self._recalls = RecallWatch(self.say, clock)
         self._last_question = -LISTEN
         self._listen = Backoff(LISTEN, LISTEN_IDLE, share=_IDLE_SHARE, clock=clock)
         self._handed: dict[str, int] = {}
@@ -204,6 +206,7 @@ class Agent:
                 self._due[digest] = self._clock() + run.pause()
         self._due = {digest: due for digest, due in self._due.items() if digest in self._runs}
         part("models", lambda: self._models.turn(self._site))
+        part("recalls", lambda: self._recalls.turn(self._site))
         part("PySyft", self._sync_when_due)
         part("notices", lambda: self._notices.turn(self._site))
         # after the notices: the owner hears of a request also where a rule approves it

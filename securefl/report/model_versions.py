@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from securefl.report.model_standing import standing_blocks
 from securefl.report.page import (
     Code,
     Moment,
@@ -13,7 +14,6 @@ from securefl.report.page import (
     Section,
     Table,
     Tone,
-    bullets,
     facts,
     page,
     section,
@@ -123,12 +123,7 @@ def _standing(version: ModelVersion) -> list[Block]:
     found = version.standing
     if found is None:
         return [Paragraph("Its model is not kept here.", Tone.QUIET)]
-    if not found.sentences:
-        return []
-    told = bullets([Outside(sentence) for sentence in found.sentences])
-    if found.refused:
-        return [Paragraph("The model is not to be used any more.", Tone.BAD), told]
-    return [told]
+    return standing_blocks(found)
 
 
 def site_models_page(models: Sequence[OwnModelUse], site: str) -> Page:

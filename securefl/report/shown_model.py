@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from securefl.learning.edited_model import moved_points
 from securefl.learning.tasks import task_of
 from securefl.report.curve_chart import curve_chart
+from securefl.report.model_standing import standing_blocks
 from securefl.report.page import (
     Code,
     Outside,
@@ -73,17 +74,10 @@ def _reading(model: Model) -> Section:
 
 def standing_section(model: Model) -> Section | None:
     """Notices on a model, and whether it may be used; None where there is nothing to say."""
-    found = model.standing()
-    if not found.sentences:
+    told = standing_blocks(model.standing())
+    if not told:
         return None
-    said: Block = Paragraph("The model may be used all the same.", Tone.WARN)
-    if found.refused:
-        said = Paragraph("The model is not to be used any more.", Tone.BAD)
-    return section(
-        "Notices on this model",
-        said,
-        bullets([Outside(sentence) for sentence in found.sentences]),
-    )
+    return section("Notices on this model", *told)
 
 
 def edits_section(model: Model, signers: Sequence[str] = ()) -> Section | None:

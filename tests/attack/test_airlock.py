@@ -17,6 +17,9 @@ from click.testing import CliRunner
 from securefl.cli.main import cli
 from securefl.cli.main import main as run_main
 from securefl.errors import MessageError, UnreadableError, UntrustedError, UsageError
+from securefl.federation.offers import Offer
+from securefl.federation.study_board import StudyBoard
+from securefl.learning.model_notices import Recall
 from securefl.node.owner.airlock import charged_only
 from securefl.party.airlock.bundle import MANIFEST, OBJECTS, check_bundle, read_manifest
 from securefl.party.airlock.channel import Channel, keep_channel, read_channel
@@ -253,6 +256,27 @@ def test_nobody_brings_a_hospital_its_own_words(world, tmp_path):
     target.unlink()
     signed_again(world, stick, LAB)
     take_in(world, stick, ME)  # control
+
+
+@pytest.mark.parametrize("word", ["recall", "offer"])
+def test_what_a_hospital_says_after_the_rounds_is_carried_to_the_others(world, tmp_path, word):
+    mine, study = world.party(ME), world.study.digest
+    said = {
+        "recall": Recall(study, "ab" * 32, ME, "A new scale.", "2026-06-01T12:00:00Z"),
+        "offer": Offer(study, ME, "0.5", "", "2026-06-01T12:00:00Z"),
+    }[word]
+    slot = getattr(StudyBoard(mine.board, study), word)(ME)
+    slot.post(said.dump(world.party(OTHER).identity.sign))
+    with pytest.raises(MessageError, match="signature"):
+        export(mine, LAB, tmp_path / "forged", whole=True)
+    slot.post(said.dump(mine.identity.sign))  # control
+    mine.ledger.close()
+    for giver, taker in ((ME, LAB), (LAB, OTHER)):
+        folder = tmp_path / f"to {taker}"
+        export(world.party(giver), taker, folder, whole=True)
+        take_in(world, folder, taker)
+    there = getattr(StudyBoard(world.party(OTHER).board, study), word)(ME)
+    assert there.read() == slot.read()
 
 
 def test_a_longer_object_than_the_plan_allows(world, stick):

@@ -50,7 +50,7 @@ HOSPITAL = {
     "site data list": "site data list --site {here}",
     "site metrics": "site metrics --site {here}",
     "site model list": "site model list --site {here}",
-    "site model recall": "site model recall nothing --reason none --site {here}",
+    "site model recall": "site model recall nothing --reason none --yes --site {here}",
     "site model predict": "site model predict nothing {beside}/table.csv --site {here}",
     "site personalize": "site personalize nothing --site {here}",
     "site model drift": "site model drift nothing {beside}/table.csv --site {here}",

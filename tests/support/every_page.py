@@ -81,6 +81,7 @@ from securefl.report.earlier_study import Continued
 from securefl.report.errors import error_page
 from securefl.report.live import LiveFacts, live_page
 from securefl.report.machines import MachineLine, MachinesFacts, machines_page
+from securefl.report.model_recall import recall_page
 from securefl.report.model_versions import site_models_page, versions_page
 from securefl.report.notices import (
     new_notices_page,
@@ -920,6 +921,14 @@ def site_models(*, some=True):
     return site_models_page([used, later, ModelInUse(third, "", "", "")], "SVI")
 
 
+def model_recall():
+    """A recall before its owner's yes, after another hospital's."""
+    said = Recall(DIGEST, "e" * 64, SITES[0], "A new scale.", "2026-06-01T08:00:00Z")
+    return recall_page(
+        "small-0123456789ab", "e" * 64, "The laboratory changed its scale.", (said,), SITES[:3]
+    )
+
+
 def removal(*, known=True):
     """Patients who were in two studies; or nobody whom a table knows."""
     touched = (
@@ -1083,6 +1092,7 @@ _BUILDERS = {
     "archive": archive,
     "model-versions": lambda: versions_page(model_line(), "c" * 64),
     "model-versions-alone": lambda: versions_page(model_line()[1:2], ""),
+    "model-recall": model_recall,
     "rows-drift": rows_drift,
     "rows-drift-none": lambda: rows_drift(moved=False),
     "site-models": site_models,

@@ -30,7 +30,6 @@ ACTS = {
     "data unmap",
     "budget set",
     "init",
-    "model recall",
     "notices drop",
     "notices set",
     "pause",

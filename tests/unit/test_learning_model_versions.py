@@ -17,7 +17,7 @@ from securefl.errors import UsageError
 from securefl.learning.model_versions import MOST_VERSIONS, ModelVersion, line_of
 from securefl.node.model_uses import note_use
 from securefl.node.owner.model_lines import models_in_use
-from securefl.node.owner.models import recall, score_rows
+from securefl.node.owner.models import plan_recall, recall, score_rows
 from securefl.party.study_names import meant_version
 from securefl.sources.source import GivenReading
 
@@ -108,7 +108,7 @@ def test_a_hospital_sees_which_model_is_in_use_and_since_when(hospital, tmp_path
 
 
 def test_the_hospitals_commands_tell_a_recall_and_where_a_model_is_from(hospital):
-    recall(hospital, "small", "A new scale.", AT)
+    recall(hospital, plan_recall(hospital, "small", "A new scale."), AT)
     hospital.ledger.close()
     (found,) = shown("site", "models", "--site", hospital.path)["models"]
     assert (found["state"], found["in_use"], found["newer"]) == ("recalled", False, None)

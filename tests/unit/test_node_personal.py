@@ -20,7 +20,7 @@ from securefl.learning.artefact import PERSONAL, load_model, save_model
 from securefl.learning.personal.facts import Candidate, Interval, Judged, PersonalFacts, Rows
 from securefl.node.backup import make_backup
 from securefl.node.launcher import PersonalAnswer
-from securefl.node.owner.models import recall, score_rows
+from securefl.node.owner.models import plan_recall, recall, score_rows
 from securefl.node.owner.personal import personalize, score_at_home
 from securefl.node.personal import WEIGHTS, read_personal
 from securefl.node.site import Site
@@ -210,7 +210,7 @@ def test_the_studys_model_scores_where_that_is_kept_and_no_weights_stay(site):
 def test_a_recalled_model_makes_no_personal_one_and_one_that_was_made_scores_no_more(site):
     personalize(site, "small", NOW)
     rows = site.path.parent / "records.csv"
-    recall(site, "small", "The laboratory changed its scale.", NOW)
+    recall(site, plan_recall(site, "small", "The laboratory changed its scale."), NOW)
     with pytest.raises(NotApprovedError, match="changed its scale"):
         scored(site)
     with pytest.raises(NotApprovedError, match="changed its scale"):

@@ -31,6 +31,7 @@ OWNERS = (
     "edited-model",
     "rows-drift",
     "rows-drift-none",
+    "model-recall",
     "site-models",
     "site-models-none",
     "status",

@@ -19,6 +19,7 @@ from securefl.boards.opening import open_board
 from securefl.boards.store_check import check_store
 from securefl.cli.main import cli
 from securefl.errors import SecureFLError, StoreError, UsageError
+from securefl.federation import paths
 from securefl.party.store_rules import may_write, rule_of, written_by
 
 HOSPITALS = ("STMW", "SVHC", "SVI")
@@ -99,6 +100,20 @@ def test_every_object_of_a_study_is_written_by_whom_the_rule_lets(written):
         for other in HOSPITALS:
             if other != name:
                 assert not may_write("hospital", other, path), (other, path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        paths.question("ab" * 32, "SVI", 3),
+        paths.offer("ab" * 32, "SVI"),
+        paths.recall("ab" * 32, "SVI"),
+    ],
+)
+def test_an_owners_words_are_written_by_that_hospital_alone(path):
+    assert may_write("hospital", "SVI", path)
+    assert not may_write("hospital", "SVHC", path)
+    assert may_write("researcher", "lab", paths.reply("ab" * 32, "SVI", 3))
 
 
 def test_a_folders_rule_is_commands_and_an_unknown_store_has_none():

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-Kind: TypeAlias = Literal["request", "waiting", "budget", "failure", "finished", "test"]
+Kind: TypeAlias = Literal["request", "waiting", "budget", "failure", "finished", "recall", "test"]
 #: Kinds that can be asked for; ``test`` is what `securefl site notices test` sends.
-KINDS: Final = ("request", "waiting", "budget", "failure", "finished")
+KINDS: Final = ("request", "waiting", "budget", "failure", "finished", "recall")
 #: Each kind in words: a mail's subject, and a line of the settings.
 SUBJECTS: Final = {
     "request": "a new request",
@@ -19,6 +19,7 @@ SUBJECTS: Final = {
     "budget": "80 % of a budget is used",
     "failure": "a study failed",
     "finished": "a study is finished",
+    "recall": "a model was recalled",
     "test": "a test",
 }
 _SENTENCES: Final = {
@@ -27,6 +28,7 @@ _SENTENCES: Final = {
     "budget": "At least 80 % of the budget of the patients of {about} is used.",
     "failure": "The study {about} failed here. `securefl site status` says why.",
     "finished": "The study {about} is finished. `securefl audit` shows what left.",
+    "recall": "A hospital recalled the model of {about}. `securefl site models` says why.",
     "test": "This is a test. Notices of this hospital arrive here.",
 }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from securefl.node.notices.notice_events import notice_events
 from securefl.node.notices.notice_outbox import NoticeSender, post_notices
 from securefl.node.notices.notice_settings import kept_notice_settings
+from securefl.node.recalled_models import notices_changed, recalled_models
 from securefl.node.requests import kept_requests
 from securefl.party.clock import utc_now
 
@@ -49,7 +50,8 @@ class NoticeDesk:
         hour = int(self._clock() // _ANYWAY)
         # An object of the state is replaced by each event, so that its identity is enough.
         state = site.ledger.state
-        seen = (state, _modified(site, "studies"), _modified(site, "notices.signed"), hour)
+        files = (_modified(site, "studies"), _modified(site, "notices.signed"))
+        seen = (state, *files, notices_changed(site), hour)
         if self._seen and seen[0] is self._seen[0] and seen[1:] == self._seen[1:]:
             return
         settings = kept_notice_settings(site)
@@ -62,7 +64,8 @@ def tell(site: Site, settings: NoticeSettings, *, silently: bool = False) -> int
     """Put what was not told yet into the outbox; how many notices."""
     remind = timedelta(hours=settings.remind_after_hours)
     now = datetime.now(UTC)
-    events = notice_events(site.ledger.state, kept_requests(site), now, remind)
+    recalled = recalled_models(site)
+    events = notice_events(site.ledger.state, kept_requests(site), now, remind, recalled)
     return post_notices(site, events, settings.kinds, utc_now(), silently=silently)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from securefl.node.notices.notice import Kind
+    from securefl.node.recalled_models import RecalledModel
     from securefl.node.requests import KeptRequest
     from securefl.privacy.ledger_facts import LedgerState
 
@@ -40,6 +41,7 @@ def notice_events(
     requests: Iterable[KeptRequest],
     now: datetime,
     remind_after: timedelta,
+    recalled: Iterable[RecalledModel] = (),
 ) -> Iterator[NoticeEvent]:
     """All that is so now and of which an owner may want to be told.
 
@@ -48,6 +50,7 @@ def notice_events(
         requests: that were taken in.
         now: with its time zone.
         remind_after: an undecided request is told once more when it is so old.
+        recalled: recalls of models that are here, by other hospitals.
     """
     for request in requests:
         if request.digest in state.studies or state.declined(request.digest):
@@ -64,6 +67,8 @@ def notice_events(
             yield NoticeEvent(f"failure:{study.digest}", "failure", name)
         if study.status == "completed":
             yield NoticeEvent(f"finished:{study.digest}", "finished", name)
+    for model in recalled:
+        yield NoticeEvent(f"recall:{model.study}:{model.by}", "recall", model.name)
 
 
 def _received(request: KeptRequest, now: datetime) -> datetime:

@@ -82,7 +82,9 @@ class NoticeSettings(Section):
     """
 
     schema_: Literal["securefl-notices/1"] = Field(alias="schema")
-    kinds: tuple[Literal["request", "waiting", "budget", "failure", "finished"], ...] = KINDS
+    kinds: tuple[Literal["request", "waiting", "budget", "failure", "finished", "recall"], ...] = (
+        KINDS
+    )
     remind_after_hours: Annotated[int, Field(ge=1, le=8760)] = 24
     command: CommandSettings | None = None
     mail: MailSettings | None = None

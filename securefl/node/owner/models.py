@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from securefl.errors import SecureFLError
-from securefl.learning.model_notices import recall_model
+from securefl.federation import paths
+from securefl.files import read_file
+from securefl.learning.model_notices import (
+    check_may_recall,
+    check_reason,
+    notice_file,
+    recall_model,
+)
 from securefl.learning.tasks import task_of
 from securefl.node.model_figures import own_figures
 from securefl.node.model_uses import note_use
@@ -14,6 +21,7 @@ from securefl.node.models import find_model, list_models
 from securefl.node.owner.drift import moved_columns
 from securefl.node.requests import kept_study
 from securefl.party.clock import utc_now
+from securefl.party.outbox import post
 from securefl.party.scoring import rows_of, score_read
 from securefl.report.explain_study import units
 
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.learning.artefact import Model
+    from securefl.learning.model_notices import Recall
     from securefl.learning.tasks.told import Told
     from securefl.node.models import ModelRow
     from securefl.node.site import Site
@@ -117,23 +126,77 @@ def score_rows(
     return replace(scored, moved=moved_columns(site, row.digest, model, table))
 
 
-def recall(
-    site: Site,
-    name: str,
-    reason: str,
-    at: str,
-) -> Path:
-    """Sign a recall of a model that came home; the file, to be handed to all who have the model.
+@dataclass(frozen=True)
+class RecallPlan:
+    """A recall before the owner's yes.
+
+    Attributes:
+        name: of the model's study.
+        model: that is recalled.
+        reason: for all who have it.
+        before: recalls by other hospitals that are known here.
+        again: this hospital's own, where it recalled the model before; it stays as it is.
+    """
+
+    name: str
+    model: Model
+    reason: str
+    before: tuple[Recall, ...]
+    again: Recall | None
+
+
+@dataclass(frozen=True)
+class SentRecall:
+    """A recall that was signed.
+
+    Attributes:
+        file: the notice, to be handed to whoever must not miss it.
+        posted: the store took it; else the agent goes on trying.
+    """
+
+    file: Path
+    posted: bool
+
+
+def plan_recall(site: Site, name: str, reason: str) -> RecallPlan:
+    """Work out a recall of a model that came home; nothing is written.
 
     Args:
         site: the hospital.
         name: of the model.
-        reason: for all who have it.
-        at: the time, UTC in ISO 8601.
+        reason: for all who have it, in a line.
 
     Raises:
-        UsageError: none or several have that name, or it is not here.
+        UsageError: none or several have that name, or it is not here; or the reason is none.
         UntrustedError: this hospital's key is not one that counts for this model.
     """
     row, model = find_model(site, name)
-    return recall_model(cast("Path", row.folder), model, site.identity, reason, at)
+    check_may_recall(model, site.identity.card)
+    check_reason(reason)
+    recalls = model.standing().recalls
+    own = next((said for said in recalls if said.site == site.name), None)
+    before = tuple(said for said in recalls if said.site != site.name)
+    return RecallPlan(row.name, model, reason, before, own)
+
+
+def recall(site: Site, plan: RecallPlan, at: str) -> SentRecall:
+    """Sign a recall, keep it beside the model, and put it into the store.
+
+    Where this hospital recalled the model before, that notice is sent once more: a store may have
+    lost it.
+
+    Args:
+        site: the hospital.
+        plan: what its owner said yes to.
+        at: the time, UTC in ISO 8601.
+
+    Raises:
+        UntrustedError: this hospital's key is not one that counts for this model.
+    """
+    model = plan.model
+    folder = cast("Path", model.folder)  # a model that is here was read from one
+    file = notice_file(folder, site.name)
+    if plan.again is None:
+        recall_model(folder, model, site.identity, plan.reason, at)
+    path = paths.recall(model.facts.study_digest, site.name)
+    return SentRecall(file, post(site, path, read_file(file)))

@@ -16,6 +16,7 @@ from securefl.federation.checkpoints import Ask
 from securefl.federation.full_round import FullRound
 from securefl.federation.group_lot import GroupCommitment, GroupNonce
 from securefl.federation.group_round import GroupRound
+from securefl.federation.hospital_return import Return
 from securefl.federation.messages import (
     Call,
     Complaint,
@@ -24,6 +25,7 @@ from securefl.federation.messages import (
     Ready,
     Status,
 )
+from securefl.federation.offers import Offer
 from securefl.federation.party_board import PartyBoard
 from securefl.federation.questions import Question, Reply
 from securefl.federation.round_board import RoundBoard
@@ -33,6 +35,7 @@ from securefl.federation.shown_opening import ShownOpening
 from securefl.federation.study_board import StudyBoard
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.federation.transcript import Transcript
+from securefl.learning.model_notices import Recall
 from securefl.party.airlock.ciphertexts import check_looks_sealed, check_sealed_to, refused
 from securefl.secagg.frame import contribution_blocks, contribution_bytes
 from securefl.secagg.streaming import sum_limit
@@ -237,6 +240,11 @@ def _reply(there: BundleObjects, at: Place) -> None:
     Reply.open(data, verify=verify, study=at.study, site=at.site, number=at.number)
 
 
+def _offer(there: BundleObjects, at: Place) -> None:
+    data = there.read(there.study_board(at).offer(at.site).read(), at)
+    Offer.open(data, verify=there.plan(at.study).hospital(at.site), study=at.study, site=at.site)
+
+
 def _status(there: BundleObjects, at: Place) -> None:
     plan = there.plan(at.study)
     verify = plan.aggregator
@@ -250,6 +258,11 @@ def _status(there: BundleObjects, at: Place) -> None:
 def _ready(there: BundleObjects, at: Place) -> None:
     slot = there.study_board(at).ready(at.site)
     _by_hospital(there, at, Ready.open, slot)
+
+
+def _return(there: BundleObjects, at: Place) -> None:
+    data = there.read(there.study_board(at).returns(at.site).read(), at)
+    Return.open(data, verify=there.plan(at.study).hospital(at.site), study=at.study, site=at.site)
 
 
 def _group_commitment(there: BundleObjects, at: Place) -> None:
@@ -281,6 +294,11 @@ def _extract(there: BundleObjects, at: Place) -> None:
     if len(data) > longest:
         raise refused(at.path, "it is longer than an extract of this study")
     check_looks_sealed(data, at.path)
+
+
+def _recall(there: BundleObjects, at: Place) -> None:
+    data = there.read(there.study_board(at).recall(at.site).read(), at)
+    Recall.open(data, verify=there.plan(at.study).hospital(at.site), study=at.study, site=at.site)
 
 
 def _model_statement(there: BundleObjects, at: Place) -> None:
@@ -439,14 +457,17 @@ _CHECKS: Final[Mapping[str, Callable[[BundleObjects, Place], None]]] = {
     "approval": _approval,
     "question": _question,
     "reply": _reply,
+    "offer": _offer,
     "status": _status,
     "end": _end,
     "call": _call,
     "ready": _ready,
+    "return": _return,
     "group-commitment": _group_commitment,
     "group-nonce": _group_nonce,
     "checkpoint": _checkpoint,
     "extract": _extract,
+    "recall": _recall,
     "model-statement": _model_statement,
     "model": _model,
     "announcement": _announcement,

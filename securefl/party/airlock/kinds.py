@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import MessageError
-from securefl.federation.paths import STUDIES
+from securefl.federation.paths import RECALLS, STUDIES
 from securefl.secagg.round_context import ATTEMPT
 
 if TYPE_CHECKING:
     from securefl.study.schema import Study
 
 #: Folders of a board that are looked at; PySyft's own messages stay where they are.
-TOPS: Final = (STUDIES, "checkpoints")
+TOPS: Final = (STUDIES, "checkpoints", RECALLS)
 
 COORDINATOR: Final = "the coordinator"
 AGGREGATOR: Final = "the aggregator"
@@ -66,10 +66,12 @@ KINDS: Final = (
         unasked=True,
     ),
     _kind("reply", _IN_STUDY + "replies/" + _SITE + "-(?P<number>[0-9]{2})", COORDINATOR),
+    _kind("offer", _IN_STUDY + "offers/" + _SITE, "site", unasked=True),
     _kind("status", _IN_STUDY + "status/" + _SITE, "site", unasked=True),
     _kind("end", _IN_STUDY + "end", COORDINATOR),
     _kind("call", _IN_STUDY + "call", COORDINATOR),
     _kind("ready", _IN_STUDY + "ready/" + _SITE, "site"),
+    _kind("return", _IN_STUDY + "returns/" + _SITE, "site"),
     _kind("group-commitment", _IN_STUDY + "group-commitments/" + _SITE, "site"),
     _kind("group-nonce", _IN_STUDY + "group-nonces/" + _SITE, "site"),
     _kind(
@@ -87,6 +89,7 @@ KINDS: Final = (
         holds="sealed",
         reader=COORDINATOR,
     ),
+    _kind("recall", RECALLS + r"/(?P<study>[0-9a-f]{64})\." + _SITE, "site"),
     _kind("model-statement", _IN_STUDY + "model/statement", COORDINATOR),
     _kind("model", _IN_STUDY + "model/sealed", COORDINATOR, holds="sealed", early=True),
     _kind("announcement", _IN_ROUND + "announcement", COORDINATOR),
