@@ -200,7 +200,7 @@ class Lab(Shown):
         from securefl.learning.model_versions import line_of
         from securefl.researcher.model_lines import known_versions
 
-        known = known_versions(self.studies())
+        known = known_versions(self.folder, self.studies())
         return line_of(known, meant_version(name, known).digest)
 
     def study(self, name: str) -> Study:

@@ -194,13 +194,16 @@ def model(study: str, folder: str | None) -> None:
     figures follow from the released histogram. That it follows from the model before it only a
     hospital can check.
     """
-    from securefl.party.aggregator_model import fetch_for_aggregator
+    from securefl.cli.predict import say_notices
+    from securefl.party.aggregator_model import fetch_for_aggregator, notices_of
 
-    where = fetch_for_aggregator(_open(folder), study)
+    here = _open(folder)
+    where = fetch_for_aggregator(here, study)
     say(
         f"The model is in {where}; the signed transcripts name it, and its figures follow from the"
         " released histogram."
     )
+    say_notices(notices_of(here, where))
     say(f"Next: securefl predict {where} TABLE.csv")
 
 

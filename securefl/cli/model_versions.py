@@ -88,5 +88,6 @@ def _known(role: str, place: Path) -> tuple[ModelVersion, ...]:
         from securefl.cli.study_folder import open_lab
         from securefl.researcher.model_lines import known_versions as completed
 
-        return completed(open_lab(str(place)).studies())
+        lab = open_lab(str(place))
+        return completed(lab.folder, lab.studies())
     return ()

@@ -14,6 +14,7 @@ from securefl.cli.screen import (
     html_option,
     json_option,
     say,
+    say_quoted,
     show_page,
     write_json,
     write_page,
@@ -23,6 +24,7 @@ from securefl.cli.site_folder import open_site, site_option
 if TYPE_CHECKING:
     from typing import Any
 
+    from securefl.learning.model_notices import ModelStanding
     from securefl.node.owner.drift import RowsDrift
     from securefl.node.owner.models import OwnModel, RecallPlan, SentRecall
 
@@ -41,7 +43,9 @@ def model() -> None:
 @json_option
 @site_option
 def list_(json_file: str | None, folder: str | None) -> None:
-    """List the models that are here, and those that are looked for, were refused or never came."""
+    """List the models that are here, with their recalls and expiry, and those that are looked for,
+    were refused or never came.
+    """
     from securefl.node.owner.models import models
 
     rows = models(open_site(folder))
@@ -53,6 +57,7 @@ def list_(json_file: str | None, folder: str | None) -> None:
                 "state": r.state,
                 "folder": str(r.folder or ""),
                 "said": r.said,
+                **_standing_json(r.standing),
             }
             for r in rows
         ]
@@ -61,11 +66,29 @@ def list_(json_file: str | None, folder: str | None) -> None:
             return
     for row in rows:
         say(f"{row.name}  {row.state:<10}  {row.folder or row.said}".rstrip())
+        if row.standing is not None:
+            _say_standing(row.standing)
     if not rows:
         say(
             "No model has come home: the studies of this hospital are not over, or name it as no"
             " recipient."
         )
+
+
+def _standing_json(found: ModelStanding | None) -> dict[str, Any]:
+    """Whether a model that is here may be used, for programs."""
+    if found is None:
+        return {"usable": None, "standing": None, "notices": []}
+    notices = list(found.sentences)
+    return {"usable": not found.refused, "standing": found.state, "notices": notices}
+
+
+def _say_standing(found: ModelStanding) -> None:
+    """Lines below a model of the list, where there is something to say."""
+    for sentence in found.sentences:
+        say_quoted(sentence)
+    if found.refused:
+        say("  It is not to be used any more.")
 
 
 @model.command()

@@ -60,7 +60,8 @@ def report(
     png_folder: Path | None,
     folder: str | None,
 ) -> None:
-    """Show a completed study again: figures, model, and each hospital's audit extract.
+    """Show a completed study again: figures, model, and each hospital's audit extract; recalls of the
+    model that lie in the store are fetched beside it.
 
     --html writes the whole report: what was asked, who took part, how it learnt, effects with
     intervals, what it cost, what left each hospital, and hashes to check it by.
@@ -68,6 +69,7 @@ def report(
     from securefl.learning.tasks import task_of
     from securefl.report.explain_study import units
     from securefl.report.study_report import report_page
+    from securefl.researcher.kept_report import model_standing
 
     found = open_study(folder, name)
     result = found.report()
@@ -78,6 +80,7 @@ def report(
         [*found.tables(units(study)), *_model_tables(result)],
         asks=study.quality is not None and task_of(study.data).asks(study.quality),
         continues=study.continues,
+        standing=model_standing(result),
     )
     if csv_file:
         _write_csv(found.figure_rows(), csv_file)

@@ -447,7 +447,7 @@ def model_card(
             if facts.lost
             else []
         ),
-        *([f"- Not to be used after: {facts.expires[:10]}"] if facts.expires else []),
+        *_later_life(facts),
         f"- Owner: {facts.owner}",
         f"- Licence: {facts.licence}",
         "",
@@ -488,6 +488,19 @@ def model_card(
         )
     read = _readable(contributions)
     return "\n".join([*lines, "", *read, *_score_meaning(facts, task), ""])
+
+
+def _later_life(facts: ModelFacts) -> list[str]:
+    """Lines on expiry and recalls. A recall comes later, so the card says where it would lie."""
+    lines = []
+    if facts.expires:
+        lines.append(f"- Not to be used after: {facts.expires[:10]}")
+    if facts.owners:
+        lines.append(
+            "- Recalls by its hospitals: signed files in the folder `notices` beside this card;"
+            " `securefl model show` tells them"
+        )
+    return lines
 
 
 def _readable(told: Told | None) -> list[str]:

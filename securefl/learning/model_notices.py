@@ -81,6 +81,17 @@ class ModelStanding:
         return self.recalled or bool(self.expired)
 
     @property
+    def state(self) -> str:
+        """Whether the model may be used, in a word or two."""
+        if self.recalled:
+            return "recalled"
+        if self.expired:
+            return "expired"
+        if self.recalls:
+            return "recalled by some"
+        return "usable"
+
+    @property
     def sentences(self) -> tuple[str, ...]:
         """What a person is told, a line each."""
         lines = [f"Recalled by {r.site} on {r.at[:10]}: {r.reason}" for r in self.recalls]

@@ -56,16 +56,9 @@ class ModelVersion:
     @property
     def state(self) -> str:
         """Whether the model may be used, in a word or two."""
-        found = self.standing
-        if found is None:
+        if self.standing is None:
             return "not here"
-        if found.recalled:
-            return "recalled"
-        if found.expired:
-            return "expired"
-        if found.recalls:
-            return "recalled by some"
-        return "usable"
+        return self.standing.state
 
     def as_json(self) -> dict[str, Any]:
         """The version for programs."""

@@ -35,6 +35,7 @@ from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:
     from securefl.learning.artefact import Model
+    from securefl.learning.model_notices import ModelStanding
     from securefl.node.site import Site
     from securefl.secagg.round_context import RoundContext
 
@@ -54,6 +55,7 @@ class ModelRow:
         state: ``here``, ``expected``, ``refused`` or ``never came``.
         folder: where it is, where it is here.
         said: why it was refused, or until when it is looked for.
+        standing: whether one that is here may be used, and what was said of it.
     """
 
     name: str
@@ -61,6 +63,7 @@ class ModelRow:
     state: str
     folder: Path | None = None
     said: str = ""
+    standing: ModelStanding | None = None
 
 
 # --- while the study runs
@@ -204,12 +207,14 @@ def list_models(site: Site) -> tuple[ModelRow, ...]:
     for folder in entries(root):
         if folder.name != "expected":
             with suppress(SecureFLError):
+                model = load_model(folder, own=site.name)
                 rows.append(
                     ModelRow(
                         folder.name,
-                        load_model(folder).facts.study_digest,
+                        model.facts.study_digest,
                         "here",
                         folder,
+                        standing=model.standing(),
                     )
                 )
     for digest, entry in sorted(expected_models(site).items(), key=lambda item: item[1]["name"]):

@@ -17,6 +17,7 @@ from securefl.files import private_folder, replace_file
 from securefl.identity import verify
 from securefl.learning.artefact import load_model
 from securefl.party.model_check import check_by_transcripts
+from securefl.party.model_recalls import take_recalls
 from securefl.study.recipients import recipients
 from securefl.study.sealed import SealedStudy
 
@@ -85,6 +86,18 @@ def fetch_for_aggregator(here: PartyFolder, name: str) -> Path:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return target
+
+
+def notices_of(here: PartyFolder, folder: Path) -> tuple[str, ...]:
+    """What was said of a model that was fetched, with the recalls that lie in the store by now.
+
+    Raises:
+        UnreadableError: its folder was changed.
+        StoreError: the store is away.
+    """
+    model = load_model(folder)
+    take_recalls(here.board, model)
+    return model.standing().sentences
 
 
 def _studies(here: PartyFolder) -> Iterator[RoundPlan]:

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from securefl.learning.model_notices import Recall
 
 
-def take_recalls(board: Board, model: Model) -> tuple[Recall, ...]:
-    """Keep the recalls of a model that are on the board and not yet beside it.
+def take_recalls(board: Board, *models: Model) -> tuple[Recall, ...]:
+    """Keep the recalls of models that are on the board and not yet beside them, by one listing.
 
-    What is no recall of this model by one of its hospitals is as if it were not there.
+    What is no recall of such a model by one of its hospitals is as if it were not there.
 
     Args:
-        board: of the model's study.
-        model: with the folder that it was read from.
+        board: of the models' studies.
+        models: each with the folder that it was read from.
 
     Returns:
         Those that are new here.
@@ -36,13 +36,15 @@ def take_recalls(board: Board, model: Model) -> tuple[Recall, ...]:
         StoreError: the board cannot be read.
     """
     taken = []
-    for digest, site in recalls_on(board):
-        if digest != model.facts.study_digest or site not in model.facts.owners:
-            continue
-        with suppress(MessageError):
-            found = take_recall(board, model, site)
-            if found is not None:
-                taken.append(found)
+    there = recalls_on(board) if models else []
+    for model in models:
+        for digest, site in there:
+            if digest != model.facts.study_digest or site not in model.facts.owners:
+                continue
+            with suppress(MessageError):
+                found = take_recall(board, model, site)
+                if found is not None:
+                    taken.append(found)
     return tuple(taken)
 
 

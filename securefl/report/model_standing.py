@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from securefl.report.page import Outside, Paragraph, Tone, bullets
+from securefl.report.page import Outside, Paragraph, Section, Tone, bullets, section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +63,14 @@ def standing_lines(found: Standing) -> list[Words]:
 def recall_line(said: SaidRecall) -> Words:
     """One recall."""
     return ("Recalled by ", Outside(said.site), f" on {said.at[:10]}: ", Outside(said.reason))
+
+
+def notices_section(found: Standing | None) -> Section | None:
+    """What was said of a model, as a part of a page; None where there is nothing to say."""
+    told = [] if found is None else standing_blocks(found)
+    if not told:
+        return None
+    return section("Notices on this model", *told)
 
 
 def standing_blocks(found: Standing) -> list[Block]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from securefl.learning.edited_model import moved_points
 from securefl.learning.tasks import task_of
 from securefl.report.curve_chart import curve_chart
-from securefl.report.model_standing import standing_blocks
+from securefl.report.model_standing import notices_section
 from securefl.report.page import (
     Code,
     Outside,
@@ -74,10 +74,7 @@ def _reading(model: Model) -> Section:
 
 def standing_section(model: Model) -> Section | None:
     """Notices on a model, and whether it may be used; None where there is nothing to say."""
-    told = standing_blocks(model.standing())
-    if not told:
-        return None
-    return section("Notices on this model", *told)
+    return notices_section(model.standing())
 
 
 def edits_section(model: Model, signers: Sequence[str] = ()) -> Section | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from securefl.report.audit import extract_page
+from securefl.report.model_standing import notices_section
 from securefl.report.page import Code, Page, Quoted, Section, Span, Tone, facts, page, section
 from securefl.report.run import lost_words
 from securefl.report.told import told_quality, told_section
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from securefl.learning.tasks.told import Told
+    from securefl.report.model_standing import Standing
     from securefl.report.page import Value
 
 
@@ -23,6 +25,7 @@ def report_page(
     *,
     asks: bool = True,
     continues: str | None = None,
+    standing: Standing | None = None,
 ) -> Page:
     """The page of ``securefl study report``.
 
@@ -32,6 +35,7 @@ def report_page(
         tables: what stages found that make no model.
         asks: whether the study's quality rule asks for anything.
         continues: digest of the study whose model this one started from.
+        standing: of the model; None where it is not kept here.
     """
     rows: list[tuple[str, Value]] = []
     if figure := result.get("figure"):
@@ -50,6 +54,7 @@ def report_page(
     return page(
         result["study"],
         Quoted(title),
+        notices_section(standing),
         section("What was found", facts(rows)),
         *map(told_section, tables),
         *map(_extract, result["extracts"].values()),

@@ -10,6 +10,7 @@ from securefl.learning.tasks import task_of
 from securefl.privacy.explain import explain_epsilon
 from securefl.report.audit import extract_page
 from securefl.report.explain_study import worst_epsilon
+from securefl.report.model_standing import notices_section
 from securefl.report.page import (
     Code,
     Outside,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from securefl.learning.effects import Effect
     from securefl.learning.tasks.told import Told
     from securefl.learning.update_lengths import UpdateLength
+    from securefl.report.model_standing import Standing
     from securefl.report.page import Block, Value
     from securefl.study.schema import Study
 
@@ -78,6 +80,7 @@ class WholeReport:
         tables: what stages found that make no model.
         contributions: of the model's columns, where it can be read.
         edited: models that were made of it by hand, beside it.
+        standing: of the model; None where it is not kept here.
     """
 
     study: Study
@@ -90,6 +93,7 @@ class WholeReport:
     tables: Sequence[Told] = ()
     contributions: Told | None = None
     edited: Sequence[Model] = ()
+    standing: Standing | None = None
 
 
 def whole_report_page(found: WholeReport) -> Page:
@@ -98,6 +102,7 @@ def whole_report_page(found: WholeReport) -> Page:
         ("Report of ", Outside(found.study.study.title)),
         _asked(found),
         _parties(found),
+        notices_section(found.standing),
         _model(found),
         *map(told_section, found.tables),
         _learning(found),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from securefl.federation.round_plan import RoundPlan
     from securefl.learning.artefact import Model
     from securefl.learning.effects import Effect
+    from securefl.learning.model_notices import ModelStanding
     from securefl.learning.tasks.told import Told
     from securefl.learning.update_lengths import UpdateLength
     from securefl.study.schema import Study
@@ -67,6 +68,7 @@ def whole_report(
         tables=tables,
         contributions=contributions,
         edited=edited_models(result),
+        standing=model_standing(result),
     )
 
 
@@ -81,6 +83,16 @@ def edited_models(result: Mapping[str, Any]) -> list[Model]:
     digest = load_model(folder).digest
     found = [load_model(one) for one in edited_beside(folder)]
     return [one for one in found if one.edited and one.edited.unedited.digest == digest]
+
+
+def model_standing(result: Mapping[str, Any]) -> ModelStanding | None:
+    """Standing of the model by what lies beside it; None where it is not kept here."""
+    from securefl.learning.artefact import load_model
+
+    folder = Path(result.get("model") or "")
+    if not (folder / "model.json").is_file():
+        return None
+    return load_model(folder).standing()
 
 
 def model_contributions(result: Mapping[str, Any]) -> Told | None:

@@ -18,6 +18,7 @@ from securefl.report.outcome import model_facts
 from securefl.report.run import lost_hospitals
 from securefl.researcher.delivery import deliver, send
 from securefl.researcher.durable_run import DurableRun
+from securefl.researcher.model_recalls import standing_now
 from securefl.researcher.run_study import RESULT, is_running, was_run
 from securefl.shown import Shown
 from securefl.study.schema import quality_of
@@ -246,7 +247,7 @@ def _model_figures(plan: RoundPlan, made: MadeModel | None) -> dict[str, Any]:
 
 
 def read_result(lab: PartyFolder, folder: Path, plan: RoundPlan) -> dict[str, Any]:
-    """Read what :func:`save_result` wrote, with extracts that came since.
+    """Read what :func:`save_result` wrote, with extracts and recalls that came since.
 
     Raises:
         UsageError: the study has not run to its end.
@@ -262,6 +263,11 @@ def read_result(lab: PartyFolder, folder: Path, plan: RoundPlan) -> dict[str, An
             sorted({**_extracts(lab, plan, 0, plan.study.cohort), **found["extracts"]}.items())
         )
         _write(folder, found)
+    standing = standing_now(lab, found)
+    if standing is not None:
+        # as it is now, and not as the file says for good
+        found["notices"] = list(standing.sentences)
+        found["usable"] = not standing.refused
     return found
 
 

@@ -166,3 +166,31 @@ def test_a_reason_that_is_none_is_refused_before_anything_is_signed(those, reaso
     done = typed(those, "--reason", reason, "--yes")
     assert isinstance(done.exception, UsageError)
     assert those.recalled_at("Nord") == []
+
+
+# --- the list
+
+
+def test_the_list_of_models_tells_recalls_and_expiry(those):
+    def listed(*more):
+        words = ["site", "model", "list", "--site", str(those.sites["West"].path), *more]
+        done = CliRunner().invoke(cli, words, env={"COLUMNS": "200"})
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    (row,) = json.loads(listed("--json", "-"))["models"]
+    assert (row["standing"], row["usable"], row["notices"]) == ("usable", True, [])
+    recalled(those, "Nord")
+    those.turn()
+    assert WHY in listed()
+    assert "not to be used" not in listed()
+    recalled(those, "West")
+    (row,) = json.loads(listed("--json", "-"))["models"]
+    assert (row["standing"], row["usable"]) == ("recalled", False)
+    assert "It is not to be used any more." in listed()
+
+
+def test_the_card_says_where_recalls_lie(those):
+    assert "in the folder `notices` beside this card" in (
+        those.folder("West") / "model_card.md"
+    ).read_text("utf-8")

@@ -17,12 +17,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from whole_study import whole_study
 
 import securefl
+from securefl.api import Study
 from securefl.cli.main import cli
-from securefl.errors import MessageError, RoundError, SecureFLError, UnreadableError, UntrustedError
+from securefl.errors import (
+    MessageError,
+    NotApprovedError,
+    RoundError,
+    SecureFLError,
+    UnreadableError,
+    UntrustedError,
+)
 from securefl.federation.kept_totals import KeptTotals
 from securefl.federation.round_plan import card_of
+from securefl.federation.study_board import StudyBoard
 from securefl.learning.artefact import load_model, save_model
-from securefl.learning.model_notices import recall_model
+from securefl.learning.model_notices import Recall, recall_model
 from securefl.party import study_archive
 from securefl.party.audit_extract import AuditExtract
 from securefl.party.study_archive import ArchiveManifest, check_archive
@@ -332,3 +341,55 @@ def test_the_page_names_every_part_and_the_caps_of_the_code(archive):
         assert f" {cap} " in told
     assert f"`{ArchiveManifest.TYPE}`" in told
     assert f"`{AuditExtract.TYPE}`" in told
+
+
+# --- last, since the notices stay
+
+
+def test_the_researchers_commands_find_recalls_in_the_store(whole, tmp_path):
+    study, folder = whole.study, str(whole.consortium.root / "researcher")
+    first, second, _ = whole.consortium.names
+    assert (study.report()["notices"], study.report()["usable"]) == ([], True)
+    put_recall(whole, first)
+    said = study.report()
+    assert said["notices"] == [f"Recalled by {first} on 2026-06-01: A new scale."]
+    assert said["usable"]
+    (version,) = whole.consortium.lab.model_versions(study.name)
+    assert version.state == "recalled by some"
+    put_recall(whole, second)
+    command = ["study", "report", study.name, "--researcher", folder]
+    shown = CliRunner().invoke(cli, [*command, "--html", str(tmp_path / "report.html")])
+    assert "The model is not to be used any more." in shown.stdout
+    assert "A new scale." in (tmp_path / "report.html").read_text("utf-8")
+    assert "notices" not in json.loads((study.folder / "result.json").read_text())
+    with pytest.raises(NotApprovedError, match="recalled"):
+        continued_from(whole)
+    # what the archive is made of now holds both
+    study.archive(tmp_path / "archive")
+    assert len(check_archive(tmp_path / "archive", {}).notices) == 2
+
+
+def put_recall(whole, name):
+    """What `site model recall` puts into the store."""
+    site = whole.consortium.site(name)
+    said = Recall(
+        whole.study.digest,
+        whole.result.model.digest,
+        name,
+        "A new scale.",
+        "2026-06-01T08:00:00Z",
+    )
+    slot = StudyBoard(whole.consortium.lab.folder.board, whole.study.digest).recall(name)
+    slot.post(said.dump(site.identity.sign))
+
+
+def continued_from(whole):
+    c = whole.consortium
+    return Study.new(
+        c.lab,
+        c.protocol,
+        hospitals=list(c.names),
+        aggregator="sums",
+        study_id="later",
+        continues=whole.study.name,
+    )
