@@ -241,7 +241,8 @@ def _reply(there: BundleObjects, at: Place) -> None:
 
 
 def _offer(there: BundleObjects, at: Place) -> None:
-    data = there.read(there.study_board(at).offer(at.site).read(), at)
+    slot = there.study_board(at).offer(at.site)
+    data = there.read(slot, at)
     Offer.open(data, verify=there.plan(at.study).hospital(at.site), study=at.study, site=at.site)
 
 
@@ -261,7 +262,8 @@ def _ready(there: BundleObjects, at: Place) -> None:
 
 
 def _return(there: BundleObjects, at: Place) -> None:
-    data = there.read(there.study_board(at).returns(at.site).read(), at)
+    slot = there.study_board(at).returns(at.site)
+    data = there.read(slot, at)
     Return.open(data, verify=there.plan(at.study).hospital(at.site), study=at.study, site=at.site)
 
 
@@ -297,7 +299,8 @@ def _extract(there: BundleObjects, at: Place) -> None:
 
 
 def _recall(there: BundleObjects, at: Place) -> None:
-    data = there.read(there.study_board(at).recall(at.site).read(), at)
+    slot = there.study_board(at).recall(at.site)
+    data = there.read(slot, at)
     Recall.open(data, verify=there.plan(at.study).hospital(at.site), study=at.study, site=at.site)
 
 
