@@ -27,7 +27,7 @@ def live_facts(found: Study, now: datetime) -> LiveFacts:
     from securefl.party.events import EVENTS, read_events
     from securefl.report.live import LiveFacts
     from securefl.researcher.run_events import run_now
-    from securefl.researcher.run_series import run_settling
+    from securefl.researcher.run_series import run_looks, run_settling
 
     run = run_now(read_events(found.folder / EVENTS))
     plan = found.plan
@@ -49,6 +49,7 @@ def live_facts(found: Study, now: datetime) -> LiveFacts:
         over_at=run.over_at,
         lost=run.lost,
         settling=run_settling(found.folder, plan),
+        looks=run_looks(found.folder, plan),
     )
 
 
@@ -107,7 +108,7 @@ def curves(
     """Hand the curves of a run to TensorBoard, MLflow or a program.
 
     A point for each opened round: hospitals, bytes, seconds, and how long the model's update was
-    beside what noise alone would be. Nothing is in it but public facts and what follows from sums
+    beside what noise alone would be; for a look, its figure with the interval. Nothing is in it but public facts and what follows from sums
     that were charged.
     """
     from securefl.researcher.curves import write_mlflow, write_tensorboard

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from securefl.types import IntArray
 
 #: Highest value of every task's metric.
-_MOST: Final = 1.0
+MOST: Final = 1.0
 #: Chance beyond one end of a 95 % interval.
 _TAIL: Final = 0.025
 
@@ -152,7 +152,8 @@ def spread_of(
     known = [group for group in groups if group.known]
     if len(known) < 2:
         return None
-    ends = {group.group: _widened(group, len(known), least) for group in known}
+    count = len(known)
+    ends = {group.group: widened(group.low, group.high, count, least) for group in known}
     lows = [low for low, _ in ends.values()]
     highs = [high for _, high in ends.values()]
     lowest = min(known, key=lambda group: group.low + group.high).group
@@ -212,19 +213,27 @@ def _figures(
     # integer noise on every number of a list leaves no list of zeros, but for a chance that is
     # far below the study's delta
     lost = not numbers.any()
-    known = not lost and (found.low > task.least or found.high < _MOST)
+    known = not lost and (found.low > task.least or found.high < MOST)
     value = task.released_figure(found) if known else None
-    low, high = (found.low, found.high) if known else (task.least, _MOST)
+    low, high = (found.low, found.high) if known else (task.least, MOST)
     return GroupFigures(group, low, high, value, known, lost, found)
 
 
-def _widened(
-    group: GroupFigures,
-    lists: int,
+def widened(
+    low: float,
+    high: float,
+    intervals: int,
     least: float,
 ) -> tuple[float, float]:
-    """The interval of one of so many lists, such that all hold at once with 95 %."""
-    wider = NormalDist().inv_cdf(1 - _TAIL / lists) / NORMAL_95
-    middle = (group.low + group.high) / 2
-    half = (group.high - group.low) / 2
-    return max(least, middle - wider * half), min(_MOST, middle + wider * half)
+    """One of so many 95 % intervals, widened so that all hold at once with 95 % (Bonferroni).
+
+    Args:
+        low: its lower end.
+        high: its upper end.
+        intervals: how many there are.
+        least: lowest value of the metric.
+    """
+    wider = NormalDist().inv_cdf(1 - _TAIL / intervals) / NORMAL_95
+    middle = (low + high) / 2
+    half = (high - low) / 2
+    return max(least, middle - wider * half), min(MOST, middle + wider * half)

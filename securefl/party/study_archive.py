@@ -36,8 +36,9 @@ from securefl.federation.verifying import checked_transcript, verify_round
 from securefl.files import file_sha256, files_below, read_file, read_given
 from securefl.identity import IdentityCard, Verifier
 from securefl.learning.artefact import load_model
+from securefl.learning.looks import read_looks
 from securefl.learning.model_notices import NOTICES
-from securefl.learning.stages.roles import moves_model
+from securefl.learning.stages.roles import moves_model, opened_looks, trained
 from securefl.learning.update_lengths import trained_weights
 from securefl.party.audit_extract import open_extract
 from securefl.statement import Hex32, Statement
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from securefl.boards.board import Board
     from securefl.learning.artefact import Model
     from securefl.study.schema import Party
+    from securefl.types import IntArray
 
 MANIFEST: Final = "archive.json"
 STUDY: Final = "study.toml"
@@ -393,7 +395,28 @@ def _checked_model(folder: Path, plan: RoundPlan) -> Model:
             next_step="Do not go by this model; ask the researcher.",
         )
     _check_figures(folder, totals)
+    _check_looks(folder, plan, totals)
     return model
+
+
+def _check_looks(
+    folder: Path,
+    plan: RoundPlan,
+    totals: Sequence[tuple[int, IntArray, int]],
+) -> None:
+    """Hold the figures on the way that are told to the opened sums of the looks."""
+    opened = [sums for _, sums in opened_looks(plan.programme, totals)]
+    if not opened:
+        return
+    told = json.loads(read_file(folder / RESULT, _MAX_RESULT))
+    place = trained(plan.programme).place
+    found = read_looks(plan.study, opened).record()
+    if {**told["stages"][place], **found} != told["stages"][place]:
+        raise RoundError(
+            "The figures on the way that are told do not come from the opened sums.",
+            whose="whoever made the archive",
+            next_step="Do not go by these figures; ask the researcher.",
+        )
 
 
 def _check_figures(folder: Path, totals: Sequence[tuple[int, Any, int]]) -> None:

@@ -147,6 +147,28 @@ def model_words(study: Template) -> str:
     return f"{kind} with {plural(family.parameters, 'weight')}"
 
 
+def looks_sentence(study: Template) -> str:
+    """Looks at the training on its way, behind the sentences on it; empty where there are none."""
+    training = training_of(study)
+    if training.looks is None:
+        return ""
+    count = training.looks.count(training.rounds)
+    every = training.looks.every
+    often = f"After every {every} rounds"
+    if every == 1:
+        often = "After every round but the last"
+    ends = ""
+    if training.looks.ends:
+        ends = (
+            " Where a look is worse than one before, as their intervals say, the study ends there"
+            " without a model; nothing of what was charged is given back."
+        )
+    return (
+        f" {often} a round of its own looks at the model on the patients kept aside, {count} times"
+        f" in all: it changes nothing in the model, and is charged whatever comes of it.{ends}"
+    )
+
+
 def column_rows(study: Template) -> list[tuple[str, str]]:
     """The columns by kind, label and text."""
     data = study.data
@@ -263,7 +285,8 @@ def worst_epsilon(study: Template) -> Decimal:
 
 
 def _group_epsilon(group: Sequence[tuple[Stage, Release]], delta: Decimal) -> Decimal:
-    claimed = list({stage.place: stage.epsilon for stage, _ in group}.values())
+    claims = {(stage.place, stage.claimed(release)) for stage, release in group}
+    claimed = [epsilon for _, epsilon in sorted(claims)]
     if len(claimed) == 1:
         return claimed[0]
     try:
@@ -374,7 +397,8 @@ def figure_words(study: Template) -> str:
     """The figures themselves, for those who know them."""
     p = study.privacy
     stages = Programme(study).stages
-    each = ", ".join(f"{s.short} epsilon {decimal_words(s.epsilon)}" for s in stages)
+    claims = [claim for stage in stages for claim in stage.claims()]
+    each = ", ".join(f"{short} epsilon {decimal_words(epsilon)}" for short, epsilon in claims)
     return (
         f"{each}, together for one patient {decimal_words(worst_epsilon(study))}, at delta"
         f" {decimal_words(p.delta)};{_shared_words(study)} unit {p.unit}, add or remove one;"

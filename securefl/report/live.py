@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from securefl.learning.looks import Trend, trend_words
 from securefl.learning.settling import WINDOW, Course
 from securefl.report.codes import code_words
 from securefl.report.page import Bar, Outside, Page, Quoted, Span, Tone, facts, page, when
@@ -16,8 +17,18 @@ from securefl.report.words import day, plural
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from securefl.learning.looks import Looks
     from securefl.learning.settling import Settling
     from securefl.report.page import Value
+
+
+_TREND_TONES: Final = {
+    Trend.EARLY: Tone.QUIET,
+    Trend.UNKNOWN: Tone.WARN,
+    Trend.BETTER: Tone.GOOD,
+    Trend.NO_GAIN: Tone.WARN,
+    Trend.WORSE: Tone.BAD,
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,7 @@ class LiveFacts:
         over_at: when it will be over at this pace; None where nobody can say.
         lost: hospitals that are not in the sums any more.
         settling: how the training goes; None where there is none.
+        looks: figures on the way; None where the study asks for none.
     """
 
     title: str
@@ -55,6 +67,7 @@ class LiveFacts:
     over_at: datetime | None
     lost: tuple[str, ...]
     settling: Settling | None = None
+    looks: Looks | None = None
 
 
 def live_page(found: LiveFacts) -> Page:
@@ -69,6 +82,7 @@ def live_page(found: LiveFacts) -> Page:
         _until(found),
         when(found.lost, ("lost", Outside(", ".join(found.lost), Tone.WARN))),
         _moving(found.settling),
+        *_looks(found.looks),
         _last(found),
         _over(found),
     ]
@@ -138,6 +152,22 @@ def settling_words(settling: Settling) -> Span:
                 " times as long as the noise"
             )
             return Span(words)
+
+
+def _looks(looks: Looks | None) -> list[tuple[str, Value]]:
+    """The newest figure on the way, and what all of them say."""
+    if looks is None:
+        return []
+    count = f"{len(looks.looks)} of {plural(looks.planned, 'look')}"
+    if not looks.looks:
+        return [(f"{looks.metric} on the way", Span(f"{count}: none yet", Tone.QUIET))]
+    newest = looks.looks[-1]
+    said = "the noise leaves nothing to say"
+    if newest.known:
+        said = f"{newest.low:.3f} to {newest.high:.3f} (95 %)"
+    figure = f"{said} after {plural(newest.after, 'round')} of training, {count}"
+    words = Span(trend_words(looks), _TREND_TONES[looks.trend])
+    return [(f"{looks.metric} on the way", figure), ("", words)]
 
 
 def _last(found: LiveFacts) -> tuple[str, Value] | None:

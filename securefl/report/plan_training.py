@@ -20,6 +20,7 @@ from securefl.report.plan_picture import plan_picture
 from securefl.report.told import plan_section, told_table
 from securefl.report.words import decimal_words
 from securefl.study.counts import evaluation_of
+from securefl.study.looks import as_looked_at, looks_count
 from securefl.study.noise_shares import evaluation_noises, noise_shares
 from securefl.study.training import training_of
 
@@ -28,6 +29,37 @@ if TYPE_CHECKING:
 
     from securefl.learning.tasks.told import Told
     from securefl.study.schema import Template
+
+
+@dataclass(frozen=True)
+class PlannedLooks:
+    """Looks on the way of a planned study.
+
+    Attributes:
+        count: how many.
+        every: training rounds between two.
+        patience: looks after which no gain is told.
+        ends: whether the study ends at a look that is worse than one before.
+        evaluation: figures to expect of one; None where the study's public figures do not tell.
+        told: the same in words.
+    """
+
+    count: int
+    every: int
+    patience: int
+    ends: bool
+    evaluation: Any | None
+    told: Told
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return {
+            "count": self.count,
+            "every": self.every,
+            "patience": self.patience,
+            "ends": self.ends,
+            FIGURES: None if self.evaluation is None else asdict(self.evaluation),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +76,7 @@ class TrainedPlan(StudyPlan):
     evaluation: Any | None
     told: Told
     at_one_hospital: Told | None
+    looks: PlannedLooks | None
 
     def to_json(self) -> dict[str, Any]:
         """See the base class."""
@@ -68,6 +101,7 @@ class TrainedPlan(StudyPlan):
             ],
             "curve": [{"rounds": n, "epsilon": float(e)} for n, e in self.curve],
             FIGURES: None if self.evaluation is None else asdict(self.evaluation),
+            "looks": None if self.looks is None else self.looks.to_json(),
         }
 
 
@@ -114,6 +148,30 @@ def plan_training(study: Template, cost: StudyPlan) -> TrainedPlan:
         evaluation=evaluation,
         told=task.told_plan(evaluation),
         at_one_hospital=_at_one_hospital(study, count),
+        looks=_planned_looks(study, count),
+    )
+
+
+def _planned_looks(study: Template, count: int) -> PlannedLooks | None:
+    """Expectation of one look; None where the study asks for none, or for none that it can have.
+
+    Args:
+        study: the study.
+        count: its hospitals.
+    """
+    training = training_of(study)
+    if training.looks is None or not looks_count(training):
+        return None
+    seen = as_looked_at(study, training.looks)
+    task = task_of(study.data)
+    evaluation = task.plan(seen, evaluation_noises(seen, evaluation_of(seen), count))
+    return PlannedLooks(
+        looks_count(training),
+        training.looks.every,
+        training.looks.patience,
+        training.looks.ends,
+        evaluation,
+        task.told_plan(evaluation),
     )
 
 
@@ -143,6 +201,7 @@ def training_sections(plan: TrainedPlan) -> list[Section]:
         section("What the noise does", bullets(effect_words(plan))),
         plan_section(plan.told),
         *_own_section(plan.at_one_hospital),
+        *_looks_section(plan.looks),
         section("Longer and shorter studies", _longer(plan), plan_picture(plan)),
         section("How the update travels", fields_table(plan.fields), bullets(plan.field_words)),
     ]
@@ -157,6 +216,35 @@ def _own_section(told: Told | None) -> list[Section]:
     if not told.header:
         return [section(heading, Paragraph(told.note, Tone.QUIET))]
     return [section(heading, size, told_table(told))]
+
+
+def _looks_section(looks: PlannedLooks | None) -> list[Section]:
+    """The section on looks at the training on its way, where the study asks for them."""
+    if looks is None:
+        return []
+    often = "round of training but the last"
+    if looks.every > 1:
+        often = f"{looks.every} rounds of training"
+    lines = [
+        (
+            f"{looks.count} looks, one after every {often}. Each is charged, whatever comes of it,"
+            " and moves nothing in the model."
+        ),
+        (
+            f"Each is compared with the one {looks.patience} before it. Intervals are widened so that"
+            f" all {looks.count} hold at once."
+        ),
+    ]
+    if looks.ends:
+        lines.append(
+            "The study ends, without a model, at a look that is worse than one before. That saves"
+            " time and no budget: how far it came depends on the data."
+        )
+    heading = "What each look on the way will be able to say"
+    told = looks.told
+    if not told.header:
+        return [section(heading, bullets(lines), Paragraph(told.note, Tone.QUIET))]
+    return [section(heading, bullets([*lines, *told.sentences]), told_table(told))]
 
 
 def effect_words(plan: TrainedPlan) -> list[str]:

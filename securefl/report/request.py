@@ -294,8 +294,8 @@ def _charges(study: Study, quote: Quote) -> Table:
     """Table of each kind of release, with its part of the budget and its own epsilon."""
     released = Programme(study).releases
     rows = [
-        (charge.label, percent(share(cost, quote.cap)), decimal_words(stage.epsilon))
-        for (stage, _), (charge, cost) in zip(released, quote.parts, strict=True)
+        (charge.label, percent(share(cost, quote.cap)), decimal_words(stage.claimed(release)))
+        for (stage, release), (charge, cost) in zip(released, quote.parts, strict=True)
     ]
     worst = decimal_words(explain_study.worst_epsilon(study))
     rows.append(("the whole study", percent(quote.asked_share), worst))

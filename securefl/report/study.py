@@ -199,7 +199,7 @@ def _training(study: Template) -> str:
     return (
         f"{model[0].upper()}{model[1:]}, in {plural(t.rounds, 'round')}. In each round every"
         f" hospital takes {steps} on {of_its}. Then the common model {moves} ({t.strategy})."
-        " The study brings no program code of its own."
+        f"{explain_study.looks_sentence(study)} The study brings no program code of its own."
     )
 
 

@@ -17,10 +17,10 @@ from securefl.study.sealed import UnsealedStudy
 from securefl.study.stages import checks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from securefl.study.schema import Template
-    from securefl.study.stages import Priced
+    from securefl.study.stages import Priced, StageChecks
 
 _HUNDREDTH: Final = Decimal("0.01")
 #: The factor is found to this part of itself.
@@ -38,7 +38,7 @@ def lower_epsilon(raw: dict[str, Any], most: Decimal) -> None:
     Raises:
         UsageError: no noise that a study may have is enough.
     """
-    stages = [stage for stage in raw["stages"] if "noise_multiplier" in stage]
+    stages = list(_noised_tables(raw))
     first = [Decimal(str(stage["noise_multiplier"])) for stage in stages]
     low = Decimal(1)
     high = Decimal(1)
@@ -60,11 +60,36 @@ def lower_epsilon(raw: dict[str, Any], most: Decimal) -> None:
     study = _read(raw)
     accountant = PldAccountant()
     for stage, checks in zip(raw["stages"], checks_of(study), strict=True):
-        if "noise_multiplier" in stage:
-            releases = [one.charge.mechanism for one in checks.releases()]
-            stage["epsilon"] = claim(accountant.composed_epsilon(releases, study.privacy.delta))
+        for table, releases in _claims(stage, checks):
+            mechanisms = [one.charge.mechanism for one in releases]
+            table["epsilon"] = claim(accountant.composed_epsilon(mechanisms, study.privacy.delta))
     if "epsilon" in raw["privacy"]:
         raw["privacy"]["epsilon"] = claim(whole)
+
+
+def _noised_tables(raw: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Tables of a study file that say a noise: of stages, and of looks at a training."""
+    for stage in raw["stages"]:
+        for table in (stage, stage.get("looks", {})):
+            if "noise_multiplier" in table:
+                yield table
+
+
+def _claims(
+    stage: dict[str, Any],
+    checks: StageChecks,
+) -> Iterator[tuple[dict[str, Any], list[Priced]]]:
+    """Tables of a stage that claim an epsilon, each with what it covers.
+
+    Looks are about patients kept aside, and the training about the others.
+    """
+    releases = list(checks.releases())
+    looks = stage.get("looks")
+    if looks is not None:
+        yield looks, [one for one in releases if one.aside]
+        releases = [one for one in releases if not one.aside]
+    if "noise_multiplier" in stage:
+        yield stage, releases
 
 
 def _cost(

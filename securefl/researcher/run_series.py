@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import UnreadableError
 from securefl.federation.kept_totals import KeptTotals
+from securefl.learning.looks import read_looks
 from securefl.learning.settling import Settling, settling
-from securefl.learning.stages.roles import moves_model
+from securefl.learning.stages.roles import moves_model, opened_looks
 from securefl.learning.update_lengths import trained_weights, update_lengths
 from securefl.party.events import EVENTS, read_events
 from securefl.researcher.durable_run import FOLDER, TOTALS
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.federation.round_plan import RoundPlan
+    from securefl.learning.looks import Looks, OpenedLook
     from securefl.party.events import Event
     from securefl.types import IntArray
 
@@ -57,7 +59,7 @@ def run_series(folder: Path, plan: RoundPlan) -> list[Point]:
     opened = [e for e in read_events(folder / EVENTS) if e.event == "round-opened" and e.round]
     times = {e.round: e.at for e in opened if e.round}
     points = [*_rounds(opened)]
-    for number, series, value in _training(folder, plan):
+    for number, series, value in (*_training(folder, plan), *_looks(folder, plan)):
         if number in times:
             points.append(Point(series, number, value, times[number]))
     return sorted(points, key=lambda point: (point.round, point.series))
@@ -83,6 +85,46 @@ def _training(folder: Path, plan: RoundPlan) -> Iterator[tuple[int, str, float]]
         yield number, "training/update_length", update.length
         yield number, "training/noise_alone_low", update.low
         yield number, "training/noise_alone_high", update.high
+
+
+def _looks(folder: Path, plan: RoundPlan) -> Iterator[tuple[int, str, float]]:
+    """Figures of the looks: the metric's interval, and the metric where a single one is given."""
+    opened = _opened_looks(folder, plan)
+    if not opened:
+        return
+    looks = read_looks(plan.study, [sums for _, sums in opened]).looks
+    for (number, _), look in zip(opened, looks, strict=True):
+        yield number, "look/low", look.low
+        yield number, "look/high", look.high
+        if look.value is not None:
+            yield number, "look/value", look.value
+
+
+def _opened_looks(folder: Path, plan: RoundPlan) -> list[tuple[int, OpenedLook]]:
+    """Rounds that were looks at the training, and their opened sums so far; none where the study
+    asks for none.
+
+    Raises:
+        UnreadableError: a kept sum was altered or damaged.
+    """
+    training = training_if_any(plan.study)
+    if training is None or training.looks is None:
+        return []
+    return opened_looks(plan.programme, KeptTotals(folder / FOLDER / TOTALS).all())
+
+
+def run_looks(folder: Path, plan: RoundPlan) -> Looks | None:
+    """Looks at the training so far; None where the study asks for none."""
+    training = training_if_any(plan.study)
+    if training is None or training.looks is None:
+        return None
+    try:
+        opened = _opened_looks(folder, plan)
+    except FileNotFoundError:
+        opened = []
+    except UnreadableError:  # a look-on stops nothing
+        return None
+    return read_looks(plan.study, [sums for _, sums in opened])
 
 
 def training_totals(folder: Path, plan: RoundPlan) -> tuple[list[int], list[tuple[IntArray, int]]]:

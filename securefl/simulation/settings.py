@@ -29,6 +29,7 @@ _FIXED: Final = (
     "epsilon",
     "normaliser_source",
     "fewer_steps",
+    "looks",
 )
 
 

@@ -19,6 +19,7 @@ from pydantic import (
 from securefl.study.counts import Positive, check_epsilon, check_noise
 from securefl.study.fields import DecimalText, Fault, Hex32, Line, RatioText, Section, tuples
 from securefl.study.limits import LEAST_NOISE
+from securefl.study.looks import LooksSection
 from securefl.study.registries import FAMILIES, STRATEGIES
 from securefl.study.stages import StageSection
 
@@ -91,6 +92,7 @@ class TrainSection(StageSection):
     (patients who pull one way): left out, it is :func:`securefl.study.wire.usual_bound`.
     ``start_weights`` is the model of the study that this one continues
     (:mod:`securefl.study.warm_start`); it takes the place of the model's ``initial_seed``.
+    ``looks`` are evaluations on the way (:mod:`securefl.study.looks`).
     """
 
     makes_model = True
@@ -108,6 +110,7 @@ class TrainSection(StageSection):
     bits: Annotated[int, Field(ge=6, le=24)]
     bound: Positive | None = None
     start_weights: Weights | None = None
+    looks: LooksSection | None = None
     model: SerializeAsAny[ModelSpec]
 
     @model_validator(mode="wrap")

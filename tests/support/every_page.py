@@ -37,6 +37,7 @@ from securefl.learning.drift_index import Stability
 from securefl.learning.edit_statement import make_statement
 from securefl.learning.effects import Effect
 from securefl.learning.features import Found
+from securefl.learning.looks import Look, Looks, Trend
 from securefl.learning.model_notices import ModelStanding, Recall
 from securefl.learning.model_versions import ModelVersion
 from securefl.learning.personal.facts import Candidate, Interval, Judged, PersonalFacts, Rows
@@ -320,6 +321,52 @@ def request_by_groups():
     )
 
 
+LOOKS = """[stages.looks]
+every = 1
+noise_multiplier = "8"
+epsilon = "0.792"
+patience = 1
+
+[[stages]]
+kind = "evaluate"
+"""
+
+
+def looked_at():
+    """Text of a study that looks at its training on the way."""
+    return make_study(9, ('[[stages]]\nkind = "evaluate"\n', LOOKS))[0]
+
+
+def request_with_looks():
+    """A request of a study that looks at its training on the way."""
+    text = looked_at()
+    study, digest = parse_study(text), SealedStudy.read(text).digest
+    return request_page(
+        study,
+        digest,
+        site="SVI",
+        sender="Researcher@securefl.invalid",
+        quote=None,
+        trusted=(*study.cohort, "Researcher"),
+        faults=(),
+        isolation=WALLED,
+        registered=study.data.model_dump(mode="json"),
+    )
+
+
+def plan_with_looks():
+    """The plan of such a study."""
+    study = parse_study(looked_at())
+    return plan_page(plan_study(study, charges_of(study), []))
+
+
+def looks(*, trend=Trend.NO_GAIN):
+    """Four looks of seven, one of which says nothing."""
+    found = [Look(10, 0.61, 0.75, 0.68, known=True), Look(20, 0.0, 1.0, None, known=False)]
+    found += [Look(30, 0.45, 0.59, None, known=True), Look(40, 0.62, 0.76, 0.69, known=True)]
+    return Looks("AUC", tuple(found), 7, 3, trend)
+
+
 def own_rounds():
     """More rounds than are listed; one without a figure."""
     rounds = [OwnRound(n, 0.9 - 0.4 / (n + 1), 0.8 - 0.4 / (n + 1), 0.95) for n in range(40)]
@@ -402,6 +449,7 @@ def live(*, waits=False):
             over_at=now + timedelta(hours=3),
             lost=("SVHC",) if waits else (),
             settling=Settling(Course.SETTLED if waits else Course.MOVING, 20, 1.7),
+            looks=looks() if waits else None,
         )
     )
 
@@ -1004,6 +1052,7 @@ _BUILDERS = {
     "request-with-own-figures": request_with_own_figures,
     "request-with-own-model": request_with_own_model,
     "request-by-groups": request_by_groups,
+    "request-with-looks": request_with_looks,
     "request-refused": lambda: request(state="refused"),
     "status": status,
     "status-of-a-new-hospital": lambda: status(
@@ -1012,6 +1061,8 @@ _BUILDERS = {
     "study": lambda: study_page(STUDY, DIGEST),
     "protocol": lambda: study_page(PROTOCOL),
     "plan": lambda: plan_page(plan_study(STUDY, CHARGES, ["line 3: another epsilon"])),
+    "plan-with-looks": plan_with_looks,
+    "looks": lambda: told_page([looks().told()]),
     "plan-of-a-protocol": lambda: plan_page(plan_of_a_protocol()),
     "impact-assessment": lambda: impact_assessment(dossier()),
     "impact-assessment-of-a-protocol": lambda: impact_assessment(dossier_of_a_protocol()),

@@ -26,7 +26,7 @@ from securefl.federation.run_memory import NoMemory
 from securefl.federation.sealing import seal_model
 from securefl.learning.features import Prepared, feature_names
 from securefl.learning.models import weights_from_bytes, weights_to_bytes
-from securefl.learning.stages.roles import judged_result, trained
+from securefl.learning.stages.roles import judged_result, moves_model
 from securefl.learning.stages.stage import Rows
 from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule
 from securefl.privacy.randomness import SystemRandomness
@@ -148,7 +148,7 @@ class Hospital:
     def __call__(self, number, model, length, largest):
         step = self._plan.step(number)
         public = weights_from_bytes(model, self._plan.public_length(number))
-        if self._steps is not None and step.stage is trained(self._plan.programme):
+        if self._steps is not None and moves_model(step):
             values = self._steps.update(public)
         else:
             end = step.stage.local(self._study, self._name, self._rows, self._draws)

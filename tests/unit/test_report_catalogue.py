@@ -28,6 +28,7 @@ OWNERS = (
     "request-with-own-figures",
     "request-with-own-model",
     "request-by-groups",
+    "request-with-looks",
     "edited-model",
     "rows-drift",
     "rows-drift-none",

@@ -44,7 +44,8 @@ class Step:
     @property
     def words(self) -> str:
         """Which round it is, for people: "round 7 of 40"."""
-        return self.release.words.round or f"round {self.turn} of {self.release.rounds}"
+        words = self.release.words
+        return words.round or f"{words.noun} {self.turn} of {self.release.rounds}"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class Words:
         used: what a patient is used for ("to train the model").
         when: when it leaves ("once, at the end"); empty where it is said by the number of rounds.
         round: its round in a line on a run ("count of patients"); empty where rounds are counted.
+        noun: what one of its rounds is called, where they are counted.
     """
 
     label: str
@@ -28,6 +29,7 @@ class Words:
     used: str
     when: str = ""
     round: str = ""
+    noun: str = "round"
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.learning.stages.evaluate import Evaluate, EvaluateResult
+from securefl.learning.stages.looks import LOOK
 from securefl.learning.stages.train import UPDATE, Train, TrainResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from securefl.learning.looks import OpenedLook
     from securefl.learning.stages.programme import Programme, Step
     from securefl.learning.stages.stage import Result, Stage
+    from securefl.types import IntArray
 
 
 def trained(programme: Programme) -> Train:
@@ -36,6 +39,25 @@ def moves_model(step: Step) -> bool:
     other things beside its updates.
     """
     return isinstance(step.stage, Train) and step.release.kind == UPDATE
+
+
+def opened_looks(
+    programme: Programme,
+    totals: Iterable[tuple[int, IntArray, int]],
+) -> list[tuple[int, OpenedLook]]:
+    """Looks among opened sums, each with the number of its round.
+
+    Args:
+        programme: of the study.
+        totals: number of the round, sum, and how many hospitals are in it.
+    """
+    found: list[tuple[int, OpenedLook]] = []
+    for number, total, contributors in totals:
+        step = programme.at(number)
+        looks = step.stage.section.looks if isinstance(step.stage, Train) else None
+        if looks is not None and step.release.kind == LOOK:
+            found.append((number, (step.turn * looks.every, total, contributors)))
+    return found
 
 
 def training_result(results: Sequence[Result]) -> TrainResult:

@@ -172,6 +172,14 @@ class Stage(ABC):
     def epsilon(self) -> Decimal:
         """What it costs one patient by itself, at the study's delta, as the study claims."""
 
+    def claims(self) -> Sequence[tuple[str, Decimal]]:
+        """What it claims to cost, each with its word: one claim, unless it makes several."""
+        return [(self.short, self.epsilon)]
+
+    def claimed(self, release: Release) -> Decimal:  # noqa: ARG002 - of those with several claims
+        """The claim that covers this release."""
+        return self.epsilon
+
     @abstractmethod
     def figures(self) -> str:
         """Its figures in a few words, for those who know them."""

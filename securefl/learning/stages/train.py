@@ -1,17 +1,28 @@
 """Stage ``train``: rounds of noised steps that make the model.
 
-In each round every hospital starts from the global model, takes its noised local steps
+In a round that trains every hospital starts from the global model, takes its noised local steps
 (:mod:`securefl.learning.steps`) and sends their sum; the coordinator moves the model by the opened
 sum of all, as the study's strategy says (:mod:`securefl.learning.strategies`).
+
+A study may ask for looks on the way (:mod:`securefl.learning.looks`): rounds that release the
+evaluation's list and move nothing. The round after a look broadcasts what the look did, to the bit.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from securefl.errors import MessageError
+from securefl.learning.looks import LookAnswers, read_looks, recalled_looks, require_no_loss
 from securefl.learning.models import family_of, first_weights, weights_sha256
+from securefl.learning.stages.looks import (
+    LOOK,
+    LookedAt,
+    LookedAtAnswers,
+    look_faults,
+    look_release,
+)
 from securefl.learning.stages.release import Release, Words
 from securefl.learning.stages.stage import Result, Rows, Stage
 from securefl.learning.strategies import strategy_of
@@ -30,6 +41,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from securefl.learning.families.family import Family
+    from securefl.learning.looks import OpenedLook
     from securefl.learning.steps import Draws, PrivateSteps
     from securefl.learning.strategies.strategy import ServerState, Strategy
     from securefl.study.consistency import Accountant
@@ -44,14 +56,22 @@ UPDATE: Final = "update"
 
 @dataclass(frozen=True)
 class TrainState:
-    """The training after some rounds."""
+    """The training after some rounds.
+
+    Attributes:
+        server: the model, as the strategy holds it.
+        done: training rounds that made it.
+        looks: opened sums of the looks so far.
+    """
 
     server: ServerState
+    done: int = 0
+    looks: tuple[OpenedLook, ...] = ()
 
 
 @dataclass(frozen=True)
-class TrainResult(Result):
-    """The trained model, float64[p]."""
+class TrainResult(LookedAt):
+    """The trained model, float64[p], and how good it was on the way."""
 
     model: FloatArray
 
@@ -61,23 +81,42 @@ class Train(Stage):
 
     Section = TrainSection
     short = "training"
-    nouns: ClassVar[Mapping[str, tuple[str, str]]] = {UPDATE: ("model update", "model updates")}
+    nouns: ClassVar[Mapping[str, tuple[str, str]]] = {
+        UPDATE: ("model update", "model updates"),
+        LOOK: ("look at the model", "looks at the model"),
+    }
     section: TrainSection
 
     def releases(self) -> Sequence[Release]:
-        """See :class:`Stage`."""
-        t, wire = self.section, wire_of(self.study)
-        return (
-            Release(
-                kind=UPDATE,
-                rounds=t.rounds,
-                mechanism=self._mechanism,
-                length=self._strategy.sent_size(self.parameters),
-                bound=-(-wire.bound // wire.step),
-                bits=t.bits,
-                aside=False,
-                words=Words("training", self._leaves(), "to train the model"),
-            ),
+        """See :class:`Stage`: the updates, and the looks where the study asks for them."""
+        t = self.section
+        if t.looks is None or not t.looks.count(t.rounds):
+            return (self._updates(),)
+        return (self._updates(), look_release(self.study, t.looks, t.rounds, self.shares))
+
+    def schedule(self) -> Sequence[int]:
+        """See :class:`Stage`: a look after every so many updates, none after the last."""
+        looks = self.section.looks
+        rounds = self.section.rounds
+        places: list[int] = []
+        for done in range(1, rounds + 1):
+            places.append(0)
+            if looks is not None and looks.follows(done, rounds):
+                places.append(1)
+        return places
+
+    def _updates(self) -> Release:
+        t = self.section
+        wire = wire_of(self.study)
+        return Release(
+            kind=UPDATE,
+            rounds=t.rounds,
+            mechanism=self._mechanism,
+            length=self._strategy.sent_size(self.parameters),
+            bound=-(-wire.bound // wire.step),
+            bits=t.bits,
+            aside=False,
+            words=Words("training", self._leaves(), "to train the model"),
         )
 
     @property
@@ -92,14 +131,37 @@ class Train(Stage):
         """See :class:`Stage`."""
         return self.section.epsilon
 
+    def claims(self) -> Sequence[tuple[str, Decimal]]:
+        """See :class:`Stage`."""
+        found = [(self.short, self.epsilon)]
+        if self.section.looks is not None:
+            found.append(("looks", self.section.looks.epsilon))
+        return found
+
+    def claimed(self, release: Release) -> Decimal:
+        """See :class:`Stage`."""
+        looks = self.section.looks
+        if looks is not None and release.kind == LOOK:
+            return looks.epsilon
+        return self.epsilon
+
     def figures(self) -> str:
         """See :class:`Stage`."""
         p = self.section
         return (
             f"training of {p.steps} steps, each on {drawn_words(p.sample_rate, 'patients')}, with"
             f" noise multiplier {decimal_text(p.noise_multiplier)} and clip norm"
-            f" {decimal_text(p.clip_norm)}"
+            f" {decimal_text(p.clip_norm)}{self._look_figures()}"
         )
+
+    def _look_figures(self) -> str:
+        """Figures of the looks, behind those of the training."""
+        looks = self.section.looks
+        if looks is None:
+            return ""
+        count = looks.count(self.section.rounds)
+        noise = decimal_text(looks.noise_multiplier)
+        return f"; {count} looks on the way, each with noise {noise}"
 
     def faults(self, accountant: Accountant) -> Iterator[Finding]:
         """See :class:`Stage`."""
@@ -120,6 +182,10 @@ class Train(Stage):
         yield from clip_faults(self.study, of_row * data.max_rows_per_patient)
         yield from self._shared_faults()
         yield from self._group_faults()
+        if s.looks is not None:
+            faults = look_faults(self.study, s.looks, s.rounds, self.shares, accountant)
+            for path, fault in faults:
+                yield ("looks", *path), fault
 
     def _start_faults(self) -> Iterator[Finding]:
         """Weights of an earlier study that are none of this model."""
@@ -217,18 +283,51 @@ class Train(Stage):
         """The weights from which hospitals start the round."""
         return self._strategy.broadcast(state.server)
 
-    def local(self, study: Study, site: str, rows: Rows, draws: Draws) -> PrivateSteps:
+    def local(
+        self,
+        study: Study,
+        site: str,
+        rows: Rows,
+        draws: Draws,
+    ) -> PrivateSteps | LookedAtAnswers:
         """See :class:`Stage`."""
         weight = study.participant(site).weight
-        return training_steps(study, weight, rows.train, draws, self.section.steps_at(site))
+        steps = training_steps(study, weight, rows.train, draws, self.section.steps_at(site))
+        looks = self.section.looks
+        if looks is None:
+            return steps
+        return LookedAtAnswers(steps, LookAnswers(study, looks, rows.held_out, draws))
 
-    def absorb(self, state: TrainState, total: IntArray, contributors: int) -> TrainState:  # noqa: ARG002
-        """See :class:`Stage`."""
-        return TrainState(self._strategy.absorb(state.server, total, sum_unit(self.study)))
+    def absorb(self, state: TrainState, total: IntArray, contributors: int) -> TrainState:
+        """See :class:`Stage`; a look leaves the model as it is, or ends the study by its rule."""
+        if self._look_is_due(state):
+            seen: OpenedLook = (state.done, total, contributors)
+            looks = (*state.looks, seen)
+            if self.section.looks is not None and self.section.looks.ends:
+                require_no_loss(read_looks(self.study, looks))
+            return replace(state, looks=looks)
+        server = self._strategy.absorb(state.server, total, sum_unit(self.study))
+        return replace(state, server=server, done=state.done + 1)
+
+    def _look_is_due(self, state: TrainState) -> bool:
+        """Tell whether the next sum is a look's: one follows the last update, and was not taken."""
+        looks = self.section.looks
+        if looks is None or not state.done or not looks.follows(state.done, self.section.rounds):
+            return False
+        return not state.looks or state.looks[-1][0] != state.done
 
     def result(self, state: TrainState) -> TrainResult:
         """See :class:`Stage`."""
-        return TrainResult(state.server.theta)
+        looks = None
+        if self.section.looks is not None:
+            looks = read_looks(self.study, state.looks)
+        return TrainResult(state.server.theta, looks=looks)
+
+    def recalled(self, record: Mapping[str, Any]) -> LookedAt | None:
+        """See :class:`Stage`: the looks, where there are any."""
+        if self.section.looks is None:
+            return None
+        return LookedAt(looks=recalled_looks(self.study, record))
 
     def _initial(self) -> FloatArray:
         theta = first_weights(self.section, self.study.data)
