@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from securefl.study import binary_label, cadence, classes_label, columns, schema, words
 from securefl.study.counts import EvaluateSection
+from securefl.study.looks import LooksSection
 from securefl.study.registries import EVALUATIONS, FAMILIES, LABELS, STRATEGIES
 from securefl.study.stages import STAGES
 from securefl.study.subgroups import Subgroups
@@ -49,6 +50,7 @@ def tables():
         **{f"Stage {name}": [STAGES[name].Section] for name in ("count", "statistics")},
         "Stage survival-curve": [STAGES["survival-curve"].Section],
         "Stage train": [STRATEGIES[name].Section for name in STRATEGIES.names()],
+        "Looks at a training": [LooksSection],
         "Model of a training": [FAMILIES[name].Section for name in FAMILIES.names()],
         "Stage evaluate": [EvaluateSection, *(EVALUATIONS[name] for name in EVALUATIONS.names())],
         "Subgroups of an evaluation": [Subgroups],
