@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from securefl.agreement.schema import Agreement
+    from securefl.learning.readiness import Trouble
     from securefl.study.fields import Fault
     from securefl.study.schema import Study
 
@@ -37,6 +38,19 @@ class PastStudy:
 
 
 @dataclass(frozen=True)
+class OwnTable:
+    """The table of this hospital beside the study's columns, as its owner looked at it.
+
+    Attributes:
+        looked: the owner looked at it as it is now.
+        troubles: kinds of what looked wrong then.
+    """
+
+    looked: bool
+    troubles: frozenset[Trouble] = frozenset()
+
+
+@dataclass(frozen=True)
 class Case:
     """A study before its agreement, and the facts that do not stand in either.
 
@@ -50,6 +64,7 @@ class Case:
         history: studies approved here before; None where no ledger is at hand, as at a
             researcher's. What needs it is then left to the hospitals.
         store: where this party exchanges with the others; None where it is not known.
+        table: the hospital's own; None at other parties, and once the study was approved.
     """
 
     agreement: Agreement
@@ -59,6 +74,7 @@ class Case:
     keys: Mapping[str, frozenset[str]] = field(default_factory=dict)
     history: Sequence[PastStudy] | None = None
     store: str | None = None
+    table: OwnTable | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from securefl.agreement.articles.places import Places
 from securefl.agreement.articles.privacy import Privacy
 from securefl.agreement.articles.purposes import Purposes
 from securefl.agreement.articles.quality import QualityStandard
+from securefl.agreement.articles.readiness import TableReadiness
+from securefl.agreement.articles.release import Release
 from securefl.agreement.articles.roles import WORDS, Roles
 from securefl.agreement.articles.term import Term
 from securefl.agreement.parties import AgreedParty
@@ -73,6 +75,9 @@ class Agreement(Section):
     amending: Amending
     leaving: Leaving
     term: Term
+    # Later than agreements that were signed: without the table it is no article of theirs.
+    readiness: TableReadiness | None = None
+    release: Release | None = None
 
     @model_validator(mode="after")
     def _parties(self) -> Self:

@@ -27,6 +27,9 @@ _FILE: Final = "protocol.toml"
 @click.command("readiness")
 @click.argument("dataset")
 @click.argument("study", metavar="STUDY_OR_TEMPLATE", required=False)
+@click.option(
+    "--request", metavar="NAME", help="The columns of a request that came in, in place of a file."
+)
 @click.option("--all", "whole", is_flag=True, help="Figures and pictures also where all is well.")
 @html_option
 @json_option
@@ -35,6 +38,7 @@ def data_readiness(
     *,
     dataset: str,
     study: str | None,
+    request: str | None,
     whole: bool,
     html_file: str | None,
     json_file: str | None,
@@ -47,19 +51,27 @@ def data_readiness(
     STUDY_OR_TEMPLATE is a study file, or the name of a template that comes with securefl; without
     it the columns are those with which the table was registered. Everything is for your screen
     alone. Of each look a summary without any value of the table stays in your folder, so that the
-    next one can be compared with it.
+    next one can be compared with it. Where an agreement asks for a look before each approval, this
+    is that look.
     """
-    from securefl.node.owner.pages import readiness_page
-    from securefl.node.owner.readiness import keep_look, readiness
+    from securefl.node.owner.pages import readiness_kinds, readiness_page
+    from securefl.node.owner.readiness import keep_look, keep_shown, readiness
+    from securefl.node.owner.requests import request_text
     from securefl.party.clock import utc_now
 
+    if study is not None and request is not None:
+        raise UsageError("A file and a request are named.", next_step="Name one of them.")
     here = open_site(folder)
     columns = None
-    if study is not None:
+    if request is not None:
+        columns = request_text(here, request)
+    elif study is not None:
         columns = read_given(_declaring(study))
+    if columns is not None:
         speak_as_file(columns)
-    found = readiness(here, dataset, columns, study or "")
+    found = readiness(here, dataset, columns, request or study or "")
     keep_look(here, found, utc_now())
+    keep_shown(here, found, readiness_kinds(found))
     if json_file:
         write_json(_json(found), json_file)
     if json_file == "-":
@@ -91,7 +103,7 @@ def _declaring(study: str) -> Path:
 def _json(found: Readiness) -> dict[str, Any]:
     """The look for programs; for its owner's eyes, as the screen is."""
     from securefl.cli.request_json import fault_json, rows_json
-    from securefl.node.owner.pages import readiness_troubles
+    from securefl.node.owner.pages import readiness_kinds, readiness_troubles
 
     rows = None
     if found.rows is not None:
@@ -104,6 +116,7 @@ def _json(found: Readiness) -> dict[str, Any]:
         "study": found.study,
         "mapped": list(found.mapped),
         "troubles": readiness_troubles(found),
+        "kinds": sorted(readiness_kinds(found)),
         "rows": rows,
         "fault": fault,
         "doubles": found.look.doubles,

@@ -14,6 +14,7 @@ from securefl.agreement.sealed import SealedAgreement
 from securefl.agreement.signatures import needed
 from securefl.errors import NotApprovedError, StudyError, UnreadableError, UsageError
 from securefl.files import private_folder, read_given, replace_file
+from securefl.node.table_looks import own_table
 from securefl.party.clock import utc_now
 from securefl.party.consortium import (
     AGREEMENT,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from securefl.agreement.article import OwnTable
     from securefl.agreement.schema import Agreement
     from securefl.errors import SecureFLError
     from securefl.node.site import Site
@@ -98,7 +100,12 @@ def agreement_faults(
     except UnreadableError as error:
         return (error,)
     at = now
+    table: OwnTable | None = None
+    if agreement.readiness is not None:
+        table = own_table(site, study.data, study.privacy.unit)
     if sealed.digest in state.studies:
+        # readiness is asked for before the approval, and not again
+        table = None
         at = moment(state.studies[sealed.digest].approval.at)
     case = Case(
         agreement,
@@ -108,6 +115,7 @@ def agreement_faults(
         keys=known_keys(site, agreement),
         history=charged_history(state, study.data.population, sealed.digest),
         store=site.settings.store,
+        table=table,
     )
     return tuple(
         StudyError(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from securefl.learning.drift import Drift
-    from securefl.learning.readiness import ColumnLook, Spelling, TableLook
+    from securefl.learning.readiness import ColumnLook, Spelling, TableLook, Trouble
     from securefl.report.page import Block, Page, Section, Words
     from securefl.report.rows import RowCount
 
@@ -106,53 +106,67 @@ def has_trouble(found: ReadinessFacts) -> bool:
 
 def trouble_lines(found: ReadinessFacts) -> Iterator[Words]:
     """Everything that looks wrong, a sentence each; a column's name is its study's word."""
-    yield from _count_lines(found)
+    for _, words in _troubles(found):
+        yield words
+
+
+def trouble_kinds(found: ReadinessFacts) -> frozenset[Trouble]:
+    """Kinds of what looks wrong; empty where the page says that no trouble was found."""
+    return frozenset(kind for kind, _ in _troubles(found))
+
+
+def _troubles(found: ReadinessFacts) -> Iterator[tuple[Trouble, Words]]:
+    """Everything that looks wrong, with its kind."""
+    yield from _count_troubles(found)
     for column in found.look.columns:
-        for sentence in column_troubles(column):
-            yield (Outside(column.name), f": {sentence}")
+        for kind, sentence in _column_troubles(column):
+            yield kind, (Outside(column.name), f": {sentence}")
         for spelling in column.spellings:
-            yield (Outside(column.name), f": {_spelling(spelling)}")
+            yield "texts", (Outside(column.name), f": {_spelling(spelling)}")
     if found.look.doubles:
-        yield f"Rows that repeat an earlier row: {found.look.doubles:,}."
+        yield "doubles", f"Rows that repeat an earlier row: {found.look.doubles:,}."
     if found.rows is not None:
-        yield from (Outside(note) for note in found.rows.notes)
-    yield from _drift_lines(found)
+        for note in found.rows.notes:
+            yield "rows", Outside(note)
+    for line in _drift_lines(found):
+        yield "change", line
 
 
-def _count_lines(found: ReadinessFacts) -> Iterator[str]:
+def _count_troubles(found: ReadinessFacts) -> Iterator[tuple[Trouble, str]]:
     """Reasons why rows cannot be counted, or are not used."""
     if any(not column.there for column in found.look.columns):
-        yield "No row can be used: a declared column is not in the table."
+        yield "columns", "No row can be used: a declared column is not in the table."
     elif found.fault:
-        yield f"Rows cannot be counted: {found.fault}"
+        yield "rows", f"Rows cannot be counted: {found.fault}"
     if found.rows is None:
         return
     warning = rows_warning(found.rows)
     if warning is not None:
-        yield warning
+        yield "rows", warning
     aside = sum(found.rows.set_aside.values())
     if aside:
-        yield f"Rows that would not be used: {aside:,}. The reasons stand below."
+        yield "rows", f"Rows that would not be used: {aside:,}. The reasons stand below."
 
 
-def column_troubles(column: ColumnLook) -> Iterator[str]:
-    """Faults of one column."""
+def _column_troubles(column: ColumnLook) -> Iterator[tuple[Trouble, str]]:
+    """Faults of one column, with their kinds."""
     if not column.there:
-        yield "the table has no such column"
+        yield "columns", "the table has no such column"
         return
     if column.cells and not column.recorded:
-        yield "nothing is recorded in any row"
+        yield "columns", "nothing is recorded in any row"
         return
     if column.missing_share >= _MANY:
-        yield f"not recorded in {_percent(column.missing_share)} of the rows"
+        yield "gaps", f"not recorded in {_percent(column.missing_share)} of the rows"
     if column.unread:
-        yield f"rows with a text that the study does not declare: {column.unread:,}"
+        yield "texts", f"rows with a text that the study does not declare: {column.unread:,}"
     if column.outside:
-        yield f"rows outside the declared range: {column.outside:,}"
+        yield "range", f"rows outside the declared range: {column.outside:,}"
     if column.scale:
-        yield f"is it in another unit? Those rows fit {_factors(column)}"
+        yield "unit", f"is it in another unit? Those rows fit {_factors(column)}"
     if _is_narrow(column):
-        yield "all numbers lie in a twentieth of the declared range: is it in another unit?"
+        words = "all numbers lie in a twentieth of the declared range: is it in another unit?"
+        yield "unit", words
 
 
 def _factors(column: ColumnLook) -> str:

@@ -61,6 +61,13 @@ def write_archive(
             next_step="Name another folder.",
         )
     result = read_result(lab, folder, plan)
+    if (result.get("quality") or {}).get("withheld"):
+        raise UsageError(
+            "The study's quality rule withholds its model, and the model follows from the opened"
+            " sums that an archive holds.",
+            whose="the researcher",
+            next_step="`securefl study report` has the figures, which may be shown.",
+        )
     model = Path(result.get("model", ""))
     if makes_model(plan.study) and not (model / "model.json").is_file():
         raise UsageError(

@@ -78,6 +78,10 @@ def test_a_model_that_misses_the_rule_is_given_to_nobody(tmp_path, monkeypatch):
         _ = done.result.model
     root = done.consortium.root
     assert not list(root.rglob("model.safetensors"))
+    # nor are the opened sums handed on, from which it follows
+    with pytest.raises(UsageError, match="the model follows from the opened"):
+        done.study.archive(tmp_path / "archive")
+    assert not (tmp_path / "archive").exists()
     for name in done.consortium.names:
         assert "the model is withheld" in done.consortium.log(name)
         assert not list((root / name / "models" / "expected").glob("*.json"))

@@ -11,11 +11,12 @@ import pytest
 from agreements import AT, COORDINATOR, HOSPITALS, agreement, agreement_text, case, study
 from conftest import fixed_identity
 
-from securefl.agreement.article import Case, PastStudy
+from securefl.agreement.article import Case, OwnTable, PastStudy
 from securefl.agreement.checking import check_study
 from securefl.agreement.sealed import SealedAgreement
 from securefl.errors import StudyError
 from securefl.identity import Identity
+from securefl.learning.readiness import TROUBLE_WORDS, TROUBLES
 
 if TYPE_CHECKING:
     from securefl.agreement.schema import Agreement
@@ -262,6 +263,63 @@ def test_a_study_closes_before_a_party_of_it_has_left():
     assert refusals(case(departed={"Nobody": AT})) == []
 
 
+# --- article 13: readiness
+
+
+READY = ("# [readiness]\n# tolerated =", "[readiness]\ntolerated =")
+TOLERATED = ("gaps", "doubles", "change")
+
+
+def test_an_agreement_without_the_later_tables_keeps_its_digest_and_asks_for_nothing():
+    plain, more = agreement(), agreement(READY, RELEASE)
+    assert [a.number for a in more.agreement.articles] == list(range(1, 15))
+    assert plain.digest != more.digest
+    assert refusals(case(table=OwnTable(looked=False))) == []
+    for article in more.agreement.articles:
+        assert all(line.endswith(".") for line in article.clauses())
+
+
+def test_a_study_is_approved_after_a_look_that_shows_only_what_is_tolerated():
+    passes = OwnTable(looked=True, troubles=frozenset(TOLERATED))
+    assert refusals(case(READY, table=passes)) == []
+    (refused,) = refusals(case(READY, table=OwnTable(looked=False)))
+    assert refused.startswith("Article 13, before approval: 'records' as it is now was not looked")
+    for trouble in {*TROUBLES} - {*TOLERATED}:
+        table = OwnTable(looked=True, troubles=frozenset({"gaps", trouble}))
+        (refused,) = refusals(case(READY, table=table))
+        assert refused == (
+            f"Article 13, before approval: 'records' is not ready: {TROUBLE_WORDS[trouble]}."
+        )
+
+
+def test_readiness_is_left_to_the_hospital_that_has_the_table():
+    assert refusals(case(READY, table=None)) == []
+
+
+# --- article 14: handing on
+
+
+RELEASE = ('# [release.minimum]\n# binary = "0.6"', '[release.minimum]\nbinary = "0.6"')
+
+
+def asking(minimum, stop_rule):
+    return study(
+        ('minimum = "0.5"', f'minimum = "{minimum}"'),
+        ('stop_rule = "none"', f'stop_rule = "{stop_rule}"'),
+    )
+
+
+def test_a_study_withholds_its_model_until_the_agreed_figure_is_shown():
+    assert refusals(case(RELEASE, of=asking("0.6", "withhold"))) == []
+    (refused,) = refusals(case(RELEASE, of=asking("0.59", "withhold")))
+    assert refused.startswith("Article 14, lowest figure: the study asks for 0.59")
+    (refused,) = refusals(case(RELEASE, of=asking("0.6", "none")))
+    assert refused.startswith("Article 14, until it is shown: the study hands its model on")
+    other = ('# [release.minimum]\n# binary = "0.6"', '[release.minimum]\nnumber = "0.6"')
+    (refused,) = refusals(case(other, of=asking("0.9", "withhold")))
+    assert refused.startswith("Article 14, models that may be handed on: no figure is agreed")
+
+
 # --- the file
 
 
@@ -277,6 +335,14 @@ BROKEN = [
     (('epsilon_quarter = "4"', 'epsilon_quarter = "1"'), r"must be at least epsilon_study"),
     (('epsilon_study = "2"', "epsilon_study = 2.0"), r"write it as text in quotes"),
     (("ends = 2026-12-31T00:00:00Z", "ends = 2025-12-31T00:00:00Z"), r"must lie before ends"),
+    (
+        ("# [readiness]\n# tolerated = [", '[readiness]\ntolerated = ["columns", '),
+        r"readiness\.tolerated: a study needs its columns",
+    ),
+    (
+        ('# [release.minimum]\n# binary = "0.6"', "[release]\nminimum = {}"),
+        r"release\.minimum: names no task",
+    ),
     (("notice_days = 30", "notice_dayz = 30"), r"leaving\.notice_dayz: unknown key"),
 ]
 

@@ -13,6 +13,7 @@ from securefl.study.registries import TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from decimal import Decimal
 
     from securefl.agreement.article import Case
 
@@ -31,10 +32,7 @@ class QualityStandard(Article):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        for task in self.minimum:
-            if task not in TASKS:
-                listed = ", ".join(TASKS.names())
-                raise Fault(f"is no task; there are: {listed}", "minimum", task)
+        check_tasks(self.minimum)
         return self
 
     def breaches(self, case: Case) -> Iterator[Breach]:
@@ -58,3 +56,11 @@ class QualityStandard(Article):
             f"A study for {task} asks at least {least} of its model, judged on the released interval."
             for task, least in sorted(self.minimum.items())
         ]
+
+
+def check_tasks(minimum: Mapping[str, Decimal]) -> None:
+    """Refuse a figure for a task that there is not. Raises :class:`securefl.study.fields.Fault`."""
+    for task in minimum:
+        if task not in TASKS:
+            listed = ", ".join(TASKS.names())
+            raise Fault(f"is no task; there are: {listed}", "minimum", task)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.console.view import View
 from securefl.node.owner.data import registered_tables
-from securefl.node.owner.pages import data_page, readiness_page
-from securefl.node.owner.readiness import readiness
+from securefl.node.owner.pages import data_page, readiness_kinds, readiness_page
+from securefl.node.owner.readiness import keep_shown, readiness
 from securefl.node.owner.status import budget_statuses
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ def _read_readiness(site: Site, asked: Asked) -> Mapping[str, Any]:
     names, wanted = asked_table(site, asked)
     page = None
     if wanted:
-        page = readiness_page(readiness(site, wanted))
+        found = readiness(site, wanted)
+        keep_shown(site, found, readiness_kinds(found))
+        page = readiness_page(found)
     return {"page": page, "names": names}
 
 

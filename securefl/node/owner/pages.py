@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from securefl.identity import IdentityCard
+    from securefl.learning.readiness import Trouble
     from securefl.node.owner.audit import Audit
     from securefl.node.owner.budgets import GrantPlan, Revocation
     from securefl.node.owner.checkpoints import ExcusePlan
@@ -241,6 +242,11 @@ def readiness_troubles(found: Readiness) -> list[str]:
     """The same as sentences."""
     lines = readiness.trouble_lines(_readiness_facts(found))
     return ["".join(span.spoken for span in spans(line)) for line in lines]
+
+
+def readiness_kinds(found: Readiness) -> frozenset[Trouble]:
+    """Kinds of what looks wrong on the page; empty where it says that no trouble was found."""
+    return readiness.trouble_kinds(_readiness_facts(found))
 
 
 def _readiness_facts(found: Readiness) -> readiness.ReadinessFacts:

@@ -8,7 +8,7 @@ later comparison is a summary without any cell of the table, in the folder that 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,16 +19,17 @@ from securefl.learning.drift import drifts, summary
 from securefl.learning.readiness import look_at
 from securefl.learning.table import read_table
 from securefl.node.public_side import registered
+from securefl.node.table_looks import forget_outcomes, keep_outcome, table_state
 from securefl.node.tables import count_rows
 from securefl.study.columns import DataSpec
 from securefl.study.parse import parse_data
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from securefl.learning.drift import Drift
-    from securefl.learning.readiness import TableLook
+    from securefl.learning.readiness import TableLook, Trouble
     from securefl.node.site import Site
     from securefl.report.rows import RowCount
     from securefl.study.data_part import Unit
@@ -56,6 +57,9 @@ class Readiness:
         earlier_rows: rows of the table then.
         drift: columns that moved since.
         mapped: columns that the owner's mapping translates.
+        spec: the columns.
+        unit: of privacy.
+        state: of the table before it was read (:func:`securefl.node.table_looks.table_state`).
     """
 
     dataset: str
@@ -64,6 +68,9 @@ class Readiness:
     rows: RowCount | None
     fault: DataError | None
     snapshot: str
+    spec: DataSpec
+    unit: Unit
+    state: str
     earlier: str = ""
     earlier_rows: int = 0
     drift: tuple[Drift, ...] = ()
@@ -92,6 +99,7 @@ def readiness(
         UnreadableError: its mapping is not what this hospital signed.
     """
     source = site.table(dataset)
+    state = table_state(source)
     unit: Unit = "patient"
     if columns is None:
         spec = registered_columns(site, dataset)
@@ -113,19 +121,14 @@ def readiness(
     if source.reading.mapping is not None:
         mapped = tuple(source.reading.mapping.columns)
     before = _earlier(site, dataset, snapshot)
+    found = Readiness(dataset, study, look, rows, fault, snapshot, spec, unit, state, mapped=mapped)
     if before is None:
-        return Readiness(dataset, study, look, rows, fault, snapshot, mapped=mapped)
-    return Readiness(
-        dataset,
-        study,
-        look,
-        rows,
-        fault,
-        snapshot,
-        before["day"],
-        before["look"]["rows"],
-        drifts(look, before["look"]),
-        mapped,
+        return found
+    return replace(
+        found,
+        earlier=before["day"],
+        earlier_rows=before["look"]["rows"],
+        drift=drifts(look, before["look"]),
     )
 
 
@@ -151,9 +154,21 @@ def keep_look(site: Site, found: Readiness, at: str) -> None:
     replace_file(_file(site, found.dataset), text.encode())
 
 
+def keep_shown(site: Site, found: Readiness, troubles: Collection[Trouble]) -> None:
+    """Keep which kinds of trouble the owner was shown, for an agreement that asks for a look.
+
+    Args:
+        site: the hospital.
+        found: the look.
+        troubles: of its page (:func:`securefl.node.owner.pages.readiness_kinds`).
+    """
+    keep_outcome(site, found.state, found.spec, found.unit, troubles)
+
+
 def forget_looks(site: Site, dataset: str) -> None:
     """Delete what was kept of a table's looks."""
     _file(site, dataset).unlink(missing_ok=True)
+    forget_outcomes(site, dataset)
 
 
 def registered_columns(site: Site, dataset: str) -> DataSpec:
