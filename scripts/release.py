@@ -40,6 +40,21 @@ def check_ready(changelog: str, version: str) -> None:
         sys.exit(f"CHANGELOG.md has no heading '## {version} (DATE)'. Write what changed.")
 
 
+def check_maintainers(page: str) -> None:
+    """Refuse a release about whose faults nobody could be told.
+
+    Args:
+        page: text of MAINTAINERS.md.
+
+    Raises:
+        SystemExit: no row of its table has all four cells filled.
+    """
+    rows = [line.strip().strip("|").split("|") for line in page.splitlines() if line[:1] == "|"]
+    named = [row for row in rows[2:] if len(row) == 4 and all(cell.strip() for cell in row)]
+    if not named:
+        sys.exit("MAINTAINERS.md names nobody. Write who is told of faults, and how in private.")
+
+
 def sign(file: Path, key: Path) -> Path:
     """Sign a file; the signature lies beside it.
 
@@ -89,6 +104,7 @@ def main() -> int:
     parser.add_argument("--pip-args", default="", help="more options for pip, as one word")
     given = parser.parse_args()
     version = build_wheel.version()
+    check_maintainers((ROOT / "MAINTAINERS.md").read_text("utf-8"))
     check_ready((ROOT / "CHANGELOG.md").read_text("utf-8"), version)
     made = make(given.out, given.key, shlex.split(given.pip_args), given.wheels)
     print(f"securefl {version} is in {made}, signed with {given.key}:")

@@ -160,6 +160,36 @@ def test_a_package_that_nobody_could_ask_about_is_not_called_sound():
     assert code(sound, skipped, fault) == 1
     assert code() == audit_deps.NOT_CHECKED
     assert audit_deps.verdict("no JSON")[0] == audit_deps.NOT_CHECKED
+    # it never counts the faults of packages that nobody was asked about
+    _, lines = audit_deps.verdict(json.dumps({"dependencies": [skipped]}))
+    assert lines[0] == "NOT CHECKED: 1 of 1 packages could not be asked about."
+    assert "0 known faults" not in " ".join(lines)
+
+
+def test_the_list_of_faults_says_aloud_that_nobody_was_asked(monkeypatch, capsys, tmp_path):
+    program = tmp_path / "bin" / "pip-audit"
+    program.parent.mkdir()
+    skipped = json.dumps({"dependencies": [{"name": "b", "skip_reason": "not found"}]})
+    program.write_text(f"#!/bin/sh\necho No known vulnerabilities found >&2\necho '{skipped}'\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(audit_deps, "PLACE", tmp_path)
+    assert audit_deps.main() == audit_deps.NOT_CHECKED == 3
+    said = capsys.readouterr()
+    assert said.out.startswith("NOT CHECKED: 1 of 1 packages")
+    assert "No known vulnerabilities" not in said.out + said.err
+    # an index that never answers is one that cannot be asked
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(audit_deps, "_PATIENCE", 0.2)
+    assert audit_deps.main() == audit_deps.NOT_CHECKED
+    assert "did not come to an end" in capsys.readouterr().err
+
+
+def test_a_release_names_who_is_told_of_faults():
+    page = (ROOT / "MAINTAINERS.md").read_text("utf-8")
+    for filled in ("", "| Ada | | ada@example.org | 1a2b |\n", "| Ada | Uni |\n"):
+        with pytest.raises(SystemExit, match="names nobody"):
+            release.check_maintainers(page + filled)
+    release.check_maintainers(f"{page}| Ada | Uni | ada@example.org | 1a2b |\n")
 
 
 def test_a_version_without_its_changes_is_no_release(monkeypatch):
