@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from securefl.agreement.schema import Agreement
-    from securefl.learning.readiness import Trouble
     from securefl.study.fields import Fault
     from securefl.study.schema import Study
+    from securefl.study.table_troubles import Trouble
 
 
 @dataclass(frozen=True)

@@ -98,10 +98,11 @@ def invite(
     can be changed but by `amend`; the invitation can still be written.
     """
     from securefl.party.consortium import open_folder
+    from securefl.party.consortium_drafts import is_signed
     from securefl.party.invitation import pack
 
     folder = open_folder(directory)
-    if cards or removed or target is None:
+    if cards or removed or target is None or not is_signed(folder):
         draft = _take_in(folder, cards, country, removed)
         _say_draft(draft, folder)
         if draft.fault is not None and target is not None:

@@ -29,12 +29,12 @@ def vouch(directory: Path, name: str, days: int, yes: bool, site: str | None) ->
 
     folder = open_folder(directory)
     mine = required_folder(site, None, None)
-    card = plan_vouch(mine, folder, name)
+    card = plan_vouch(mine, folder, name, days)
     say(f"{mine.name} vouches for {days} days that this is the card of {name}:")
     say_quoted(f"{card.legal_name}, {card.email}")
     say(f"  {card.role:<10}  {card.spoken}")
     question = f"Did you yourself compare these groups with {name}, and do you vouch for them?"
     confirm(question, yes=yes, read="the lines above")
     file = write_vouch(mine, folder, card, days, datetime.now(UTC))
-    say(f"Signed. Give {file} to whoever cannot telephone {name}. They type:")
-    say(f"  securefl consortium join {directory} --site FOLDER")
+    say(f"Signed. Give {file} to whoever cannot telephone {name}, for {file.parent.name}/ of their")
+    say("copy of the consortium's folder. There `securefl consortium join` shows what to type.")

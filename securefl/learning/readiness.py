@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final
 
 from securefl.learning.cells import DeclaredNumbers, DeclaredTexts
 from securefl.study.columns import BooleanColumn, CategoryColumn, NumericColumn
@@ -20,19 +20,6 @@ if TYPE_CHECKING:
     from securefl.learning.table import Cell, Table
     from securefl.study.columns import Column, DataSpec
 
-#: Kinds of what can look wrong, by their words in an agreement.
-Trouble = Literal["columns", "rows", "gaps", "texts", "range", "unit", "doubles", "change"]
-TROUBLES: Final[tuple[Trouble, ...]] = get_args(Trouble)
-TROUBLE_WORDS: Final[dict[Trouble, str]] = {
-    "columns": "a declared column is missing or empty",
-    "rows": "rows would not be used, or cannot be counted",
-    "gaps": "a column has many gaps",
-    "texts": "texts that the study does not declare",
-    "range": "numbers outside a declared range",
-    "unit": "numbers that look like another unit",
-    "doubles": "rows that repeat an earlier row",
-    "change": "a column moved since the last look",
-}
 #: Units differ by these factors: decimal places, milligrams and grams, and glucose in mg/dl and
 #: mmol/l.
 FACTORS: Final = (10.0, 1000.0, 18.0)

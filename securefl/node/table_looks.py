@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from securefl.agreement.article import OwnTable
 from securefl.errors import SecureFLError
 from securefl.files import private_folder, read_file, replace_file
-from securefl.learning.readiness import Trouble
 from securefl.signed import canonical
+from securefl.study.table_troubles import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -36,6 +36,8 @@ SIGNATURES: Final = "signatures"
 LEAVING: Final = "leaving"
 #: Versions before, a folder each, named by their digests.
 EARLIER: Final = "earlier"
+#: Everybody may read a consortium's folder: nothing in it is a secret.
+FOLDER_MODE: Final = 0o755
 #: The prose is read by people, like a study.
 MAX_PROSE: Final = MAX_BYTES
 

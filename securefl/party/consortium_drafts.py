@@ -16,11 +16,12 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.agreement.sealed import SealedAgreement
-from securefl.errors import StudyError, UsageError, file_error
-from securefl.files import read_given, replace_file
+from securefl.errors import StudyError, UsageError
+from securefl.files import made_whole, read_given, replace_file
 from securefl.party.consortium import (
     AGREEMENT,
     CARDS,
+    FOLDER_MODE,
     LEAVING,
     PROSE,
     SIGNATURES,
@@ -115,13 +116,12 @@ def found(path: Path, answers: Founding) -> ConsortiumFolder:
     for role in _ORDER:
         name = f"checklists/{role}.md"
         texts[name] = (starter / "checklists" / f"{role}.md").read_text("utf-8")
-    try:
+    with made_whole(path, AGREEMENT) as building:
         for name, text in texts.items():
-            replace_file(path / name, _filled(text, answers).encode(), mode=0o644)
+            replace_file(building / name, _filled(text, answers).encode(), mode=0o644)
         for name in (CARDS, SIGNATURES):
-            (path / name).mkdir(exist_ok=True)
-    except OSError as error:
-        raise file_error(error, path) from None
+            (building / name).mkdir(exist_ok=True)
+        building.chmod(FOLDER_MODE)
     return ConsortiumFolder(path)
 
 
@@ -279,6 +279,11 @@ def _remarks(sealed: SealedAgreement, prose: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def is_signed(folder: ConsortiumFolder) -> bool:
+    """True if somebody has signed the present version, or an interrupted amendment put it aside."""
+    return bool(_signature_names(folder)) or _is_put_aside(folder)
+
+
 def _check_unsigned(folder: ConsortiumFolder) -> None:
     signed = _signature_names(folder)
     if signed:
@@ -324,7 +329,7 @@ def next_version(folder: ConsortiumFolder) -> ConsortiumFolder:
         StudyError: it is no valid agreement.
     """
     sealed = folder.sealed()
-    if not _signature_names(folder) and not _is_put_aside(folder):
+    if not is_signed(folder):
         raise UsageError(
             "Nobody has signed this version yet, so it can be changed as it is.",
             next_step="Edit the file, then `securefl consortium invite`.",

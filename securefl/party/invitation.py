@@ -11,8 +11,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import MessageError, UnreadableError, UsageError, file_error
-from securefl.files import read_given, replace_file
-from securefl.party.consortium import AGREEMENT, ConsortiumFolder
+from securefl.files import made_whole, read_given, replace_file
+from securefl.party.consortium import AGREEMENT, FOLDER_MODE, ConsortiumFolder
 from securefl.signed import canonical
 from securefl.study.parse import MAX_BYTES
 
@@ -71,12 +71,10 @@ def unpack(invitation: Path, target: Path) -> ConsortiumFolder:
     if target.exists():
         raise UsageError(f"{target} is there already.", next_step="Name a new folder.")
     texts = _read(read_given(invitation, MAX_INVITATION))
-    try:
-        # The agreement last: a folder without it is none.
-        for name in sorted(texts, key=lambda name: name == AGREEMENT):
-            replace_file(target / name, texts[name].encode(), mode=0o644)
-    except OSError as error:
-        raise file_error(error, target) from None
+    with made_whole(target, AGREEMENT) as building:
+        for name, text in texts.items():
+            replace_file(building / name, text.encode(), mode=0o644)
+        building.chmod(FOLDER_MODE)
     return ConsortiumFolder(target)
 
 

@@ -27,7 +27,7 @@ from securefl.errors import MessageError, StudyError, UntrustedError, UsageError
 from securefl.files import read_given, replace_file
 from securefl.identity import Role
 from securefl.partners import Vouched
-from securefl.party.consortium import check_party, own_entry
+from securefl.party.consortium import check_party
 from securefl.statement import MAX_SMALL, Hex32, Statement
 
 if TYPE_CHECKING:
@@ -131,11 +131,17 @@ def vouch_file(folder: ConsortiumFolder, by: str, name: str) -> Path:
     return folder.path / VOUCHES / f"{by}.{name}.vouch"
 
 
-def plan_vouch(mine: PartyFolder, folder: ConsortiumFolder, name: str) -> IdentityCard:
+def plan_vouch(
+    mine: PartyFolder,
+    folder: ConsortiumFolder,
+    name: str,
+    days: int,
+) -> IdentityCard:
     """Find the card for which this hospital would vouch; nothing is written.
 
     Raises:
-        UsageError: it is no hospital, or it would vouch for itself.
+        UsageError: it is no hospital, there is no such party, or it would vouch for itself; or for
+            less than a day, or for longer than a vouch may hold.
         UntrustedError: the party stands in the agreement otherwise than on this list, or its card
             was not compared here.
     """
@@ -148,7 +154,18 @@ def plan_vouch(mine: PartyFolder, folder: ConsortiumFolder, name: str) -> Identi
         raise UsageError(
             "Nobody vouches for its own card.", next_step="Read out your groups by telephone."
         )
-    card = check_party(mine, own_entry(folder.sealed().agreement, name))
+    if not 1 <= days <= MOST_DAYS:
+        raise UsageError(
+            f"A vouch holds for 1 to {MOST_DAYS} days.", next_step=f"Give --days {USUAL_DAYS}."
+        )
+    agreement = folder.sealed().agreement
+    party = agreement.party(name)
+    if party is None:
+        raise UsageError(
+            f"{name} is no party of {agreement.consortium.id}.",
+            next_step=f"Name one of: {', '.join(agreement.names)}.",
+        )
+    card = check_party(mine, party)
     if mine.book.listed()[name].vouched is not None:
         raise UntrustedError(
             f"{name}'s card was not compared here: it rests on somebody else's word. A chain is one"
@@ -169,14 +186,7 @@ def write_vouch(
         card: of the third party.
         days: that it holds.
         now: UTC.
-
-    Raises:
-        UsageError: for less than a day, or for longer than a vouch may hold.
     """
-    if not 1 <= days <= MOST_DAYS:
-        raise UsageError(
-            f"A vouch holds for 1 to {MOST_DAYS} days.", next_step=f"Give --days {USUAL_DAYS}."
-        )
     signed = Vouch(
         mine.name,
         card.name,

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from securefl.learning.drift import Drift
-    from securefl.learning.readiness import ColumnLook, Spelling, TableLook, Trouble
+    from securefl.learning.readiness import ColumnLook, Spelling, TableLook
     from securefl.report.page import Block, Page, Section, Words
     from securefl.report.rows import RowCount
+    from securefl.study.table_troubles import Trouble
 
 #: Share of the rows from which on a gap in a column is called one.
 _MANY: Final = 0.2

@@ -13,10 +13,12 @@ import pytest
 
 from securefl.cli.main import main
 from securefl.errors import ExitCode
+from securefl.files import replace_file
 from securefl.identity import read_card
 from securefl.node.owner import requests
 from securefl.node.owner.folder import open_site
 from securefl.node.requests import keep_request
+from securefl.party.invitation import unpack
 from securefl.study.sealed import SealedStudy
 
 HOSPITALS = ("Nord", "Mitte", "West")
@@ -276,6 +278,34 @@ def test_a_party_that_cannot_be_telephoned_is_vouched_for(ring):
     # a telephone call later makes it a comparison
     ring.run("study", "trust", card, "--yes", *mine)
     assert "NOT compared" not in ring.run("study", "trust", *mine)
+
+
+def test_an_invitation_holds_the_prose_as_it_is_and_a_killed_join_is_repeated(ring, monkeypatch):
+    start, invitation = ring.root / "draft", ring.root / "invitation.json"
+    ring.run(
+        *("consortium", "new", start, "--id", "ring", "--title", "R", "--population", "clinic"),
+        *("--country", "DE", "--hospitals", 3),
+    )
+    cards = [ring.root / name / "keys" / "card.json" for name in ROLES]
+    ring.run("consortium", "invite", start, *cards, "--country", "DE")
+    prose = start / "agreement.md"
+    prose.write_text(prose.read_text() + "Written later.\n")
+    ring.run("consortium", "invite", start, "--to", invitation)
+    written = []
+
+    def killed(path, *words, **how):
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(path)
+        replace_file(path, *words, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("securefl.party.invitation.replace_file", killed)
+        with pytest.raises(KeyboardInterrupt):
+            unpack(invitation, ring.folder("Nord"))
+    ring.run("consortium", "join", invitation, ring.folder("Nord"), *ring.mine("Nord"))
+    assert ring.check("Nord")["prose_fault"] is None
+    assert (ring.folder("Nord").stat().st_mode & 0o777) == 0o755
 
 
 def test_the_checked_study_is_named_with_its_articles(ring):

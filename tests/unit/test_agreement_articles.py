@@ -16,7 +16,7 @@ from securefl.agreement.checking import check_study
 from securefl.agreement.sealed import SealedAgreement
 from securefl.errors import StudyError
 from securefl.identity import Identity
-from securefl.learning.readiness import TROUBLE_WORDS, TROUBLES
+from securefl.study.table_troubles import TROUBLE_WORDS, TROUBLES
 
 if TYPE_CHECKING:
     from securefl.agreement.schema import Agreement

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from pydantic import model_validator
 
 from securefl.agreement.article import Article, Breach
-from securefl.learning.readiness import TROUBLE_WORDS, Trouble
 from securefl.study.fields import Fault
+from securefl.study.table_troubles import TROUBLE_WORDS, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from securefl.identity import IdentityCard
-    from securefl.learning.readiness import Trouble
     from securefl.node.owner.audit import Audit
     from securefl.node.owner.budgets import GrantPlan, Revocation
     from securefl.node.owner.checkpoints import ExcusePlan
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
     from securefl.party.trust import TrustPlan
     from securefl.report.page import Page
     from securefl.study.owner_policy import OwnerPolicy
+    from securefl.study.table_troubles import Trouble
 
 
 def review_page(

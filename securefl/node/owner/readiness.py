@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.learning.drift import Drift
-    from securefl.learning.readiness import TableLook, Trouble
+    from securefl.learning.readiness import TableLook
     from securefl.node.site import Site
     from securefl.report.rows import RowCount
     from securefl.study.data_part import Unit
+    from securefl.study.table_troubles import Trouble
 
 _FOLDER: Final = "readiness"
 _TYPE: Final = "securefl-readiness/1"
