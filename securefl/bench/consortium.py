@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from string import Template
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,90 @@ if TYPE_CHECKING:
     from securefl.types import IntArray
 
 _MOST_FEATURES = 64
+#: The template of the benchmark's study, with what a measurement chooses left open.
+_PROTOCOL = Template(
+    """schema = "securefl-protocol/2"
+[study]
+id = "bench"
+title = "Benchmark"
+purpose = "Measure rounds."
+lead = "nobody"
+lay_summary = "Invented values."
+ethics_ref = "none"
+legal_basis = "invented values"
+duo = []
+[code]
+entrypoint = "declarative"
+[data]
+dataset = "bench"
+population = "nobody"
+patient = "patient"
+max_rows_per_patient = 1
+holdout = "3/10"
+columns = [
+$columns
+]
+[data.label]
+column = "label"
+kind = "equals"
+positive = ["1"]
+negative = ["0"]
+[privacy]
+unit = "patient"
+neighbouring = "add-remove"
+delta = "1e-5"
+noise = "local"
+[[stages]]
+kind = "train"
+strategy = "fedavg"
+rounds = $rounds
+local_steps = 1
+local_learning_rate = "1"
+server_learning_rate = "1"
+server_momentum = "0"
+epsilon = "1"
+noise_multiplier = "5"
+clip_norm = "1"
+sample_rate = "1/5"
+steps = $rounds
+normaliser = "1000"
+normaliser_source = "none"
+bits = $bits
+[stages.model]
+kind = "$kind"
+hidden = $hidden
+initial_seed = "bench"
+[[stages]]
+kind = "evaluate"
+metric = "auc"
+edges = ["0.5"]
+noise_multiplier = "5"
+epsilon = "1"
+bound = 1000
+[secagg]
+min_contributors = $least
+colluders = 0
+[schedule]
+opens = 2026-01-01T00:00:00Z
+closes = 2100-01-01T00:00:00Z
+round_deadline = 600
+reply_after = "0"
+on_dropout = "$on_dropout"
+[quality]
+minimum = "0.5"
+stop_rule = "none"
+[outputs]
+artefacts = ["none"]
+owner = "nobody"
+licence = "none"
+recipients = []
+intended_use = "none"
+[exit]
+notice = "none"
+on_withdrawal = "study-ends"
+spent_budget = "never-returned"
+"""
+)
 
 
 @dataclass(frozen=True)
@@ -195,89 +280,21 @@ def _protocol(
 ) -> str:
     """Write the template of a study with a model of about so many parameters."""
     features, hidden = nearest_model(parameters)
-    columns = ",\n".join(
+    columns = [
         f'  {{ name = "c{i}", kind = "numeric", low = "0", high = "1" }}' for i in range(features)
+    ]
+    kind = "logistic-regression"
+    if hidden:
+        kind = "mlp"
+    least = sites
+    if on_dropout != "fail":
+        least = max(2, sites - 1)
+    return _PROTOCOL.substitute(
+        columns=",\n".join(columns),
+        rounds=rounds,
+        bits=bits,
+        kind=kind,
+        hidden=json.dumps(list(hidden)),
+        least=least,
+        on_dropout=on_dropout,
     )
-    kind = "mlp" if hidden else "logistic-regression"
-    least = sites if on_dropout == "fail" else max(2, sites - 1)
-    return f"""schema = "securefl-protocol/2"
-[study]
-id = "bench"
-title = "Benchmark"
-purpose = "Measure rounds."
-lead = "nobody"
-lay_summary = "Invented values."
-ethics_ref = "none"
-legal_basis = "invented values"
-duo = []
-[code]
-entrypoint = "declarative"
-[data]
-dataset = "bench"
-population = "nobody"
-patient = "patient"
-max_rows_per_patient = 1
-holdout = "3/10"
-columns = [
-{columns}
-]
-[data.label]
-column = "label"
-kind = "equals"
-positive = ["1"]
-negative = ["0"]
-[privacy]
-unit = "patient"
-neighbouring = "add-remove"
-delta = "1e-5"
-noise = "local"
-[[stages]]
-kind = "train"
-strategy = "fedavg"
-rounds = {rounds}
-local_steps = 1
-local_learning_rate = "1"
-server_learning_rate = "1"
-server_momentum = "0"
-epsilon = "1"
-noise_multiplier = "5"
-clip_norm = "1"
-sample_rate = "1/5"
-steps = {rounds}
-normaliser = "1000"
-normaliser_source = "none"
-bits = {bits}
-[stages.model]
-kind = "{kind}"
-hidden = {json.dumps(list(hidden))}
-initial_seed = "bench"
-[[stages]]
-kind = "evaluate"
-metric = "auc"
-edges = ["0.5"]
-noise_multiplier = "5"
-epsilon = "1"
-bound = 1000
-[secagg]
-min_contributors = {least}
-colluders = 0
-[schedule]
-opens = 2026-01-01T00:00:00Z
-closes = 2100-01-01T00:00:00Z
-round_deadline = 600
-reply_after = "0"
-on_dropout = "{on_dropout}"
-[quality]
-minimum = "0.5"
-stop_rule = "none"
-[outputs]
-artefacts = ["none"]
-owner = "nobody"
-licence = "none"
-recipients = []
-intended_use = "none"
-[exit]
-notice = "none"
-on_withdrawal = "study-ends"
-spent_budget = "never-returned"
-"""

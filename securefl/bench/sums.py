@@ -24,10 +24,12 @@ from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.sum import RunningSum
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from securefl.secagg.masks import Seeds
-    from securefl.types import IntArray, WordArray
+    from securefl.secagg.publickey import PublicKey
+    from securefl.types import IntArray, Verify, WordArray
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,81 @@ def bench_vector(site: int, parameters: int, largest: int) -> IntArray:
     return np.round((2 * uniforms - 1) * largest).astype(np.int64)
 
 
+@dataclass(frozen=True)
+class _Party:
+    """A site of the benchmark: its card's key and its key for the study."""
+
+    identity: Identity
+    study_key: X25519PrivateKey
+
+    @property
+    def verify(self) -> Verify:
+        """Checks what the site signed."""
+        return self.identity.card.verify
+
+
+def _parties(names: Sequence[str]) -> dict[str, _Party]:
+    """Fresh keys for every name."""
+    found = {}
+    for name in names:
+        identity = Identity.generate(name, "hospital", name, "nobody@securefl.invalid")
+        found[name] = _Party(identity, X25519PrivateKey.generate())
+    return found
+
+
+@dataclass(frozen=True)
+class _Cohort:
+    """Sites of one round, and what each of them needs to contribute to it."""
+
+    facts: RoundContext
+    cipher: CkksIntegers
+    public: PublicKey
+    parties: Mapping[str, _Party]
+
+    def contribute(self, name: str, values: IntArray) -> tuple[io.BytesIO, dict[str, float]]:
+        """One site's frame, from its first byte, and the seconds of each stage."""
+        secrets = self._pair_secrets(name)
+        mask = _timed(pairwise_seeds, name, secrets, self.facts)
+        encrypted = _timed(self._encrypt, values, mask.value)
+        frame = io.BytesIO()
+        sign = self.parties[name].identity.sign
+        framed = _timed(write_contribution, self.facts, name, encrypted.value, frame, sign)
+        frame.seek(0)
+        checked = _timed(self._check, frame, name)
+        frame.seek(0)
+        seconds = {
+            "mask_key": mask.seconds,
+            "encrypt": encrypted.seconds,
+            "frame": framed.seconds,
+            "check": checked.seconds,
+        }
+        return frame, seconds
+
+    def _pair_secrets(self, name: str) -> dict[str, bytes]:
+        own = self.parties[name].study_key
+        secrets = {}
+        for peer, party in self.parties.items():
+            if peer != name:
+                public = party.study_key.public_key().public_bytes_raw()
+                secrets[peer] = pair_secret(own, public)
+        return secrets
+
+    def _encrypt(self, values: IntArray, mask: Seeds) -> list[WordArray]:
+        body = encrypted_body(
+            values,
+            self.facts,
+            self.facts.digest(),
+            public=self.public,
+            mask=mask,
+            cipher=self.cipher,
+        )
+        return list(body)
+
+    def _check(self, frame: io.BytesIO, name: str) -> None:
+        for _ in contribution_blocks(frame, self.facts, name, self.parties[name].verify):
+            pass
+
+
 def bench_secagg(
     parameters: int,
     sites: int,
@@ -76,16 +153,6 @@ def bench_secagg(
     layout = layout_for(bits, sites, parameters)
     cipher = CkksIntegers()
     names = [f"site{i:04d}" for i in range(sites)]
-    parties = {
-        n: Identity.generate(
-            n,
-            "hospital",
-            n,
-            "nobody@securefl.invalid",
-        )
-        for n in names
-    }
-    study_keys = {n: X25519PrivateKey.generate() for n in names}
     keys = cipher.generate()
     facts = RoundContext(
         study="00" * 32,
@@ -100,47 +167,19 @@ def bench_secagg(
         bound=layout.max_value,
         model_sha256="00" * 32,
     )
+    cohort = _Cohort(facts, cipher, keys.public, _parties(names))
     seconds = {"mask_key": 0.0, "encrypt": 0.0, "frame": 0.0, "check": 0.0}
     expected = np.zeros(parameters, dtype=np.int64)
     total = RunningSum(facts, io.BytesIO, IN_MEMORY)
     adding = 0.0
     sizes = []
-
-    def encrypt(values: IntArray, mask: Seeds) -> list[WordArray]:
-        body = encrypted_body(
-            values, facts, facts.digest(), public=keys.public, mask=mask, cipher=cipher
-        )
-        return list(body)
-
-    def check(frame: io.BytesIO, name: str) -> None:
-        for _ in contribution_blocks(frame, facts, name, parties[name].card.verify):
-            pass
-
     for index, name in enumerate(names):
         values = bench_vector(index, parameters, layout.max_value)
         expected += values
-        secrets = {}
-        for peer in names:
-            if peer != name:
-                public = study_keys[peer].public_key().public_bytes_raw()
-                secrets[peer] = pair_secret(study_keys[name], public)
-        mask = _timed(pairwise_seeds, name, secrets, facts)
-        encrypted = _timed(encrypt, values, mask.value)
-        frame = io.BytesIO()
-        framed = _timed(
-            write_contribution,
-            facts,
-            name,
-            encrypted.value,
-            frame,
-            parties[name].sign,
-        )
-        frame.seek(0)
-        checked = _timed(check, frame, name)
-        for stage, step in zip(seconds, (mask, encrypted, framed, checked), strict=True):
-            seconds[stage] += step.seconds / sites
-        frame.seek(0)
-        adding += _timed(total.add, frame, name, parties[name].card.verify).seconds
+        frame, steps = cohort.contribute(name, values)
+        for stage, taken in steps.items():
+            seconds[stage] += taken / sites
+        adding += _timed(total.add, frame, name, cohort.parties[name].verify).seconds
         sizes.append(len(frame.getvalue()))
         if keep:
             keep.mkdir(parents=True, exist_ok=True)

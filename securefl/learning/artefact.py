@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from securefl.learning.portable.torch_module import TorchModel
     from securefl.learning.tasks.task import Task
     from securefl.learning.tasks.told import Told
+    from securefl.study.columns import Column
     from securefl.types import FloatArray
 
 WEIGHTS = "model.safetensors"
@@ -434,22 +435,7 @@ def model_card(
         f"# {facts.title}",
         "",
         f"- Model: {kind}",
-        f"- Study digest: `{facts.study_digest}`",
-        *([f"- Continues the study: `{facts.continues}`"] if facts.continues else []),
-        f"{say('- Hospitals:')} {', '.join(facts.participants)}",
-        *(
-            [
-                (
-                    "- Lost on the way:"
-                    f" {', '.join(f'{site} (from {first} on)' for site, first in facts.lost.items())}"
-                )
-            ]
-            if facts.lost
-            else []
-        ),
-        *_later_life(facts),
-        f"- Owner: {facts.owner}",
-        f"- Licence: {facts.licence}",
+        *_origin(facts),
         "",
         *edits,
         "## Intended use",
@@ -473,21 +459,44 @@ def model_card(
         "",
         "| column | values | may be missing |",
         "|---|---|---|",
+        *(_column_row(column) for column in data.columns),
+        "",
+        *_readable(contributions),
+        *_score_meaning(facts, task),
+        "",
     ]
-    for column in data.columns:
-        if column.kind == "numeric":
-            values = f"{column.low} to {column.high} {column.unit}".strip()
-        elif column.kind == "category":
-            values = ", ".join(column.levels)
-        else:
-            values = f"{column.true} or {column.false}"
-        notes = column_notes(column)
-        lines.append(
-            f"| {column.name} | {values}{f'; {notes}' if notes else ''} |"
-            f" {'yes' if column.missing == 'flag' else 'no'} |"
-        )
-    read = _readable(contributions)
-    return "\n".join([*lines, "", *read, *_score_meaning(facts, task), ""])
+    return "\n".join(lines)
+
+
+def _origin(facts: ModelFacts) -> list[str]:
+    """Lines on where the model comes from, its later life, and whose it is."""
+    lines = [f"- Study digest: `{facts.study_digest}`"]
+    if facts.continues:
+        lines.append(f"- Continues the study: `{facts.continues}`")
+    hospitals = ", ".join(facts.participants)
+    lines.append(f"{facts.words.say('- Hospitals:')} {hospitals}")
+    if facts.lost:
+        lost = [f"{site} (from {first} on)" for site, first in facts.lost.items()]
+        lines.append(f"- Lost on the way: {', '.join(lost)}")
+    lines += _later_life(facts)
+    lines.append(f"- Owner: {facts.owner}")
+    lines.append(f"- Licence: {facts.licence}")
+    return lines
+
+
+def _column_row(column: Column) -> str:
+    """A column's line in the table of what a table to be scored needs."""
+    if column.kind == "numeric":
+        values = f"{column.low} to {column.high} {column.unit}".strip()
+    elif column.kind == "category":
+        values = ", ".join(column.levels)
+    else:
+        values = f"{column.true} or {column.false}"
+    notes = column_notes(column)
+    if notes:
+        values = f"{values}; {notes}"
+    may_be_missing = "yes" if column.missing == "flag" else "no"
+    return f"| {column.name} | {values} | {may_be_missing} |"
 
 
 def _later_life(facts: ModelFacts) -> list[str]:
@@ -507,9 +516,12 @@ def _readable(told: Told | None) -> list[str]:
     """The model itself, where it can be read."""
     if told is None:
         return []
-    steps = [f"- {' '.join(cell or '' for cell in row)}" for row in told.cells]
-    curves = [f"- {line}" for line in told.lines]
-    return [f"## {told.metric}", "", *told.sentences, "", *curves, *steps, ""]
+    lines = [f"## {told.metric}", "", *told.sentences, ""]
+    lines += [f"- {line}" for line in told.lines]
+    for row in told.cells:
+        cells = " ".join(cell or "" for cell in row)
+        lines.append(f"- {cells}")
+    return [*lines, ""]
 
 
 def _score_meaning(facts: ModelFacts, task: Task) -> list[str]:
@@ -517,8 +529,11 @@ def _score_meaning(facts: ModelFacts, task: Task) -> list[str]:
     figures either way.
     """
     said = facts.words.say(task.score_words(probability=facts.probability))
-    shown = [f"- {facts.words.say(line)}" for line in facts.calibration]
-    return [f"## What the {task.noun} means", "", said, *(["", *shown] if shown else [])]
+    lines = [f"## What the {task.noun} means", "", said]
+    if facts.calibration:
+        lines.append("")
+        lines += [f"- {facts.words.say(line)}" for line in facts.calibration]
+    return lines
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a study section holds

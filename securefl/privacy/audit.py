@@ -164,19 +164,7 @@ def audit(
             for r in refusals
             if r.dataset not in state.datasets and r.at >= after
         ),
-        approvals=tuple(
-            {
-                "study": s.digest,
-                "id": s.approval.id,
-                "researcher": s.approval.researcher,
-                "statement": s.approval.statement,
-                "agreed_by": list(state.endorsed.get(s.digest, ())),
-                "rule": _rule(state, s),
-                "at": s.approval.at,
-            }
-            for s in studies
-            if s.approval.at >= after
-        ),
+        approvals=tuple(_approval(state, s) for s in studies if s.approval.at >= after),
         personalized=tuple(p for p in told.personalized if p["at"] >= after),
         excluded=tuple(x for x in told.excluded if x["at"] >= after),
         agreements=tuple(told.agreements),
@@ -227,6 +215,19 @@ def extract(events: Iterable[Event], digest: str) -> Json:
         "charges": [_charge(p) for p in held.parts],
         "terms": _terms(held.terms),
         "releases": [{**_release(r), "sha256": r.sha256} for r in study.sent.values()],
+    }
+
+
+def _approval(state: LedgerState, study: StudyState) -> Json:
+    """Report the owner's yes to a study."""
+    return {
+        "study": study.digest,
+        "id": study.approval.id,
+        "researcher": study.approval.researcher,
+        "statement": study.approval.statement,
+        "agreed_by": list(state.endorsed.get(study.digest, ())),
+        "rule": _rule(state, study),
+        "at": study.approval.at,
     }
 
 
@@ -301,38 +302,49 @@ def _dataset(
         "name": name,
         "population": population,
         "spent": _spent(state, population, charged),
-        "studies": [
-            {
-                "id": s.approval.id,
-                "digest": s.digest,
-                "status": s.status,
-                "epsilon": _number(s.reservation.epsilon),
-                "delta": _number(s.reservation.delta),
-                "share": _share(state, s),
-                "charges": [
-                    {**_charge(p), "sent": s.counts.get((p.purpose, p.mechanism.with_count(1)), 0)}
-                    for p in s.reservation.parts
-                ],
-                "cost": amount(s.approval.cost),
-                "attempts": s.reservation.attempts,
-                "researcher": s.approval.researcher,
-                "statement": s.approval.statement,
-                "approved_at": s.approval.at,
-                "started_at": told.started.get(s.digest),
-                "walls": walls_of(told, s.digest),
-                "ended_at": s.ended_at,
-                "note": told.notes.get(s.digest, ""),
-                "answers": len(s.answers),
-                "snapshot": s.reservation.snapshot,
-                "accountants": list(s.reservation.accountants),
-                "terms": _terms(s.reservation.terms),
-            }
-            for s in listed
-            if max(s.approval.at, s.ended_at or "", *(r.at for r in s.sent.values())) >= after
-        ],
+        "studies": [_study(state, s, told) for s in listed if _newest(s) >= after],
         "releases": [_release(r) for s in listed for r in s.sent.values() if r.at >= after],
         "refusals": [_refusal(r) for r in refusals if r.dataset == name and r.at >= after],
         "registered": told.snapshots[name],
+    }
+
+
+def _newest(study: StudyState) -> str:
+    """Time of the last that happened in a study: its yes, what it sent, or its end."""
+    times = [study.approval.at, study.ended_at or ""]
+    times += [release.at for release in study.sent.values()]
+    return max(times)
+
+
+def _study(state: LedgerState, study: StudyState, told: History) -> Json:
+    """Report a study: what was reserved for it, how it went, and what left."""
+    reservation = study.reservation
+    charges = []
+    for part in reservation.parts:
+        single = part.mechanism.with_count(1)
+        sent = study.counts.get((part.purpose, single), 0)
+        charges.append({**_charge(part), "sent": sent})
+    return {
+        "id": study.approval.id,
+        "digest": study.digest,
+        "status": study.status,
+        "epsilon": _number(reservation.epsilon),
+        "delta": _number(reservation.delta),
+        "share": _share(state, study),
+        "charges": charges,
+        "cost": amount(study.approval.cost),
+        "attempts": reservation.attempts,
+        "researcher": study.approval.researcher,
+        "statement": study.approval.statement,
+        "approved_at": study.approval.at,
+        "started_at": told.started.get(study.digest),
+        "walls": walls_of(told, study.digest),
+        "ended_at": study.ended_at,
+        "note": told.notes.get(study.digest, ""),
+        "answers": len(study.answers),
+        "snapshot": reservation.snapshot,
+        "accountants": list(reservation.accountants),
+        "terms": _terms(reservation.terms),
     }
 
 

@@ -106,54 +106,31 @@ def _sweep(found: Simulation) -> tuple[str, float, list[Markup]]:
 
     parts = [
         text(0, 18, f"{found.study}: {found.metric} by setting, mean and standard deviation"),
-        text(
-            0,
-            36,
-            f"{LABEL}; {found.data}, {found.repeat} repeats",
-            "small",
-        ),
+        text(0, 36, f"{LABEL}; {found.data}, {found.repeat} repeats", "small"),
     ]
-    for part in (
-        0.0,
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-    ):
+    bottom = plot.y(0)
+    for part in (0.0, 0.25, 0.5, 0.75, 1.0):
         value = low + part * (high - low)
+        at = plot.x(part)
         parts += [
-            line(
-                plot.x(part),
-                _TOP,
-                plot.x(part),
-                plot.y(0),
-                "grid",
-            ),
-            text(
-                plot.x(part),
-                plot.y(0) + 19,
-                f"{value:.3f}",
-                "middle",
-            ),
+            line(at, _TOP, at, bottom, "grid"),
+            text(at, bottom + 19, f"{value:.3f}", "middle"),
         ]
     for place, point in enumerate(known):
         y = _TOP + _STEP * (place + 0.5)
         mean = point.figure.mean
-        sd = point.figure.sd
-        is_best = found.best is not None and point is found.points[found.best]
+        left = x(max(low, mean - point.figure.sd))
+        right = x(min(high, mean + point.figure.sd))
+        radius = 4
+        note = ""
+        if found.best is not None and point is found.points[found.best]:
+            radius = 6
+            note = " best"
         parts += [
             text(0, y + 4, _cut(point.name)),
-            line(
-                x(max(low, mean - sd)),
-                y,
-                x(min(high, mean + sd)),
-                y,
-                "curve",
-            ),
-            element(
-                "circle", cx=number(x(mean)), cy=number(y), r=6 if is_best else 4, class_="mark"
-            ),
-            text(WIDE - 84, y + 4, f"{mean:.3f}{' best' if is_best else ''}"),
+            line(left, y, right, y, "curve"),
+            element("circle", cx=number(x(mean)), cy=number(y), r=radius, class_="mark"),
+            text(WIDE - 84, y + 4, f"{mean:.3f}{note}"),
         ]
     best = ""
     if found.best is not None:

@@ -101,20 +101,13 @@ def run_once(
     refuse_second(lab, folder, plan)
     log = Journal(folder / RUN_LOG)
     events = RunEvents(folder, plan, partial(datetime.now, UTC))
-    exchange = StoreExchange(
-        lab.board,
-        plan,
-        _unfailing(warn, log),
-        _each(log, events.waiting, waiting),
-    )
+    told_waiting = _each(log, events.waiting, waiting)
+    exchange = StoreExchange(lab.board, plan, _unfailing(warn, log), told_waiting)
     show = _each(log, events.opened, watch)
     memory = DurableRun(folder)
-    pace = RoundPace(
-        plan.study.schedule,
-        memory.begun_at,
-        partial(datetime.now, UTC),
-        _each(log, events.paused, partial(_tell_pause, warn)),
-    )
+    told_pause = _each(log, events.paused, partial(_tell_pause, warn))
+    now = partial(datetime.now, UTC)
+    pace = RoundPace(plan.study.schedule, memory.begun_at, now, told_pause)
     coordinator = Coordinator(plan, lab.identity, exchange, CkksIntegers(), memory, pace=pace)
     running = _begin(folder, plan, coordinator, memory, log, pace=pace)
     events.begun()
@@ -122,10 +115,7 @@ def run_once(
     done = 0
 
     def cost() -> str:
-        return (
-            f"Stopping ends the study for all: {done} of {plan.last_round} rounds are done, and"
-            " every hospital's charge stays."
-        )
+        return _cost_of_stopping(done, plan.last_round)
 
     def keep(record: RoundRecord) -> None:
         nonlocal done
@@ -196,6 +186,13 @@ def _begin(
     except BaseException:
         log.close()
         raise
+
+
+def _cost_of_stopping(done: int, rounds: int) -> str:
+    return (
+        f"Stopping ends the study for all: {done} of {rounds} rounds are done, and every"
+        " hospital's charge stays."
+    )
 
 
 def _tell_pause(warn: Callable[[str], None], until: datetime) -> None:
