@@ -163,13 +163,13 @@ def _measure(wanted: _Wanted, *, verify: bool) -> _Measured:
         bare += bench_bare(load, wanted.sites, _BARE)
         exact = _exact(plan, np.fromfile(root / FOLDERS.theta), total)
     warm = slice(1, wanted.rounds)
+    each_round = zip(*(s["cpu"] for s in said.values()), strict=True)
+    processor_seconds = [sum(used) for used in each_round]
     coordinator = said["coordinator"]
     return _Measured(
         parameters=plan.parameters,
         seconds=coordinator["seconds"][warm],
-        processor_seconds=[
-            sum(used) for used in zip(*(s["cpu"] for s in said.values()), strict=True)
-        ][warm],
+        processor_seconds=processor_seconds[warm],
         upload=max(coordinator["uploads"]),
         exact=exact,
         peak_rss_mb=max(s["peak_rss_mb"] for s in said.values()),

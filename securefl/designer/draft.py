@@ -255,10 +255,11 @@ def _check(
 
 def _with(parts: Sequence[Part], key: str, entry: Entry) -> list[Part]:
     """The parts with one entry replaced."""
-    return [
-        replace(part, entries=tuple(entry if one.key == key else one for one in part.entries))
-        for part in parts
-    ]
+    found = []
+    for part in parts:
+        entries = [entry if one.key == key else one for one in part.entries]
+        found.append(replace(part, entries=tuple(entries)))
+    return found
 
 
 def _bits(parts: Sequence[Part]) -> Entry:

@@ -41,23 +41,25 @@ def with_sizes(
             "A share was given, and no number of patients.",
             next_step="Give both, as published, or neither: the design is then a count.",
         )
-    number = patients if patients is not None else before.patients if before else 0
+    number = 0
+    shares: tuple[Decimal, ...] = ()
+    told = _UNNAMED
+    if before is not None:
+        number = before.patients
+        shares = before.shares
+        told = before.source
+    if patients is not None:
+        number = patients
     if not 1 <= number <= _MOST_PATIENTS:
         raise UsageError(
             f"{number} patients are no published size.",
             next_step="Give the number of patients in all hospitals together.",
         )
-    shares = _shares(share) if share is not None else before.shares if before else ()
+    if share is not None:
+        shares = _shares(share)
     _check_shares(question, shares)
-    told = source or (before.source if before else _UNNAMED)
-    return replace(
-        question,
-        sizes=Sizes(
-            number,
-            shares,
-            told,
-        ),
-    )
+    sizes = Sizes(number, shares, source or told)
+    return replace(question, sizes=sizes)
 
 
 def _shares(given: Shares) -> tuple[Decimal, ...]:

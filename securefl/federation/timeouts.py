@@ -55,11 +55,10 @@ def _dealt_badly(
     It is its dealer's fault, unless those who say so lie: nobody else can see which.
     """
     dealers = sorted(set(complaints.values()))
-    said = [
-        f"{_and(site for site in sorted(complaints) if complaints[site] == dealer)} could not use"
-        f" what {dealer} dealt to them"
-        for dealer in dealers
-    ]
+    said = []
+    for dealer in dealers:
+        those = [site for site in sorted(complaints) if complaints[site] == dealer]
+        said.append(f"{_and(those)} could not use what {dealer} dealt to them")
     rest = [site for site in arrivals.state.waiting_for if site not in complaints]
     beside = f"; no word came from {_and(rest)}" if rest else ""
     return RoundError(

@@ -38,7 +38,9 @@ def mock_table(spec: DataSpec, rows: int, seed: int) -> bytes:
         )
     task = task_of(spec)
     labels = [task.mock(u) for u in public_uniforms("mock/label", key, rows).tolist()]
-    columns += [[cells[i] for cells in labels] for i in range(len(spec.label.columns))]
+    for place in range(len(spec.label.columns)):
+        cells_there = [cells[place] for cells in labels]
+        columns.append(cells_there)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)

@@ -262,12 +262,15 @@ def run_selftest(
         name: _try(path, source, each, claimed, advance) for name, path in controls.items()
     }
     enough = able and all(f.verdict == "FAIL" for f in convicted.values())
-    verdict: Verdict = "FAIL" if found.verdict == "FAIL" else "PASS" if enough else "INCONCLUSIVE"
+    verdict: Verdict = "INCONCLUSIVE"
+    if found.verdict == "FAIL":
+        verdict = "FAIL"
+    elif enough:
+        verdict = "PASS"
     if not able:
-        convicted = {
-            n: f if f.verdict == "FAIL" else replace(f, verdict="INCONCLUSIVE")
-            for n, f in convicted.items()
-        }
+        for name, control in convicted.items():
+            if control.verdict != "FAIL":
+                convicted[name] = replace(control, verdict="INCONCLUSIVE")
     return SelfTest(
         verdict, claimed, float(1 / NOISE), found, min(power.values()), convicted, trials
     )

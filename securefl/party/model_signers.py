@@ -37,12 +37,12 @@ def signer_words(edit: CurveEdit, party: PartyFolder | None) -> str:
     if party is None:
         return NOT_LOOKED_UP
     known = [party.identity.card, *party.book.cards().values()]
-    keys = {
-        key
-        for card in known
-        if (card.name, card.role) == (edit.party, edit.role)
-        for key in (card.signing_public, *(earlier.signing_public for earlier in card.earlier))
-    }
+    keys = set()
+    for card in known:
+        if (card.name, card.role) != (edit.party, edit.role):
+            continue
+        keys.add(card.signing_public)
+        keys.update(earlier.signing_public for earlier in card.earlier)
     if edit.signing_public in keys:
         if edit.signing_public == party.identity.card.signing_public:
             return "your own key"

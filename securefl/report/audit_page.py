@@ -215,18 +215,22 @@ def _period(since: str) -> Words:
     )
 
 
+def _total(datasets: Sequence[Json], kind: str) -> str:
+    """Entries of a kind in all these data sets together."""
+    count = sum(len(each[kind]) for each in datasets)
+    return f"{count:,}"
+
+
 def _summary(report: AuditReport) -> Table | None:
     if not report.populations:
         return None
     rows: list[Row] = []
     for i, p in enumerate(report.populations, 1):
         datasets = [d for d in report.datasets if d["population"] == p["name"]]
-        counts = (
-            f"{sum(len(d[kind]) for d in datasets):,}"
-            for kind in ("studies", "releases", "refusals")
-        )
+        counts = [_total(datasets, kind) for kind in ("studies", "releases", "refusals")]
         name = Link(p["name"], anchor=f"population-{i}")
-        rows.append((name, percent(Decimal(str(p["share_used"]))), *counts))
+        used = percent(Decimal(str(p["share_used"])))
+        rows.append((name, used, *counts))
     return Table(
         ("Patients of", "Budget used", "Studies approved", "Releases", "Studies refused"),
         tuple(rows),

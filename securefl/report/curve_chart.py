@@ -67,11 +67,16 @@ def _points(
 ) -> tuple[str, str, tuple[float, float]]:
     """Path of the curve, path of its band, and where it ends."""
     x = [plot.x(place) for place in places[: len(line.values)]]
-    y, low, high = (
-        [plot.y(height(value)) for value in values] for values in (line.values, line.low, line.high)
-    )
-    around = [*zip(x, high, strict=True), *reversed(list(zip(x, low, strict=True)))]
-    return (_path(zip(x, y, strict=True)), _path(around), (x[-1], y[-1]))
+
+    def heights(values: Sequence[float]) -> list[float]:
+        return [plot.y(height(value)) for value in values]
+
+    y = heights(line.values)
+    above = list(zip(x, heights(line.high), strict=True))
+    below = list(zip(x, heights(line.low), strict=True))
+    curve = _path(zip(x, y, strict=True))
+    band = _path([*above, *reversed(below)])
+    return curve, band, (x[-1], y[-1])
 
 
 def _path(points: Iterable[tuple[float, float]]) -> str:

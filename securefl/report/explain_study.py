@@ -28,7 +28,7 @@ from securefl.study.stages import makes_model
 from securefl.study.training import training_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from fractions import Fraction
 
     from securefl.identity import Role
@@ -280,8 +280,10 @@ def worst_epsilon(study: Template) -> Decimal:
     if study.privacy.epsilon is not None:
         return study.privacy.epsilon
     releases = Programme(study).releases
-    groups = ([item for item in releases if item[1].aside == aside] for aside in (False, True))
-    return max(_group_epsilon(group, study.privacy.delta) for group in groups if group)
+    trained = [item for item in releases if not item[1].aside]
+    kept_aside = [item for item in releases if item[1].aside]
+    groups = [group for group in (trained, kept_aside) if group]
+    return max(_group_epsilon(group, study.privacy.delta) for group in groups)
 
 
 def _group_epsilon(group: Sequence[tuple[Stage, Release]], delta: Decimal) -> Decimal:
@@ -368,10 +370,8 @@ def _model_sentences(study: Template) -> list[str]:
 def _use_sentences(study: Template) -> list[str]:
     """Uses of one patient, where patients kept aside have another than the rest."""
     releases = [release for _, release in Programme(study).releases]
-    trained, aside = (
-        " and ".join(dict.fromkeys(r.words.used for r in releases if r.aside == kept))
-        for kept in (False, True)
-    )
+    trained = _used(release for release in releases if not release.aside)
+    aside = _used(release for release in releases if release.aside)
     if not trained or not aside:
         return []
     charged = "all"
@@ -379,6 +379,12 @@ def _use_sentences(study: Template) -> list[str]:
         charged = "both"
     use = f"In one hospital a patient is used either {trained} or {aside}, never for both."
     return [f"{use} The budget is charged for {charged}."]
+
+
+def _used(releases: Iterable[Release]) -> str:
+    """Uses of a patient in these releases, each said once."""
+    uses = dict.fromkeys(release.words.used for release in releases)
+    return " and ".join(uses)
 
 
 def _unit_sentences(study: Template) -> list[str]:

@@ -118,14 +118,12 @@ def lost_hospitals(study: Study, records: Sequence[Round]) -> dict[str, str]:
         records: all its rounds, in order.
     """
     programme = Programme(study)
-    first = {
-        site: next((r for r in records if site not in r.contributions), None)
-        for site in study.cohort
-    }
     found = {}
-    for site, lost in first.items():
-        if lost is None:
+    for site in study.cohort:
+        without = [record for record in records if site not in record.contributions]
+        if not without:
             continue
+        lost = without[0]
         found[site] = programme.at(lost.round).words
         later = [r for r in records if r.round > lost.round and site in r.contributions]
         if later:

@@ -298,10 +298,10 @@ class _Rows:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         block = self._block
-        widths = [
-            max(_literal(head).cell_len, *(_cell(row[i]).cell_len for row in self._every), 0)
-            for i, head in enumerate(block.heads)
-        ]
+        widths = []
+        for place, head in enumerate(block.heads):
+            cells = (_cell(row[place]).cell_len for row in self._every)
+            widths.append(max(_literal(head).cell_len, *cells, 0))
         fits = sum(widths) + 3 * len(widths) <= options.max_width
         if not fits and (isinstance(block, pages.Records) or len(block.heads) > _MANY):
             yield from self._below()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.federation.round_plan import RoundPlan
+    from securefl.identity import IdentityCard
     from securefl.party.folder import PartyFolder
 
 
@@ -84,21 +85,28 @@ def states(lab: PartyFolder, plan: RoundPlan) -> dict[str, str]:
     result = {}
     for site in plan.study.cohort:
         key = plan.study.participant(site).signing_public
-        successor = next(
-            (
-                c.signing_public
-                for n, c in cards.items()
-                if n == site and any(e.signing_public == key for e in c.earlier)
-            ),
-            None,
-        )
-        code = _last_word(lab, plan, site, key) or (
-            successor and _last_word(lab, plan, site, successor)
-        )
-        result[site] = code or (
-            "approved" if _approved(lab, plan, site) else "new-keys" if successor else "waiting"
-        )
+        successor = _successor(cards.get(site), key)
+        code = _last_word(lab, plan, site, key)
+        if code is None and successor is not None:
+            code = _last_word(lab, plan, site, successor)
+        if code is None:
+            code = "waiting"
+            if _approved(lab, plan, site):
+                code = "approved"
+            elif successor is not None:
+                code = "new-keys"
+        result[site] = code
     return result
+
+
+def _successor(card: IdentityCard | None, key: str) -> str | None:
+    """The key that a party has now, where it took the place of this one."""
+    if card is None:
+        return None
+    earlier = [one.signing_public for one in card.earlier]
+    if key not in earlier:
+        return None
+    return card.signing_public
 
 
 def causes(lab: PartyFolder, plan: RoundPlan) -> dict[str, tuple[str, str]]:

@@ -112,10 +112,10 @@ def _read(raw: dict[str, Any]) -> Template:
 def _whole(study: Template) -> Decimal:
     """Epsilon of one patient: of those who train or those kept aside, the larger."""
     releases: list[Priced] = [one for stage in checks_of(study) for one in stage.releases()]
-    groups = [[one for one in releases if one.aside is aside] for aside in (False, True)]
     accountant = PldAccountant()
-    return max(
-        accountant.composed_epsilon([one.charge.mechanism for one in group], study.privacy.delta)
-        for group in groups
-        if group
-    )
+    found = []
+    for aside in (False, True):
+        group = [one.charge.mechanism for one in releases if one.aside is aside]
+        if group:
+            found.append(accountant.composed_epsilon(group, study.privacy.delta))
+    return max(found)

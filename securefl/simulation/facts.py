@@ -149,11 +149,17 @@ class PointFacts:
             "training_epsilon": self.epsilon,
             "models": list(self.models),
             "ended": dict(self.ended),
-            "found": [
-                {"name": t.metric, "header": list(t.header), "cells": [list(c) for c in t.cells]}
-                for t in self.tables
-            ],
+            "found": [_table(table) for table in self.tables],
         }
+
+
+def _table(told: Told) -> dict[str, Any]:
+    """A table of what was found, as JSON."""
+    return {
+        "name": told.metric,
+        "header": list(told.header),
+        "cells": [list(row) for row in told.cells],
+    }
 
 
 def _by_round(given: Mapping[int, Spread]) -> list[dict[str, Any]]:

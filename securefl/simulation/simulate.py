@@ -328,13 +328,12 @@ def _covered(trials: Sequence[Trial]) -> float | None:
 
 
 def _by_round(trials: Sequence[Trial], name: str) -> dict[int, Spread]:
-    rounds = sorted({probe.round for trial in trials for probe in trial.probes})
-    return {
-        number: spread_of(
-            [getattr(p, name) for trial in trials for p in trial.probes if p.round == number]
-        )
-        for number in rounds
-    }
+    probes = [probe for trial in trials for probe in trial.probes]
+    found = {}
+    for number in sorted({probe.round for probe in probes}):
+        values = [getattr(probe, name) for probe in probes if probe.round == number]
+        found[number] = spread_of(values)
+    return found
 
 
 def _training_epsilon(study: Study, changes: Mapping[str, str]) -> str:

@@ -147,10 +147,12 @@ def _whole(study: schema.Template, accountant: Accountant) -> list[Finding]:
     if privacy.epsilon is None:
         return []
     releases = [release for stage in checks_of(study) for release in stage.releases()]
-    groups = [[r.charge.mechanism for r in releases if r.aside is aside] for aside in (False, True)]
+    trained = [r.charge.mechanism for r in releases if not r.aside]
+    kept_aside = [r.charge.mechanism for r in releases if r.aside]
+    groups = [group for group in (trained, kept_aside) if group]
 
     def compute() -> Decimal:
-        return max(accountant.composed_epsilon(g, privacy.delta) for g in groups if g)
+        return max(accountant.composed_epsilon(group, privacy.delta) for group in groups)
 
     fault = epsilon_fault(privacy.epsilon, compute, privacy.delta)
     if fault is None:

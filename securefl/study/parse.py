@@ -274,14 +274,15 @@ def _causes(items: list[Any]) -> list[Any]:
 
     A list is too short once its broken items are left out.
     """
-    return [
-        item
-        for item in items
-        if item["type"] != "too_short"
-        or not any(
-            other["loc"][: len(item["loc"])] == item["loc"] for other in items if other is not item
-        )
-    ]
+    found = []
+    for item in items:
+        place = item["loc"]
+        others = (other["loc"] for other in items if other is not item)
+        broken_inside = any(other[: len(place)] == place for other in others)
+        if item["type"] == "too_short" and broken_inside:
+            continue
+        found.append(item)
+    return found
 
 
 def _other_schema(raw: Mapping[str, Any], want: str, text: str | bytes) -> StudyError:

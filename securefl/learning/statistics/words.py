@@ -37,11 +37,11 @@ def told(figures: BlockFigures, units: str) -> Told:
     if figures.scale:
         rows += _number_rows(figures)
     else:
-        rows += [
-            (cell, *(_percent(group.shares[place]) for group in figures.groups))
-            for place, cell in enumerate(figures.cells)
-            if cell != NOT_RECORDED
-        ]
+        for place, cell in enumerate(figures.cells):
+            if cell == NOT_RECORDED:
+                continue
+            shares = (_percent(group.shares[place]) for group in figures.groups)
+            rows.append((cell, *shares))
     name = figures.name
     if figures.unit:
         name = f"{figures.name} ({figures.unit})"
@@ -82,18 +82,15 @@ def _number_rows(figures: BlockFigures) -> list[tuple[str | None, ...]]:
 
 def _cross_table(figures: BlockFigures, units: str) -> Told:
     least = 2 * figures.noise_sd
-    rows = tuple(
-        (
-            group.group,
-            *(None if count < least else f"about {count:,.0f}" for count in group.counts),
-        )
-        for group in figures.groups
-    )
+    rows: list[tuple[str | None, ...]] = []
+    for group in figures.groups:
+        counts = (None if count < least else f"about {count:,.0f}" for count in group.counts)
+        rows.append((group.group, *counts))
     recorded = tuple(cell for cell in figures.cells if cell != NOT_RECORDED)
     return Told(
         metric=f"{figures.name} ({units})",
         header=("", *recorded),
-        cells=rows,
+        cells=tuple(rows),
         note=(
             f"{_NOISE_NOTE.format(figures.noise_sd)} A number below twice that cannot be told from"
             " none."

@@ -130,7 +130,9 @@ def check_bundle(
     there = BundleObjects(
         open_board(str(folder / OBJECTS)), {said.party: manifest.card.verify, **keys}
     )
-    plans = {digest: there.plan(digest) for digest in sorted({at.study for at in places} - {""})}
+    # What belongs to no study has no digest.
+    digests = {at.study for at in places if at.study}
+    plans = {digest: there.plan(digest) for digest in sorted(digests)}
     for plan in plans.values():
         _check_party(manifest.card, plan)
     for at in places:

@@ -80,10 +80,10 @@ def told_own(figures: OwnClasses, names: tuple[str, ...], units: str) -> Told:
     """
     share = f"{figures.right:,} of {figures.patients:,}"
     area = _exact(figures.macro_auc)
-    cells = tuple(
-        (name, f"{sum(row):,}", _exact(auc), *(f"{cell:,}" for cell in row))
-        for name, row, auc in zip(names, figures.table, figures.aucs, strict=True)
-    )
+    cells = []
+    for name, row, auc in zip(names, figures.table, figures.aucs, strict=True):
+        told_as = (f"{cell:,}" for cell in row)
+        cells.append((name, f"{sum(row):,}", _exact(auc), *told_as))
     return Told(
         metric=METRIC,
         headline=area,
