@@ -1,8 +1,8 @@
-"""A contribution on its way out of the house: kept, noted in the ledger, let go; and what only the
-owner sees of it.
+"""A contribution on its way out of the house: noted in the ledger, let go; and what only the owner
+sees of it.
 
-It is durable before its mask is used, the ledger has it before it leaves, and an owner who pauses
-or withdraws keeps it in. Whoever calls this has waited for the public time
+It is durable (:mod:`securefl.node.durable_contribution`), the ledger has it before it leaves, and
+an owner who pauses or withdraws keeps it in. Whoever calls this has waited for the public time
 (:mod:`securefl.node.public_times`).
 """
 
@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from securefl.errors import NotApprovedError, TwoCopiesError
 from securefl.federation.round_board import RoundBoard
 from securefl.files import replace_file
-from securefl.node.durable_contribution import DurableContribution, keep_contribution
 from securefl.node.instances import NEXT
 from securefl.secagg.own_place import manifest_limit, other_contribution
 
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
 
     from securefl.boards.slot import Slot
     from securefl.federation.round_plan import RoundPlan
+    from securefl.node.durable_contribution import DurableContribution
     from securefl.node.public_times import PublicTimes
     from securefl.node.site import Site
-    from securefl.secagg.round_context import RoundContext
 
 #: What the owner's screen shows of a study's rows and replies; it stays in the study's folder.
 COUNTS = "counts.json"
@@ -72,12 +71,6 @@ class Leaving:
             self.counts["clamped"] = self.counts.get("clamped", 0) + clamped
             self.counts["clamped_rounds"] = self.counts.get("clamped_rounds", 0) + 1
         self._keep_counts()
-
-    def keep(self, facts: RoundContext, write: Callable[[BinaryIO], None]) -> DurableContribution:
-        """Durable before its mask is used; there is one for each round, ever
-        (:class:`securefl.federation.participant.Keeper`).
-        """
-        return keep_contribution(self.site.study_folder(self.plan.digest), facts, write)
 
     def leave(self, made: DurableContribution, times: PublicTimes) -> bool:
         """Let a kept contribution go when the ledger has it and the owner has neither paused nor

@@ -10,8 +10,10 @@ withdraws or pauses in between keeps it in the house.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from securefl.node.durable_contribution import keep_contribution
 from securefl.node.models import remember_model
 from securefl.node.patients import TableComparison
 from securefl.node.public_times import PublicTimes
@@ -200,7 +202,9 @@ class RoundReply:
             return False
         released = pending.released.answer()
         self._leaving.read(released.counts, released.clamped)
-        pending.made = participant.contribute(pending.accepted, released.values, self._leaving.keep)
+        # Durable before its mask is used; there is one for each round, ever.
+        keep = partial(keep_contribution, self._own.folder)
+        pending.made = participant.contribute(pending.accepted, released.values, keep)
         return False
 
     def _leave(self, made: DurableContribution, times: PublicTimes) -> bool:
