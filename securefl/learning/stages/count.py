@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from securefl.learning.counts import release_counts
 from securefl.learning.preparation import counted, require_enough, stratum_counts
+from securefl.learning.stages.list_stage import NoisedCounts
 from securefl.learning.stages.release import Release, Words
 from securefl.learning.stages.stage import Result, Rows, Stage
 from securefl.learning.tasks import task_of
@@ -30,10 +30,9 @@ if TYPE_CHECKING:
     from securefl.learning.steps import Draws
     from securefl.learning.tasks.task import Task
     from securefl.study.consistency import Accountant
-    from securefl.study.counts import NoisedNumbers
     from securefl.study.schema import Study
     from securefl.study.stages import Finding
-    from securefl.types import FloatArray, IntArray
+    from securefl.types import IntArray
 
 
 @dataclass(frozen=True)
@@ -118,11 +117,11 @@ class Count(Stage):
         """See :class:`Stage`."""
         return None
 
-    def local(self, study: Study, site: str, rows: Rows, draws: Draws) -> _Local:  # noqa: ARG002
+    def local(self, study: Study, site: str, rows: Rows, draws: Draws) -> NoisedCounts:  # noqa: ARG002
         """See :class:`Stage`."""
         units = rows.train.one_row_each(study.privacy.unit)
         numbers = self.shares.numbers(self.section)
-        return _Local(numbers, stratum_counts(units.y, self._task), draws)
+        return NoisedCounts(numbers, stratum_counts(units.y, self._task), draws)
 
     def absorb(self, state: Counted | None, total: IntArray, contributors: int) -> Counted:  # noqa: ARG002
         """See :class:`Stage`; raises where fewer than ``minimum`` were counted."""
@@ -154,14 +153,3 @@ class Count(Stage):
         if makes_model(self.study):
             counted = f"how many {units} train the model"
         return f"{counted}, {self._task.strata_words}{end}"
-
-
-@dataclass(frozen=True)
-class _Local:
-    numbers: NoisedNumbers
-    counts: IntArray
-    draws: Draws
-    clamped: int = 0
-
-    def answer(self, release: Release, public: FloatArray) -> IntArray:  # noqa: ARG002
-        return release_counts(self.counts, self.numbers, self.draws)

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
-from securefl.errors import RoundError
-from securefl.learning.counts import release_counts, row_counts
+from securefl.learning.counts import row_counts
+from securefl.learning.stages.list_stage import ListResult, ListStage
 from securefl.learning.stages.release import Release, Words
-from securefl.learning.stages.stage import Result, Rows, Stage
 from securefl.learning.statistics.blocks import ALL, bin_names, bins_of
 from securefl.learning.survival.figures import figures_of
 from securefl.learning.survival.words import figure_rows, told
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
     from securefl.learning.features import Prepared
     from securefl.learning.stages.stage import FigureRow
-    from securefl.learning.steps import Draws
     from securefl.learning.survival.figures import SurvivalFigures
     from securefl.learning.tasks.told import Told
     from securefl.study.consistency import Accountant
@@ -40,48 +38,37 @@ if TYPE_CHECKING:
     from securefl.study.schema import Study
     from securefl.study.stages import Finding
     from securefl.study.survival_label import TimeToEventLabel
-    from securefl.types import FloatArray, IntArray
+    from securefl.types import IntArray
 
 
 @dataclass(frozen=True)
-class SurvivalCurveResult(Result):
+class SurvivalCurveResult(ListResult):
     """The released list.
 
     Attributes:
-        total: int64[n], summed and noised.
-        contributors: hospitals in it.
         groups: their names.
         section: the stage's table of the study file.
         label: the study's time to an event.
-        noises: full noises that it carries.
     """
 
-    total: IntArray
-    contributors: int
     groups: tuple[str, ...]
     section: SurvivalCurveSection
     label: TimeToEventLabel
-    noises: float
 
     @cached_property
     def figures(self) -> SurvivalFigures:
         """What is read off it."""
-        noise = self.noises * float(self.section.sigma) ** 2
         edges = [float(edge) for edge in self.label.edges]
         return figures_of(
             self.total,
             self.groups,
             edges,
-            noise,
+            self.variance(self.section.sigma),
         )
 
     def record(self) -> dict[str, Any]:
         """See :class:`Result`."""
-        return {
-            "list": [int(v) for v in self.total],
-            "contributors": self.contributors,
-            "figures": asdict(self.figures),
-        }
+        return self.record_with(asdict(self.figures))
 
     def tables(
         self,
@@ -102,11 +89,12 @@ class SurvivalCurveResult(Result):
         return list(figure_rows(self.figures, self.label))
 
 
-class SurvivalCurve(Stage):
+class SurvivalCurve(ListStage[SurvivalCurveResult]):
     """Curves of the share without an event."""
 
     Section = SurvivalCurveSection
     short = "curve"
+    listed = "the survival curve"
     nouns: ClassVar[Mapping[str, tuple[str, str]]] = {
         "survival-curve": ("survival curve", "survival curves")
     }
@@ -123,7 +111,7 @@ class SurvivalCurve(Stage):
                 kind="survival-curve",
                 rounds=1,
                 mechanism=Gaussian(s.noise_multiplier, shares=self.shares.count),
-                length=self._length,
+                length=self.length,
                 bound=s.bound,
                 bits=count_bits(s),
                 aside=False,
@@ -150,78 +138,30 @@ class SurvivalCurve(Stage):
         wrong = list(s.faults(self.study.data))
         yield from wrong
         if not wrong:
-            yield from width_faults(s, self.shares, self._length)
+            yield from width_faults(s, self.shares, self.length)
         yield from claim_faults(
             s.epsilon, lambda: accountant.evaluation_epsilon(s.noise_multiplier, delta), delta
         )
 
-    def start(
-        self,
-        earlier: Sequence[Result],  # noqa: ARG002
-    ) -> SurvivalCurveResult | None:
-        """See :class:`Stage`."""
-        return None
+    @property
+    def numbers(self) -> NoisedNumbers:
+        """See :class:`ListStage`."""
+        return self.shares.numbers(self.section)
 
-    def local(
-        self,
-        study: Study,
-        site: str,  # noqa: ARG002
-        rows: Rows,
-        draws: Draws,
-    ) -> _Local:
-        """See :class:`Stage`."""
-        units = rows.train.one_row_each(study.privacy.unit)
-        places = self._groups_of(units) * self._cells + units.y.astype(np.int64)
-        return _Local(
-            self.shares.numbers(self.section),
-            row_counts(places, self._length),
-            draws,
-        )
+    def counted(self, study: Study, rows: Prepared) -> IntArray:  # noqa: ARG002
+        """See :class:`ListStage`."""
+        places = self._groups_of(rows) * self._cells + rows.y.astype(np.int64)
+        return row_counts(places, self.length)
 
-    def absorb(
-        self,
-        state: SurvivalCurveResult | None,  # noqa: ARG002
-        total: IntArray,
-        contributors: int,
-    ) -> SurvivalCurveResult:
-        """See :class:`Stage`.
-
-        Raises:
-            RoundError: the sum has another length.
-        """
-        if total.shape != (self._length,):
-            raise RoundError(
-                f"the sum of the survival curve has shape {list(total.shape)}; {self._length}"
-                " values are due.",
-                whose="the coordinator",
-                next_step="Do not release this round; check the packing that the study names.",
-            )
+    def read(self, total: IntArray, contributors: int, noises: float) -> SurvivalCurveResult:
+        """See :class:`ListStage`."""
         return SurvivalCurveResult(
             total,
             contributors,
+            noises,
             self._groups,
             self.section,
             self._label,
-            self.shares.in_sum(contributors),
-        )
-
-    def result(
-        self,
-        state: SurvivalCurveResult,
-    ) -> SurvivalCurveResult:
-        """See :class:`Stage`."""
-        return state
-
-    def recalled(
-        self,
-        record: Mapping[str, Any],
-    ) -> SurvivalCurveResult:
-        """See :class:`Stage`."""
-        total = np.array(record["list"], dtype=np.int64)
-        return self.absorb(
-            None,
-            total,
-            int(record["contributors"]),
         )
 
     @property
@@ -253,7 +193,8 @@ class SurvivalCurve(Stage):
         return 2 * len(self._label.edges) + 1
 
     @property
-    def _length(self) -> int:
+    def length(self) -> int:
+        """See :class:`ListStage`."""
         return len(self._groups) * self._cells
 
     def _leaves(self) -> str:
@@ -267,23 +208,4 @@ class SurvivalCurve(Stage):
             f"how many {units} had the event ({self._label.event_name}) in each of"
             f" {len(self._label.edges)} intervals of time, and how many were last seen in each"
             f" without it{split}; one of them counts in 1 of the numbers"
-        )
-
-
-@dataclass(frozen=True)
-class _Local:
-    numbers: NoisedNumbers
-    counts: IntArray
-    draws: Draws
-    clamped: int = 0
-
-    def answer(
-        self,
-        release: Release,  # noqa: ARG002
-        public: FloatArray,  # noqa: ARG002
-    ) -> IntArray:
-        return release_counts(
-            self.counts,
-            self.numbers,
-            self.draws,
         )
