@@ -60,17 +60,21 @@ class ModelSpec(Section):
             return parse(raw)
         name = _family(raw["kind"])
         if name not in FAMILIES:
-            known = (
-                *_FAMILY_OF_KIND,
-                *(n for n in FAMILIES.names() if n not in _FAMILY_OF_KIND.values()),
-            )
-            raise Fault(f"{ascii(raw['kind'])[:60]} is no model; write {_listed(known)}", "kind")
+            known = _listed(model_kinds())
+            raise Fault(f"{ascii(raw['kind'])[:60]} is no model; write {known}", "kind")
         return FAMILIES[name].Section.model_validate(tuples(raw))
 
     @property
     def family(self) -> str:
         """Name of the model's family."""
         return _family(self.kind)
+
+
+def model_kinds() -> dict[str, str]:
+    """Words that a study file can have for its model → their families."""
+    renamed = _FAMILY_OF_KIND.values()
+    own_name = {name: name for name in FAMILIES.names() if name not in renamed}
+    return {**_FAMILY_OF_KIND, **own_name}
 
 
 def _family(kind: Any) -> str:  # noqa: ANN401 - whatever stood in the file

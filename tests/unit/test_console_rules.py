@@ -126,6 +126,8 @@ def test_a_policy_of_two_from_its_first_person_to_its_end(client, c):
         {"purposes": "anything"},
         {"researchers": "<b>x</b>"},
         {"studies_at_once": "0"},
+        {"families": "linear"},
+        {"tasks": "binary, classification"},
     ],
 )
 def test_rules_that_are_none_are_refused_with_the_rule(client, c, form):
@@ -153,11 +155,11 @@ def test_a_rule_that_allows_nobody_never_becomes_one_that_allows_all(client, c):
 
 def test_a_policy_that_somebody_changed_is_said_and_can_be_signed_anew(client, c):
     file = c.root / ME / "policy.signed"
-    client.post(f"{RULES}/sign", families="linear")
-    file.write_bytes(file.read_bytes().replace(b"linear", b"forest"))
+    client.post(f"{RULES}/sign", families="additive")
+    file.write_bytes(file.read_bytes().replace(b"additive", b"subspace"))
     assert "somebody else changed it" in client.get(RULES).words
-    assert client.post(f"{RULES}/sign", families="linear").status == 303
-    assert own(c, kept_policy).families == ("linear",)
+    assert client.post(f"{RULES}/sign", families="additive").status == 303
+    assert own(c, kept_policy).families == ("additive",)
     assert client.post(f"{RULES}/drop", typed=ME).status == 303
 
 

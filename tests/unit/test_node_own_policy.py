@@ -13,6 +13,7 @@ from worker_isolation import FILES_OPEN, NETWORK_OPEN
 from securefl.cli.main import cli
 from securefl.errors import NotApprovedError, StudyError, UnreadableError
 from securefl.node import decisions, isolation, own_policy
+from securefl.node.owner.policy import plan_policy
 from securefl.node.policy import review, review_again
 from securefl.node.policy_surroundings import surroundings
 from securefl.node.worker_rules import site_isolation
@@ -22,6 +23,8 @@ from securefl.study.cadence import Cadence
 from securefl.study.owner_policy import read_policy
 from securefl.study.parse import parse_study
 from securefl.study.policy_rules import Surroundings, broken_rules
+from securefl.study.policy_words import check_words
+from securefl.study.training import model_kinds
 from securefl.study.worker_walls import WorkerLimits, WorkerRules
 
 ME = NAMES[0]
@@ -52,6 +55,50 @@ def at_night(begin="22:00", end="05:00"):
     return STUDY.model_copy(update={"schedule": schedule})
 
 
+# --- words
+
+
+RULE = """
+[[approve_alone]]
+name = "counts"
+researchers = ["x"]
+stages = ["count"]
+tasks = ["binary"]
+families = ["mlp"]
+largest_epsilon = "1"
+until = "2030-01-01"
+studies = 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "word", "mend"),
+    [
+        ('families = ["linear"]', "linear", 'Write "logistic-regression" or "regression".'),
+        ('families = ["mlp", "perceptron"]', "perceptron", 'Write "mlp".'),
+        ('families = ["forest"]', "forest", '"boosted-trees"'),
+        ('tasks = ["classification"]', "classification", '"binary" or "classes"'),
+        (RULE.replace("mlp", "linear"), "linear", '"logistic-regression"'),
+        (RULE.replace('"binary"', '"yes"'), "yes", '"binary"'),
+        (RULE.replace('["count"]', '["counting"]'), "counting", '"count"'),
+    ],
+)
+def test_a_word_that_no_study_has_is_refused_before_it_is_signed(rules, word, mend):
+    with pytest.raises(StudyError, match=f'no study file has the word "{word}"') as refused:
+        check_words(policy(rules))
+    assert mend in refused.value.next_step
+
+
+@pytest.mark.parametrize("kind", sorted(model_kinds()))
+def test_every_word_for_a_model_can_stand_in_a_policy(kind):
+    check_words(policy(f'families = ["{kind}"]'))
+
+
+def test_a_policy_without_such_words_and_a_rule_of_known_ones_pass():
+    check_words(policy())
+    check_words(policy(RULE))
+
+
 # --- rules
 
 
@@ -65,7 +112,7 @@ def at_night(begin="22:00", end="05:00"):
         'largest_share = "0.2"',
         "least_hospitals = 5",
         'tasks = ["binary"]',
-        'families = ["logistic-regression", "perceptron"]',
+        'families = ["logistic-regression", "mlp"]',
         'largest_epsilon_quarter = "3"',
         'jurisdictions = ["DE", "AT"]',
     ],
@@ -321,6 +368,14 @@ def test_a_policy_that_somebody_else_changed_stands_against_every_request(c, her
     (fault,) = review(here, c.study.sealed, now()).faults
     assert isinstance(fault, UnreadableError)
     assert "securefl site policy set" in fault.next_step
+
+
+def test_a_policy_with_an_odd_word_that_was_signed_before_is_read_on(here):
+    own_policy.keep_policy(here, policy('families = ["linear"]'))
+    assert own_policy.kept_policy(here).families == ("linear",)
+    own_policy.drop_policy(here)
+    with pytest.raises(StudyError, match='the word "linear"'):
+        plan_policy(here, b'schema = "securefl-policy/1"\nfamilies = ["linear"]\n')
 
 
 def test_a_policy_comes_back_as_it_was_signed(here):

@@ -12,6 +12,7 @@ from securefl.node.owner.people import check_two_change, listed_people
 from securefl.node.sealed_words import TWO
 from securefl.node.worker_rules import site_isolation
 from securefl.study.owner_policy import POLICY_SCHEMA, made_policy, read_policy
+from securefl.study.policy_words import check_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,7 @@ def plan_policy(site: Site, text: bytes) -> PolicyPlan:
     """Read a policy; nothing is written.
 
     Raises:
-        StudyError: it is none.
+        StudyError: it is none, or has a word for a task, a model or a stage that no study has.
     """
     return _planned(site, read_policy(text))
 
@@ -71,6 +72,7 @@ def plan_rules(site: Site, rules: Mapping[str, Any]) -> PolicyPlan:
 
 
 def _planned(site: Site, policy: OwnerPolicy) -> PolicyPlan:
+    check_words(policy)
     try:
         return PolicyPlan(policy, own_policy.kept_policy(site))
     except UnreadableError:  # it is about to be replaced

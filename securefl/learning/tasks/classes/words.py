@@ -80,7 +80,7 @@ def told_own(figures: OwnClasses, names: tuple[str, ...], units: str) -> Told:
     """
     share = f"{figures.right:,} of {figures.patients:,}"
     area = _exact(figures.macro_auc)
-    cells = []
+    cells: list[tuple[str | None, ...]] = []
     for name, row, auc in zip(names, figures.table, figures.aucs, strict=True):
         told_as = (f"{cell:,}" for cell in row)
         cells.append((name, f"{sum(row):,}", _exact(auc), *told_as))
@@ -93,7 +93,7 @@ def told_own(figures: OwnClasses, names: tuple[str, ...], units: str) -> Told:
             ("told rightly", share),
         ),
         header=("class", units, "AUC", *(f"told {name}" for name in names)),
-        cells=cells,
+        cells=tuple(cells),
         right=frozenset(range(1, 3 + len(names))),
     )
 
