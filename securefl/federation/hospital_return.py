@@ -45,7 +45,7 @@ def returned(board: Board, plan: RoundPlan) -> dict[str, Return]:
     Raises:
         StoreError: the store is away.
     """
-    if plan.study.schedule.on_dropout == "fail":
+    if not plan.survives_losses:
         return {}
     at = StudyBoard(board, plan.digest)
     found = {}

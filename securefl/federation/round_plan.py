@@ -99,6 +99,14 @@ class RoundPlan:
         """True where the hospitals draw groups for the training."""
         return self.study.secagg.groups is not None
 
+    @property
+    def survives_losses(self) -> bool:
+        """True if a round goes on without a hospital that is lost.
+
+        A transcript then names the hash of a part of each frame.
+        """
+        return self.study.schedule.on_dropout == "continue"
+
     def by_groups(self, number: int) -> bool:
         """True for a round whose hospitals are summed by groups."""
         return self.draws_groups and moves_model(self.step(number))

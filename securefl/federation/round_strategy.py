@@ -258,6 +258,6 @@ def round_strategy_of(plan: RoundPlan) -> RoundStrategy:
     """The kind of this study's rounds: ``groups`` and ``on_dropout`` say which."""
     if plan.draws_groups:
         return GroupCohort(plan)
-    if plan.study.schedule.on_dropout == "fail":
-        return FullCohort(plan)
-    return SurvivorCohort(plan)
+    if plan.survives_losses:
+        return SurvivorCohort(plan)
+    return FullCohort(plan)

@@ -96,9 +96,10 @@ def readers_of(
     the study's recipients in its sum.
     """
     found = sorted(contributors)
-    if contributors and number < plan.last_round and plan.study.schedule.on_dropout == "continue":
+    last = number == plan.last_round
+    if contributors and not last and plan.survives_losses:
         return plan.study.cohort
-    if number == plan.last_round:
+    if last:
         found = [site for site in found if site in recipients(plan.study)]
     return tuple(found)
 

@@ -137,8 +137,7 @@ def verify_round(board: Board, plan: RoundPlan, number: int) -> VerifiedRound:
 def _by_transcript(plan: RoundPlan, transcript: Transcript, data: bytes) -> VerifiedRound:
     """A round of which only signed words are left, and they hold."""
     frames: Mapping[str, str] = {}
-    if plan.study.schedule.on_dropout == "fail":
-        # in a study that survives losses a transcript names a part of the frame
+    if not plan.survives_losses:
         frames = transcript.contributions
     absent = tuple(s for s in plan.study.cohort if s not in transcript.contributions)
     return VerifiedRound(

@@ -344,8 +344,7 @@ def _rounds(
             added_again = added_again and found.added_again
         else:
             transcript, _, _ = checked_transcript(board, plan, number)
-            if plan.study.schedule.on_dropout == "fail":
-                # in a study that survives losses a transcript names a part of the frame
+            if not plan.survives_losses:
                 frames[number] = transcript.contributions
         counts.append(len(transcript.contributions))
     return tuple(counts), frames, added_again

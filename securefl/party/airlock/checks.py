@@ -354,7 +354,7 @@ def _contribution(there: BundleObjects, at: Place) -> None:
     facts = there.facts(at)
     verify = plan.hospital(at.site)
     board = there.round_board(at)
-    if plan.study.schedule.on_dropout == "fail":
+    if not plan.survives_losses:
         own = round_strategy_of(plan).own_context(facts, at.site)
         slot = board.contribution(at.site, contribution_bytes(own))
         with slot.open() as opened:
@@ -403,7 +403,7 @@ def _answer(there: BundleObjects, at: Place) -> None:
 def _sum(there: BundleObjects, at: Place) -> None:
     plan = there.plan(at.study)
     facts = there.facts(at)
-    if plan.study.schedule.on_dropout == "fail":
+    if not plan.survives_losses:
         whole = GroupRound(plan, facts) if facts.groups else FullRound(plan, facts)
         slot = there.round_board(at).sum(whole.sum_limit)
         with slot.open() as opened:
