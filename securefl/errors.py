@@ -40,6 +40,9 @@ class SecureFLError(Exception):
         next_step: what to do next, an imperative sentence or a command.
     """
 
+    #: False where ``what`` can hold no words of another party, but for names and figures: pages then
+    #: show it as a sentence of their own.
+    repeats_others: ClassVar[bool] = True
     code: ClassVar[str] = "internal"
     exit_code: ClassVar[ExitCode] = ExitCode.CRASH
     default_whose: ClassVar[str] = ""
@@ -101,6 +104,12 @@ class NotApprovedError(SecureFLError):
     code = "not-approved"
     exit_code = ExitCode.NOT_APPROVED
     default_whose = "the data owner"
+
+
+class PolicyError(NotApprovedError):
+    """A request goes beyond a rule that the data owner signed."""
+
+    repeats_others = False
 
 
 class BudgetError(SecureFLError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from securefl.errors import NotApprovedError, SecureFLError, UnreadableError
+from securefl.errors import PolicyError, SecureFLError, UnreadableError
 from securefl.node.own_signed import OwnSigned
 from securefl.node.policy_surroundings import quarter_before, surroundings
 from securefl.privacy.ledger_delegation import POLICY
@@ -74,7 +74,7 @@ def policy_faults(
     share = None if quote is None else quote.asked_share
     here = surroundings(site, policy, sealed, share, now)
     broken = broken_rules(policy, sealed.study, here, epsilon=worst_epsilon(sealed.study))
-    return [_against(sentence) for sentence in broken]
+    return [against_policy(sentence) for sentence in broken]
 
 
 def check_quarter(
@@ -89,18 +89,19 @@ def check_quarter(
     caller holds :meth:`~securefl.node.site.Site.deciding`.
 
     Raises:
-        NotApprovedError: it does.
+        PolicyError: it does.
         UnreadableError: as :func:`kept_policy`.
     """
     policy = kept_policy(site)
     if policy is None:
         return
     for sentence in beyond_quarter(policy, quarter_before(site, sealed, now), epsilon):
-        raise _against(sentence)
+        raise against_policy(sentence)
 
 
-def _against(sentence: str) -> NotApprovedError:
-    return NotApprovedError(
+def against_policy(sentence: str) -> PolicyError:
+    """The fault of a request that goes beyond a rule."""
+    return PolicyError(
         f"Against this hospital's own policy: {sentence}",
         whose="the researcher (another study), or this hospital's data owner (another policy)",
         next_step="Refuse it, or change the policy with `securefl site policy set FILE`.",

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from securefl.study.data_part import Unit
 
 _SHOWN: Final = 12
+#: Columns that a note lists.
+_LISTED: Final = 20
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,7 @@ def count_rows(
         *_encoding_notes(content, source.reading),
         *_removed_notes(read.rows - used.rows),
         *_never_recorded(prepared, data),
-        *(
-            f"{column}: {count:,} of the rows that can be used lie outside the range and count as"
-            " its nearer end"
-            for column, count in prepared.clipped.items()
-        ),
+        *_clipped(prepared),
         *told_apart(read.column(data.patient), data.patient),
     ]
     task = task_of(data)
@@ -208,13 +206,36 @@ def _decodes(line: bytes, encoding: str) -> bool:
 
 
 def _never_recorded(prepared: Prepared, spec: DataSpec) -> list[str]:
-    """A sentence for each column that may be missing and is, in all the rows that can be used."""
+    """A sentence on the columns that may be missing and are, in all the rows that can be used."""
     names = feature_names(spec)
-    return [
-        f"{column.name}: not recorded in any of the rows that can be used; a study learns nothing"
-        " from this column here"
+    never = [
+        column.name
         for column in spec.columns
         if column.missing == "flag"
         and len(prepared.y)
         and prepared.X[:, names.index(f"{column.name}: not recorded")].all()
     ]
+    if not never:
+        return []
+    what = "this column"
+    if len(never) > 1:
+        what = "these columns"
+    nowhere = "not recorded in any of the rows that can be used"
+    return [f"{_first_of(never)}: {nowhere}; a study learns nothing from {what} here"]
+
+
+def _clipped(prepared: Prepared) -> list[str]:
+    """A sentence on the columns whose values lie outside their range, the most frequent first."""
+    often = sorted(prepared.clipped.items(), key=lambda item: -item[1])
+    if not often:
+        return []
+    listed = [f"{column} in {count:,}" for column, count in often]
+    listed[0] += " of the rows that can be used"
+    return [f"values outside the range count as its nearer end: {_first_of(listed)}"]
+
+
+def _first_of(texts: list[str]) -> str:
+    """Texts in a row; of many the first ones, and how many more there are."""
+    if len(texts) <= _LISTED:
+        return ", ".join(texts)
+    return f"{', '.join(texts[:_LISTED])} and {len(texts) - _LISTED} more"

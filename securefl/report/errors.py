@@ -42,7 +42,7 @@ def error_facts(
     whose = words.say(error.whose)
     step = words.say(error.next_step)
     what = _words(wrong.strip("\n"))
-    if quoted:
+    if quoted and error.repeats_others:
         what = Quoted(wrong, fill=False)
     parts = (
         ("What", what, wrong),

@@ -50,6 +50,7 @@ from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.learning.tasks.binary.own_figures import figures_of
 from securefl.learning.tasks.binary.words import told, told_own
 from securefl.learning.update_lengths import UpdateLength
+from securefl.node.own_policy import against_policy
 from securefl.node.owner.drift import RowsDrift
 from securefl.node.owner.model_lines import ModelInUse
 from securefl.partners import Vouched
@@ -136,7 +137,9 @@ from securefl.simulation.tables import Source
 from securefl.study.approve_alone import AloneRule
 from securefl.study.counts import evaluation_of
 from securefl.study.differences import Difference
+from securefl.study.owner_policy import read_policy
 from securefl.study.parse import load_raw, parse_protocol, parse_study
+from securefl.study.policy_rules import Surroundings, broken_rules
 from securefl.study.sealed import SealedStudy
 from securefl.study.training import training_of
 
@@ -148,6 +151,31 @@ FAULTS = (
     DataError("A column is missing.\nIt is 'age'.", next_step="Rename it."),
     UntrustedError("Who is SVHC?", whose="SVHC", next_step="Telephone SVHC."),
 )
+#: A policy that this study keeps in nothing.
+STRICT = b"""
+schema = "securefl-policy/1"
+researchers = []
+purposes = ["DUO:0000007"]
+largest_epsilon = "0.001"
+largest_epsilon_quarter = "0.001"
+largest_share = "0.1"
+least_hospitals = 9
+tasks = ["count"]
+families = ["boosted-trees"]
+hours = "20:00-06:00"
+jurisdictions = ["DE"]
+"""
+ABROAD = Surroundings(Decimal("0.36"), Decimal("1.5"), {STUDY.cohort[0]: "US"}, "US")
+
+
+def against_the_policy():
+    """A fault for each rule, where countries are known and where none is."""
+    found = []
+    for surroundings in (ABROAD, Surroundings()):
+        found += broken_rules(read_policy(STRICT), STUDY, surroundings, epsilon=Decimal("0.99"))
+    return tuple(against_policy(sentence) for sentence in found)
+
+
 ROWS = row_count(
     9172,
     9170,
@@ -1040,6 +1068,7 @@ _BUILDERS = {
     "request-with-faults": lambda: request(
         faults=FAULTS, quote=None, trusted=(), registered={}, sender="somebody@else.example"
     ),
+    "request-against-the-policy": lambda: request(faults=against_the_policy()),
     "request-approved": lambda: request(state="approved"),
     "request-after-an-approval": lambda: request(earlier=EARLIER),
     "request-of-the-same-again": lambda: request(

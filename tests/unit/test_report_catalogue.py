@@ -19,6 +19,7 @@ PACKAGE = Path(securefl.__file__).parent
 OWNERS = (
     "request",
     "request-with-faults",
+    "request-against-the-policy",
     "request-approved",
     "request-refused",
     "request-after-an-approval",
