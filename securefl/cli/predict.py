@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from securefl.learning.reading import DecimalSign
+    from securefl.node.owner.folder import Site
     from securefl.party.scoring import ScoredTable
     from securefl.sources.source import GivenReading
 
@@ -65,6 +66,9 @@ def predict(
     without a score (null), and the reason is said: a value outside the declared ranges or levels,
     missing or not a number, or a line with too few or too many values.
 
+    Given in a hospital's folder, or with a model that lies in one, the hospital's own notices and
+    its table at the approval count as well: it says when columns are distributed otherwise.
+
     A model that expired, or that more than half of its hospitals recalled, does not score: their
     signed notices lie in the folder `notices` beside its files. A recall by fewer is a warning.
     """
@@ -83,7 +87,30 @@ def predict(
             anyway=anyway,
         )
         return
-    print_scores(score_table(_folder(model), rows, given, anyway=anyway), json_file)
+    place = _folder(model)
+    here = _hospital_here(place)
+    if here is None:
+        found = score_table(place, rows, given, anyway=anyway)
+    else:
+        from securefl.node.owner.models import score_folder
+
+        found = score_folder(here, place, rows, given, anyway=anyway)
+    print_scores(found, json_file)
+
+
+def _hospital_here(model: Path) -> Site | None:
+    """The hospital in whose folder the model lies, or in whose folder the command is given.
+
+    None elsewhere: what only a hospital knows of a model is told at that hospital.
+    """
+    from securefl.cli.site_folder import open_site
+    from securefl.party.folder import FILE_NAMES, find_folder
+
+    around = (*model.absolute().parents[1:2], find_folder(None, "SECUREFL_SITE"))
+    for folder in around:
+        if (folder / FILE_NAMES["hospital"]).is_file():
+            return open_site(str(folder))
+    return None
 
 
 def _folder(model: str) -> Path:
@@ -136,7 +163,7 @@ def say_notices(notices: Sequence[str]) -> None:
         click.echo(f"ATTENTION: {shown(notice)}", err=True)
 
 
-def _say_moved(moved: Sequence[str]) -> None:
+def _say_moved(moved: Sequence[str], day: str) -> None:
     """Say that columns are not distributed as when the study was approved.
 
     No figure, and on the stream that goes into no file of scores.
@@ -145,7 +172,7 @@ def _say_moved(moved: Sequence[str]) -> None:
     from securefl.report.rows_drift import moved_words
 
     if moved:
-        click.echo(f"ATTENTION: {moved_words(len(moved))} {shown(', '.join(moved))}", err=True)
+        click.echo(f"ATTENTION: {moved_words(len(moved), day)} {shown(', '.join(moved))}", err=True)
         click.echo("What moved, for your screen: securefl site model drift", err=True)
 
 
@@ -160,7 +187,7 @@ def print_scores(found: ScoredTable, json_file: str | None, *, model: str = "") 
     from securefl.report.rows import found_lines
 
     say_notices(found.notices)
-    _say_moved(found.moved)
+    _say_moved(found.moved, found.moved_on)
     if json_file:
         write_json(_json(found) | ({"model": model} if model else {}), json_file)
         if json_file == "-":

@@ -15,6 +15,7 @@ from securefl.files import entries, private_folder, read_file, replace_file
 from securefl.learning.drift import summary
 from securefl.learning.readiness import look_at
 from securefl.learning.table import read_table
+from securefl.node.newest_drift import forget_newest_drift
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,11 +74,12 @@ def training_look(site: Site, digest: str) -> Mapping[str, Any] | None:
 
 
 def forget_training_looks(site: Site, dataset: str) -> None:
-    """Delete what was kept of looks at a data set."""
+    """Delete what was kept of looks at a data set, and of rows compared with it."""
     for file in entries(site.path / "private" / _FOLDER):
         found = training_look(site, file.stem)
         if found is None or found["dataset"] == dataset:
             file.unlink(missing_ok=True)
+            forget_newest_drift(site, file.stem)
 
 
 def _file(site: Site, digest: str) -> Path:

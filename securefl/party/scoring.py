@@ -41,6 +41,7 @@ class ScoredTable:
         notices: on the model: recalls that do not forbid its use, or that were overruled.
         moved: columns that are distributed otherwise than when this hospital approved the study;
             for its own screen, and in no file of scores.
+        moved_on: day of the comparison that showed it; empty where it was of these very rows.
     """
 
     scores: FloatArray
@@ -54,6 +55,7 @@ class ScoredTable:
     meaning: str = ""
     notices: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()
+    moved_on: str = ""
 
     @property
     def causes(self) -> tuple[Cause, ...]:

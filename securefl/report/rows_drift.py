@@ -80,8 +80,19 @@ def rows_drift_page(found: Compared) -> Page:
     )
 
 
-def moved_words(number: int) -> str:
-    """Say that columns moved, without a figure."""
+def moved_words(number: int, day: str = "") -> str:
+    """Say that columns moved, without a figure.
+
+    Args:
+        number: of columns.
+        day: of the comparison that showed it; empty where it was of the rows at hand.
+    """
+    if day:
+        what = "one column was" if number == 1 else f"{number} columns were"
+        return (
+            f"When many rows were compared last, on {day}, {what} distributed otherwise than when"
+            " you approved the study."
+        )
     if number == 1:
         return "One column is distributed otherwise than when you approved the study."
     return f"{number} columns are distributed otherwise than when you approved the study."

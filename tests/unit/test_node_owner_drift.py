@@ -4,6 +4,7 @@ kept when the owner approves, and that never leaves.
 
 import dataclasses
 import json
+import shutil
 from datetime import UTC, datetime
 
 import pytest
@@ -13,12 +14,14 @@ from hospital_folder import saved_model
 from small_study import SPEC
 
 from securefl.cli.main import cli
-from securefl.errors import UsageError
-from securefl.learning.artefact import save_model
+from securefl.errors import NotApprovedError, UsageError
+from securefl.learning.artefact import load_model, save_model
 from securefl.learning.mock import mock_table
+from securefl.learning.model_notices import recall_model
 from securefl.learning.readiness import look_at
 from securefl.learning.table import read_table
 from securefl.node.backup import kept_files
+from securefl.node.newest_drift import newest_drift
 from securefl.node.owner import requests
 from securefl.node.owner.drift import rows_drift
 from securefl.node.training_look import forget_training_looks, training_look
@@ -131,3 +134,83 @@ def test_the_summary_holds_no_cell_stays_private_and_goes_with_the_data_set(here
     assert len(list(folder.iterdir())) == 2
     forget_training_looks(here, "records")
     assert not list(folder.iterdir())
+
+
+# --- told where a model is used
+
+
+def rows_file(c, rows, *, aged=True):
+    """A file of rows; of patients thirty years older where they are aged."""
+    table = mock_table(SPEC, rows, 5)
+    file = c.root / f"rows-{rows}-{aged}.csv"
+    file.write_bytes(older(table) if aged else table)
+    return file
+
+
+def said(*words):
+    """What a command says on the stream that goes into no file of scores."""
+    done = CliRunner().invoke(cli, [str(word) for word in words], env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output
+    return " ".join(done.stderr.split())
+
+
+def test_few_rows_are_scored_with_a_word_on_the_newest_comparison_of_many(here, c):
+    site = ("--site", here.path)
+    few = rows_file(c, 6, aged=False)
+    assert "ATTENTION" not in said("site", "model", "predict", "first", few, *site)
+    said("site", "model", "drift", "first", rows_file(c, 300), *site)
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    told = said("site", "model", "predict", "first", few, *site)
+    assert f"compared last, on {today}, one column was distributed otherwise" in told
+    assert told.endswith("age What moved, for your screen: securefl site model drift")
+    # a newer comparison of as many rows takes it back, one of few does not
+    said("site", "model", "drift", "first", few, *site)
+    assert "compared last" in said("site", "model", "predict", "first", few, *site)
+    said("site", "model", "predict", "first", rows_file(c, 300, aged=False), *site)
+    assert "ATTENTION" not in said("site", "model", "predict", "first", few, *site)
+
+
+def test_plain_predict_tells_it_at_the_hospital_and_nowhere_else(here, c, monkeypatch):
+    rows = rows_file(c, 300)
+    copy = shutil.copytree(here.path / "models" / c.study.name, c.root / "handed")
+    # in its own folder, wherever the command is given
+    assert "One column is distributed" in said(
+        "predict", here.path / "models" / c.study.name, rows, "--json", c.root / "scores.json"
+    )
+    assert "otherwise" not in (c.root / "scores.json").read_text()
+    # a copy that was handed over: at the hospital
+    assert "ATTENTION" not in said("predict", copy, rows)
+    monkeypatch.chdir(here.path)
+    assert "One column is distributed" in said("predict", copy, rows)
+
+
+def test_a_recall_that_came_home_holds_for_a_copy_that_is_scored_there(here, c, monkeypatch):
+    other = c.site(NAMES[1])
+    keys = {site.name: site.identity.card.signing_public for site in (here, other)}
+    folder = here.path / "models" / c.study.name
+    model = load_model(folder)
+    facts = model.facts.model_copy(update={"owners": keys, "participants": NAMES})
+    model = save_model(folder, model.theta, model.spec, model.data, facts)
+    copy = shutil.copytree(folder, c.root / "handed")
+    reason, at = "A new scale.", "2026-06-01T08:00:00Z"
+    recall_model(folder, model, other.identity, reason, at)
+    rows = rows_file(c, 20, aged=False)
+    assert "ATTENTION" not in said("predict", copy, rows)  # nobody told this copy
+    monkeypatch.chdir(here.path)
+    assert f"Recalled by {other.name} on 2026-06-01: {reason}" in said("predict", copy, rows)
+    recall_model(folder, model, here.identity, reason, at)
+    refused = CliRunner().invoke(cli, ["predict", str(copy), str(rows)])
+    assert isinstance(refused.exception, NotApprovedError)
+    assert "Recalled by" in said("predict", copy, rows, "--anyway")
+
+
+def test_the_newest_comparison_names_columns_alone_and_goes_with_the_data_set(here, c):
+    said("site", "model", "drift", "first", rows_file(c, 300), "--site", here.path)
+    (file,) = (here.path / "private" / "newest-drift").iterdir()
+    assert set(json.loads(file.read_bytes())) == {"day", "rows", "moved"}
+    assert file.stat().st_mode & 0o077 == 0
+    assert not [name for name in kept_files(here.path) if "drift" in name]
+    file.write_bytes(b"{")
+    assert newest_drift(here, c.study.digest) is None
+    forget_training_looks(here, "records")
+    assert not file.exists()

@@ -23,7 +23,9 @@ from securefl.node.launcher import PersonalAnswer
 from securefl.node.owner.models import plan_recall, recall, score_rows
 from securefl.node.owner.personal import personalize, score_at_home
 from securefl.node.personal import WEIGHTS, read_personal
+from securefl.node.requests import kept_study
 from securefl.node.site import Site
+from securefl.node.training_look import keep_training_look
 from securefl.sources.csv import CsvSource
 from securefl.sources.source import GivenReading
 from securefl.study.training import training_of
@@ -220,6 +222,21 @@ def test_a_recalled_model_makes_no_personal_one_and_one_that_was_made_scores_no_
     found = score_at_home(site, "small", rows, GivenReading(), anyway=True)
     assert found.personal
     assert found.scored.notices
+
+
+def test_a_personal_model_is_used_with_a_word_on_columns_that_moved(site):
+    personalize(site, "small", NOW)
+    digest = read_personal(site, "small").record.study
+    keep_training_look(site, digest, kept_study(site, digest).study, NOW)
+    assert scored(site).scored.moved == ()
+    rows = site.path.parent / "rows.csv"
+    head, *lines = csv_of(300).decode().splitlines()
+    place = head.split(",").index("age")
+    cells = [line.split(",") for line in lines]
+    aged = [[*row[:place], "99", *row[place + 1 :]] for row in cells]
+    rows.write_text("\n".join([head, *map(",".join, aged)]) + "\n")
+    found = score_at_home(site, "small", rows, GivenReading())
+    assert "age" in found.scored.moved
 
 
 def test_a_table_that_changed_since_is_refused_until_it_is_made_anew(site):

@@ -13,13 +13,14 @@ from securefl.learning.drift import drifts
 from securefl.learning.drift_index import stabilities
 from securefl.learning.readiness import look_at
 from securefl.node.models import find_model
+from securefl.node.newest_drift import NewestDrift, keep_newest_drift, newest_drift
 from securefl.node.requests import kept_study
 from securefl.node.training_look import keep_training_look, training_look
 from securefl.party.clock import utc_now
 from securefl.party.scoring import rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -83,14 +84,29 @@ def rows_drift(
         )
     table, _ = rows_of(rows, [column.name for column in model.data.columns], given)
     look = look_at(table, model.data)
+    columns = stabilities(look, before["look"])
+    _keep(site, row.digest, look.rows, columns)
     return RowsDrift(
         row.name,
         before["day"],
         before["look"]["rows"],
         look.rows,
-        stabilities(look, before["look"]),
+        columns,
         drifts(look, before["look"]),
     )
+
+
+@dataclass(frozen=True)
+class MovedColumns:
+    """Columns that are distributed otherwise than when a study was approved.
+
+    Attributes:
+        columns: their names.
+        day: of the comparison; empty where it was of the very rows that are scored.
+    """
+
+    columns: tuple[str, ...] = ()
+    day: str = ""
 
 
 def moved_columns(
@@ -98,8 +114,8 @@ def moved_columns(
     digest: str,
     model: Model,
     table: Table,
-) -> tuple[str, ...]:
-    """Columns of rows that are distributed otherwise than when the study was approved.
+) -> MovedColumns:
+    """Columns that moved, in rows that are scored now, or by the newest comparison of many rows.
 
     None where nothing was kept to compare with.
 
@@ -111,9 +127,30 @@ def moved_columns(
     """
     before = training_look(site, digest)
     if before is None:
-        return ()
-    found = stabilities(look_at(table, model.data), before["look"])
-    return tuple(column.column for column in found if column.moved)
+        return MovedColumns()
+    look = look_at(table, model.data)
+    columns = stabilities(look, before["look"])
+    _keep(site, digest, look.rows, columns)
+    moved = _moved(columns)
+    newest = newest_drift(site, digest)
+    if moved or newest is None:
+        return MovedColumns(moved)
+    return MovedColumns(newest.moved, newest.day)
+
+
+def _keep(
+    site: Site,
+    digest: str,
+    rows: int,
+    columns: Sequence[Stability],
+) -> None:
+    """Keep a comparison for the next time that the model is used."""
+    found = NewestDrift(utc_now()[:10], rows, _moved(columns))
+    keep_newest_drift(site, digest, found)
+
+
+def _moved(columns: Sequence[Stability]) -> tuple[str, ...]:
+    return tuple(column.column for column in columns if column.moved)
 
 
 def _before(site: Site, digest: str) -> Mapping[str, Any] | None:

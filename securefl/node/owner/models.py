@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 from securefl.errors import SecureFLError
 from securefl.federation import paths
 from securefl.files import read_file
+from securefl.learning.artefact import load_model
 from securefl.learning.model_notices import (
     check_may_recall,
     check_reason,
     notice_file,
     recall_model,
+    released_of,
 )
 from securefl.learning.tasks import task_of
 from securefl.node.model_figures import own_figures
@@ -123,7 +125,65 @@ def score_rows(
     table, read_as = rows_of(rows, [column.name for column in model.data.columns], given)
     scored = score_read(model, table, read_as)
     note_use(site, row.digest, model.digest, utc_now())
-    return replace(scored, moved=moved_columns(site, row.digest, model, table))
+    moved = moved_columns(site, row.digest, model, table)
+    return replace(scored, moved=moved.columns, moved_on=moved.day)
+
+
+def score_folder(
+    site: Site,
+    folder: Path,
+    rows: Path,
+    given: GivenReading,
+    *,
+    anyway: bool = False,
+) -> ScoredTable:
+    """Score a table at a hospital with a model in any folder, as one that was handed over.
+
+    Where the same model came home, what is known of it there holds: recalls that its agent found,
+    and how the rows differ from the hospital's table at the approval.
+
+    Args:
+        site: the hospital.
+        folder: of the model.
+        rows: a table with the model's columns.
+        given: how it is read.
+        anyway: score with a model that expired or was recalled.
+
+    Raises:
+        NotApprovedError: the model expired, or was recalled.
+        UnreadableError: its folder was changed.
+        DataError: the table cannot be read, or lacks a column.
+    """
+    model = load_model(folder, own=site.name, anyway=anyway)
+    known = known_notices(site, model, anyway=anyway)
+    model.check_usable()
+    table, read_as = rows_of(rows, [column.name for column in model.data.columns], given)
+    scored = score_read(model, table, read_as)
+    moved = moved_columns(site, model.facts.study_digest, model, table)
+    told = dict.fromkeys([*scored.notices, *known])
+    return replace(scored, notices=tuple(told), moved=moved.columns, moved_on=moved.day)
+
+
+def known_notices(
+    site: Site,
+    model: Model,
+    *,
+    anyway: bool,
+) -> tuple[str, ...]:
+    """Notices on the same model that came home here, where it did.
+
+    Raises:
+        NotApprovedError: they forbid its use.
+    """
+    digest = released_of(model).digest
+    for row in list_models(site):
+        if row.digest != model.facts.study_digest or row.folder is None:
+            continue
+        home = load_model(row.folder, own=site.name, anyway=anyway)
+        if home.digest == digest:
+            home.check_usable()
+            return home.standing().sentences
+    return ()
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from securefl.node.model_uses import note_use
+from securefl.node.owner.drift import moved_columns
 from securefl.node.personal import check_same_table, make_personal, read_personal
 from securefl.party.clock import utc_now
-from securefl.party.scoring import score_with
+from securefl.party.scoring import rows_of, score_read
 from securefl.report.explain_study import units
 
 if TYPE_CHECKING:
@@ -107,6 +108,10 @@ def score_at_home(
     personal = read_personal(site, name)
     check_same_table(site, personal)
     # the personal model stands as the study's does, of which it was made
-    scored = score_with(replace(personal.kept, anyway=anyway), rows, given)
+    model = replace(personal.kept, anyway=anyway)
+    model.check_usable()
+    table, read_as = rows_of(rows, [column.name for column in model.data.columns], given)
+    moved = moved_columns(site, personal.record.study, model, table)
+    scored = replace(score_read(model, table, read_as), moved=moved.columns, moved_on=moved.day)
     note_use(site, personal.record.study, personal.record.model, utc_now())
     return SiteScores(scored, personal.name, personal.record.facts.kept == "personal")
