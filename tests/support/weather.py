@@ -119,6 +119,7 @@ class Weather:
         written: path → every text that a party meant to write there.
         by_role: role → paths that it wrote.
         erased: role → paths that it removed.
+        paths: ``(role, act)`` → what each was done to, in order.
         wall: role → seconds by which its wall clock is off.
     """
 
@@ -126,7 +127,7 @@ class Weather:
         self.role, self.turns, self.home = COORDINATOR, 0, ""
         self.counts, self.dead, self.struck = Counter(), set(), []
         self.written, self.wall, self.by_role = {}, Counter(), {}
-        self.erased = {}
+        self.erased, self.paths = {}, {}
         self._plan = {}
         for fault in faults:
             place = int(fault.at * counts[fault.role, fault.act])
@@ -141,8 +142,12 @@ class Weather:
         for put in due:
             put()
 
-    def strike(self, act):
+    def strike(self, act, path=""):
         """Count an act of the one who acts; what strikes there, empty for nothing.
+
+        Args:
+            act: its kind.
+            path: what it is done to, where that is a path.
 
         Raises:
             KilledError: a kill does, or the process is dead already.
@@ -151,6 +156,7 @@ class Weather:
             raise KilledError(act)
         place = (self.role, act, self.counts[self.role, act])
         self.counts[self.role, act] += 1
+        self.paths.setdefault(place[:2], []).append(path)
         what = self._plan.get(place, "")
         if what:
             self.struck.append((*place, what))
@@ -227,7 +233,7 @@ class FaultyCarrier(Carrier):
         file = io.BytesIO()
         fill(file)
         data = file.getvalue()
-        what = weather.strike("write")
+        what = weather.strike("write", path)
         weather.written.setdefault(path, set()).add(data)
         weather.by_role.setdefault(weather.role, set()).add(path)
         put = functools.partial(self._put, path, data)
@@ -334,7 +340,7 @@ def _watched_file(weather, act):
     def watched(path, *given, **named):
         if not str(path).startswith(weather.home):
             return act(path, *given, **named)
-        what = weather.strike(_step(path))
+        what = weather.strike(_step(path), str(path))
         if what == "disk full":
             weather.fill_disk()
         if what == "no room" or (weather.disk_full and act.__name__ != "erase_file"):
