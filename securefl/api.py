@@ -42,10 +42,16 @@ from securefl.researcher.asking import (
     send_request,
     shown_states,
     states,
+    without_pysyft,
 )
 from securefl.researcher.offers import offers_of
 from securefl.researcher.parties import card_fields, party_fields
-from securefl.researcher.public_data import PublicDataset, verified_dataset
+from securefl.researcher.public_data import (
+    PublicDataset,
+    datasets_off_board,
+    hospitals_off_board,
+    verified_dataset,
+)
 from securefl.researcher.questions import AskedQuestion, asked_questions, send_answer
 from securefl.researcher.study_beginning import check_not_cancelled
 from securefl.researcher.study_life import StudyLife
@@ -132,13 +138,17 @@ class Lab(Shown):
     def ask(self, *sites: str) -> None:
         """Ask datasites to accept this researcher as a PySyft peer.
 
-        They do once their owner trusts its card.
+        They do once their owner trusts its card. A hospital without PySyft needs no asking.
 
         Raises:
             UsageError: one is not a hospital of this researcher's list; nobody was asked.
         """
         for site in sites:
             party_fields(self.folder, site, "hospital")
+        off_board = hospitals_off_board(self.folder)
+        peers = [site for site in sites if site not in off_board]
+        if not peers:
+            return
         with open_datasite(
             self.folder.board,
             self.email,
@@ -148,16 +158,22 @@ class Lab(Shown):
             publish_pysyft_keys(
                 self.folder.board, self.folder.identity, self.email, desk.fingerprint
             )
-            for site in sites:
+            for site in peers:
                 desk.request_peer(site_email(site))
             desk.sync()
 
     def datasets(self) -> list[PublicDataset]:
-        """List data sets of all datasites that have accepted this researcher.
+        """List data sets of all datasites that have accepted this researcher, and those that hospitals
+        without PySyft show on the board.
 
         Each is checked against its hospital's signature. One whose files in the store are not those
         that the hospital signed is listed with the ``fault`` and without its content.
         """
+        off_board = hospitals_off_board(self.folder)
+        found = datasets_off_board(self.folder, off_board)
+        hospitals = [c.name for c in self.partners() if c.role == "hospital"]
+        if off_board and set(hospitals) <= set(off_board):
+            return sorted(found, key=lambda d: (d.site, d.name))
         with open_datasite(
             self.folder.board,
             self.email,
@@ -165,17 +181,17 @@ class Lab(Shown):
             "researcher",
         ) as desk:
             desk.sync()
-            found = [
+            shown = [
                 (info, info.statement, info.mock.read_bytes())
                 for info in desk.datasets()
                 if info.mock is not None
             ]
         cards = self.folder.book.cards()
-        result = [
-            verified_dataset(cards.get(site_name(info.owner)), info, statement, mock)
-            for info, statement, mock in found
-        ]
-        return sorted(result, key=lambda d: (d.site, d.name))
+        for info, statement, mock in shown:
+            site = site_name(info.owner)
+            if site not in off_board:  # what its datasite showed before is no longer its word
+                found.append(verified_dataset(site, cards.get(site), info.name, statement, mock))
+        return sorted(found, key=lambda d: (d.site, d.name))
 
     def studies(self) -> list[Study]:
         """Studies made here. One that this version cannot read is left out with a warning."""
@@ -361,7 +377,8 @@ class Study(StudyLife, Shown):
         return self.plan.parameters
 
     def request(self) -> dict[str, str]:
-        """Send the request to every datasite that has not got it yet through PySyft.
+        """Send the request to every hospital that has not got it yet: to datasites through PySyft, to
+        the others by the board.
 
         Invites the aggregator too. Returns site → job of those.
 
@@ -425,7 +442,15 @@ class Study(StudyLife, Shown):
 
     def pysyft_status(self) -> dict[str, str]:
         """Site → what its datasite shows for the request, with the note beside it."""
-        return shown_states(self._lab.folder, self.name)
+        return shown_states(self._lab.folder, self.plan, self.name)
+
+    def without_pysyft(self) -> tuple[str, ...]:
+        """Names of the hospitals that take requests off the board, as each has signed.
+
+        Raises:
+            StoreError: the store cannot be reached.
+        """
+        return without_pysyft(self._lab.folder, self.plan)
 
     def wait(
         self, seconds: float = 7 * 86_400.0, watch: Callable[[dict[str, str]], None] | None = None

@@ -236,7 +236,7 @@ def _party_checks(here: Path, figures: dict[str, float | None]) -> dict[str, Cal
     from securefl.boards.board import check_writable
     from securefl.boards.marker import known_marker, remember
     from securefl.boards.url import usable_url
-    from securefl.node.owner.machine import check_keys
+    from securefl.node.owner.machine import check_keys, request_way_words
     from securefl.party.folder import FILE_NAMES, PartyFolder
     from securefl.party.machine import store_seconds
     from securefl.party.shut_folders import shut_folders
@@ -279,4 +279,10 @@ def _party_checks(here: Path, figures: dict[str, float | None]) -> dict[str, Cal
             f" messages lie; 64 kB there and back in {1000 * seconds:.1f} ms"
         )
 
-    return {"keys": keys, "store": store}
+    def requests() -> str:
+        return request_way_words(PartyFolder.open(here, role))
+
+    checks = {"keys": keys, "store": store}
+    if role == "hospital":
+        checks["requests"] = requests
+    return checks

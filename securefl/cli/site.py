@@ -58,17 +58,25 @@ def site() -> None:
 @click.option("--legal-name", required=True, help="The hospital's full name.")
 @click.option("--email", required=True, help="A person's address for the card; no mail is sent.")
 @click.option("--store", required=True, help="Where messages pass: a folder or any fsspec URL.")
+@click.option(
+    "--without-pysyft",
+    is_flag=True,
+    help="For a small machine: signed requests come from the store, with no PySyft datasite.",
+)
 def init(
+    *,
     directory: Path,
     name: str,
     legal_name: str,
     email: str,
     store: str,
+    without_pysyft: bool,
 ) -> None:
     """Make a hospital's folder: keys (readable by you alone), an empty ledger, a card to give to
     the others.
     """
     from securefl.node.owner.folder import make_site
+    from securefl.party.folder import WITH_PYSYFT, WITHOUT_PYSYFT
 
     made = make_site(
         directory,
@@ -76,6 +84,7 @@ def init(
         legal_name=legal_name,
         email=email,
         store=store,
+        requests=WITHOUT_PYSYFT if without_pysyft else WITH_PYSYFT,
     )
     say(
         f"{made.path} is the folder of {name} now. Back up {made.path} with `securefl site backup`:"

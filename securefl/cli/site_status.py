@@ -20,6 +20,7 @@ def status_json(found: SiteStatus) -> dict[str, Any]:
         "store_away": None if away is None else {"since": away.since, "reason": away.reason},
         "ended": None if ended is None else {"at": ended.at or None, "reason": ended.reason},
         "paused": found.paused,
+        "requests": "pysyft" if found.has_pysyft else "board",
         "datasets": [{"name": d.name, "population": d.population} for d in found.datasets],
         "budgets": [
             {

@@ -108,7 +108,8 @@ def trust(
 def ask(sites: tuple[str, ...], folder: str | None) -> None:
     """Ask datasites to accept you as a peer.
 
-    They do once their owner trusts your card and their agent runs.
+    They do once their owner trusts your card and their agent runs. A hospital without PySyft has no
+    datasite and needs no asking.
     """
     from securefl.cli.steady import steady_screen
 
@@ -134,7 +135,13 @@ def datasets(json_file: str | None, folder: str | None) -> None:
         write_json(
             {
                 "datasets": [
-                    {"site": d.site, "name": d.name, "description": d.description, "fault": d.fault}
+                    {
+                        "site": d.site,
+                        "name": d.name,
+                        "description": d.description,
+                        "fault": d.fault,
+                        "without_pysyft": d.without_pysyft,
+                    }
                     for d in found
                 ]
             },
@@ -146,7 +153,8 @@ def datasets(json_file: str | None, folder: str | None) -> None:
         if item.fault:
             say(f"{item.site}/{item.name}: NOT SHOWN. {item.fault}")
             continue
-        say(f"{item.site}/{item.name}: {len(item.mock())} invented rows with these columns:")
+        way = ", shown without PySyft" if item.without_pysyft else ""
+        say(f"{item.site}/{item.name}: {len(item.mock())} invented rows{way}, with these columns:")
         say_quoted(", ".join(column_words(c) for c in item.description["columns"]))
     if not found:
         say("No data set is shown to you yet: ask the hospitals' owners to trust your card.")
@@ -234,11 +242,16 @@ def new(
 @click.argument("name")
 @researcher_option
 def request(name: str, folder: str | None) -> None:
-    """Send the request to every hospital's datasite, through PySyft, and invite the aggregator."""
+    """Send the request to every hospital's datasite, through PySyft, and invite the aggregator.
+
+    A hospital without PySyft takes the signed request off the store.
+    """
     found = open_study(folder, name)
     jobs = found.request()
     if jobs:
         say(f"Sent {found.name} to {', '.join(jobs)}. Each owner reads it and decides.")
+    if off_board := ", ".join(found.without_pysyft()):
+        say(f"Without PySyft, by your signed request in the store: {off_board}.")
     if had := ", ".join(s for s in found.file.cohort if s not in jobs):
         say(f"Sent before, and not again: {had}.")
     say(f"Next: securefl study status {found.name}{folder_hint(folder)}")
@@ -277,6 +290,7 @@ def status(
     signed = found.status()
     shown = found.pysyft_status()
     run_said = found.run_status()
+    off_board = found.without_pysyft()
     if json_file:
         write_json(
             {
@@ -284,6 +298,7 @@ def status(
                 "digest": found.digest,
                 "signed": signed,
                 "pysyft": shown,
+                "without_pysyft": list(off_board),
                 "run": run_said,
             },
             json_file,
@@ -298,7 +313,10 @@ def status(
             code = "over"
         words = answer_words(code, causes.get(site))
         at = shown.get(site, "").partition(":")[0]
-        say(f"{site:<{width}}  {words}; its datasite: {SHOWN_WORDS.get(at, 'nothing yet')}")
+        datasite = f"its datasite: {SHOWN_WORDS.get(at, 'nothing yet')}"
+        if site in off_board:
+            datasite = "it has no datasite (without PySyft)"
+        say(f"{site:<{width}}  {words}; {datasite}")
     if run_said:
         say(run_said)
 

@@ -21,13 +21,20 @@ def study_root(digest: str) -> str:
 
 
 def study_file(digest: str) -> str:
-    """The sealed study's text, for the aggregator; hospitals get it as a PySyft request."""
+    """The sealed study's text, for the aggregator and hospitals without PySyft; the others get it as
+    a PySyft request.
+    """
     return f"{study_root(digest)}/study.toml"
 
 
 def invitation(digest: str) -> str:
     """The coordinator's signed word that the study exists."""
     return f"{study_root(digest)}/invitation"
+
+
+def request(digest: str) -> str:
+    """The coordinator's signed word on the text, for hospitals that take requests off the board."""
+    return f"{study_root(digest)}/request"
 
 
 def approvals(digest: str) -> str:
@@ -148,6 +155,18 @@ def recall(digest: str, site: str) -> str:
 def pysyft_keys(name: str) -> str:
     """A party's signed word which PySyft keys are its own."""
     return f"identities/{name}/pysyft"
+
+
+def request_way(name: str) -> str:
+    """A hospital's signed word that it takes requests off the board."""
+    return f"identities/{name}/requests"
+
+
+def shown_dataset(name: str, dataset: str) -> str:
+    """The folder of a data set that a hospital without PySyft shows: its signed statement, its mock
+    table.
+    """
+    return f"datasets/{name}/{dataset}"
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,11 @@ class StudyBoard:
         return Slot(self.board, paths.invitation(self.digest), MAX_SMALL)
 
     @property
+    def request(self) -> Slot:
+        """The coordinator's signed word on the text, for hospitals without PySyft."""
+        return Slot(self.board, paths.request(self.digest), MAX_SMALL)
+
+    @property
     def call(self) -> Slot:
         """The coordinator's signed word that it is about to begin."""
         return Slot(self.board, paths.call(self.digest), MAX_SMALL)

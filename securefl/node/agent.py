@@ -1,11 +1,12 @@
-"""The hospital's agent: keeps PySyft in step, runs approved studies, and says nothing to anybody
-but codes and contributions.
+"""The hospital's agent: takes in requests, runs approved studies, and says nothing to anybody but
+codes and contributions.
 
 One process, one thread that writes and speaks; what a worker is asked is waited for on a thread
 that only reads its pipe. A study that fails is settled and the agent goes on; a study that was
 running when the agent was stopped or killed is taken up at the next start, where it stood
 (:mod:`securefl.node.resuming`). It runs for months beside hundreds of old studies: what is over is not
-gone through again, and PySyft is opened when there is something to exchange.
+gone through again, and PySyft is opened when there is something to exchange. A hospital that takes
+requests without PySyft (:mod:`securefl.node.request_ways`) never loads it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,6 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from securefl.backoff import Backoff
-from securefl.datasite.address import site_email
-from securefl.datasite.inbox_probe import waiting
 from securefl.errors import (
     PASSING_ERRORS,
     EndedError,
@@ -41,6 +40,7 @@ from securefl.node.pasts import doubted, two_pasts
 from securefl.node.policy_files import note_own_files
 from securefl.node.published_approvals import publish_approval, publish_status
 from securefl.node.recall_watch import RecallWatch
+from securefl.node.request_ways import intake_of
 from securefl.node.requests import kept_study
 from securefl.node.rule_desk import RuleDesk
 from securefl.node.study_end import say_again
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from securefl.party.pidfile import Ended
     from securefl.privacy.ledger_state import LedgerState
 
-#: Seconds between two exchanges with PySyft when there is something to say or to take in, idle and
+#: Seconds between two exchanges of requests when there is something to say or to take in, idle and
 #: while a study runs.
 SYNC_IDLE, SYNC_BUSY = 1.0, 20.0
 #: Seconds between two exchanges when nothing has changed for long. The more old requests, the
@@ -110,6 +110,7 @@ class Agent:
         self._store = StoreWatch(self._presence, utc_now, clock)
         self._why_ended = "it was asked to stop"
         self._site = site
+        self._requests = intake_of(site)
         self._runs: dict[str, StudyRun] = {}
         self._withdrawals = WithdrawalWatch(site, lambda: tuple(self._runs.items()))
         self._last_sync = -SYNC_ANYWAY
@@ -207,7 +208,7 @@ class Agent:
         self._due = {digest: due for digest, due in self._due.items() if digest in self._runs}
         part("models", lambda: self._models.turn(self._site))
         part("recalls", lambda: self._recalls.turn(self._site))
-        part("PySyft", self._sync_when_due)
+        part("requests", self._sync_when_due)
         part("notices", lambda: self._notices.turn(self._site))
         # after the notices: the owner hears of a request also where a rule approves it
         part("rules", self._ask_rules)
@@ -283,12 +284,15 @@ class Agent:
             self._anyway.failed()
 
     def _news(self) -> tuple[object, ...]:
-        """All that an exchange with PySyft depends on, as far as it can be seen without one: while
+        """All that an exchange of requests depends on, as far as it can be seen without one: while
         it is unchanged, there is rarely anything to exchange. The rest (another party has written
         half of what it will write, somebody used PySyft's own tools here) is found by the exchanges
         that take place anyway, soon after a change and then seldom.
         """
+        before = self._site.settings
         self._site = self._site.refreshed()
+        if self._site.settings.requests != before.requests:
+            self._requests = intake_of(self._site)
         state = self._site.ledger.state
         states = tuple((digest, study.status) for digest, study in state.studies.items())
         return (
@@ -296,7 +300,7 @@ class Agent:
             states,
             len(state.refusals),
             self._site.book.cards(),
-            waiting(self._site.board, site_email(self._site.name)),
+            self._requests.news(self._site),
         )
 
     def _rest(self, seconds: float) -> None:
@@ -515,9 +519,7 @@ class Agent:
             self._rules.turn(self._site)
 
     def _sync(self) -> None:
-        from securefl.node.request_intake import sync_datasite
-
-        self._site = sync_datasite(self._site, self.say)
+        self._site = self._requests.exchange(self._site, self.say)
 
     def _wind_up(self) -> None:
         """The last thing the agent does: end the workers, whatever else is broken. Studies that run

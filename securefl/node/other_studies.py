@@ -10,6 +10,7 @@ from securefl.errors import NotApprovedError
 from securefl.federation.messages import End
 from securefl.federation.status_board import status_of
 from securefl.federation.study_board import StudyBoard
+from securefl.federation.study_request import request_way
 from securefl.report.codes import cannot_run_sentence
 from securefl.study.approval import open_approval
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Others:
-    """Sites that approved, sites that said nothing, and party → public code of each that ended its
-    part.
+    """Sites that approved, sites that said nothing, party → public code of each that ended its part,
+    and sites that take requests without PySyft.
 
     Only words signed by a card of this hospital's own list count: a researcher could invent a
     hospital, and its no.
@@ -33,6 +34,7 @@ class Others:
     approved: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
     ended: Mapping[str, str] = field(default_factory=dict)
+    without_pysyft: tuple[str, ...] = ()
 
     def check_open(self) -> None:
         """Refuse a study that needs every approval and cannot get them any more.
@@ -61,6 +63,7 @@ def look_around(site: Site, study: Study, digest: str) -> Others:
     approved = []
     waiting = []
     ended = {}
+    off_board = []
     for party in study.participants:
         if party.name == site.name:
             continue
@@ -68,6 +71,8 @@ def look_around(site: Site, study: Study, digest: str) -> Others:
         if card is None:
             waiting.append(party.name)
             continue
+        if request_way(site.board, card) is not None:
+            off_board.append(party.name)
         said = status_of(site.board, digest, party.name, card.signing_public)
         if said is not None:
             ended[party.name] = said.code
@@ -80,7 +85,7 @@ def look_around(site: Site, study: Study, digest: str) -> Others:
         outcome = _outcome(site, digest, coordinator)
         if outcome is not None:
             ended[coordinator.name] = outcome
-    return Others(tuple(approved), tuple(waiting), ended)
+    return Others(tuple(approved), tuple(waiting), ended, tuple(off_board))
 
 
 def _listed(cards: Mapping[str, IdentityCard], party: Party) -> IdentityCard | None:

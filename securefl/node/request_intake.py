@@ -17,6 +17,7 @@ from securefl.files import replace_file
 from securefl.node.public_side import sign_public
 from securefl.node.requests import keep_request, kept_requests
 from securefl.party.pysyft_keys import publish_pysyft_keys, signed_fingerprint
+from securefl.party.shown_datasets import take_off_board
 from securefl.report.characters import quoted_lines
 from securefl.study.sealed import SealedStudy
 
@@ -57,6 +58,7 @@ def sync_datasite(site: Site, say: Callable[[str], None]) -> Site:
     email = site_email(site.name)
     with open_datasite(site.board, email, site.datasite, "hospital") as desk:
         publish_pysyft_keys(site.board, site.identity, email, desk.fingerprint)
+        take_off_board(site.board, site.identity)  # of a time without PySyft
         _publish(site, desk, email)
         for refused in desk.sync().quarantined:
             say(f"a message of {site_name(refused.sender)} was set aside: {refused.reason}")

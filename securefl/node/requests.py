@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeptRequest:
-    """A request that PySyft brought: its job there, who sent it, when it was taken in."""
+    """A request that PySyft, a bundle or the board brought: its job there, who sent it, when it was
+    taken in.
+    """
 
     digest: str
     study_id: str

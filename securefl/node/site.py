@@ -18,7 +18,7 @@ from securefl.files import erase_file, private_folder, read_secret, replace_file
 from securefl.locks import holding
 from securefl.node.rotation import finish, unfinished
 from securefl.party.clock import utc_now
-from securefl.party.folder import NAME_RULE, DatasetEntry, PartyFolder
+from securefl.party.folder import NAME_RULE, WITH_PYSYFT, DatasetEntry, PartyFolder
 from securefl.party.site_secret import keyed_text, split_secret
 from securefl.sources.source import keyed_fingerprint
 from securefl.sources.table_file import check_name
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from securefl.party.folder import RequestWord
     from securefl.privacy.ledger import Ledger
     from securefl.privacy.ledger_again import LedgerMemory
     from securefl.sources.source import Source
@@ -51,6 +52,7 @@ class Site(PartyFolder):
         legal_name: str,
         email: str,
         store: str,
+        requests: RequestWord = WITH_PYSYFT,
     ) -> Self:
         """Make a hospital's folder: keys, settings and an empty ledger.
 
@@ -64,6 +66,7 @@ class Site(PartyFolder):
             legal_name=legal_name,
             email=email,
             store=store,
+            requests=requests,
         )
 
     def fill(self) -> None:

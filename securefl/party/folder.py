@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -77,6 +77,10 @@ _FIELD_WORDS: Mapping[str, tuple[str, str]] = {
         "Name a folder or a URL of at most 4,096 characters.",
     ),
 }
+#: How a hospital takes requests: through its PySyft datasite, or off the board without PySyft.
+RequestWord = Literal["pysyft", "board"]
+WITH_PYSYFT: Final = "pysyft"
+WITHOUT_PYSYFT: Final = "board"
 #: A settings file is a few lines for each data set.
 _MAX_SETTINGS = 4 * 1024 * 1024
 _COMMANDS: Mapping[Role, str] = {
@@ -137,11 +141,14 @@ class Settings(Section):
     legal_name: Line
     email: Line
     store: Annotated[str, Field(min_length=1, max_length=4096)]
+    requests: RequestWord = WITH_PYSYFT
     datasets: tuple[DatasetEntry, ...] = ()
 
     def dump(self) -> str:
         """The settings as TOML text."""
         raw = {k: getattr(self, k) for k in ("name", "role", "legal_name", "email", "store")}
+        if self.requests != WITH_PYSYFT:  # as below: an older version goes on reading the folder
+            raw["requests"] = self.requests
         # What a data set does not use is not written: an older version, which may not know it, goes
         # on reading the folder.
         tables = [d.model_dump(exclude_defaults=True) for d in self.datasets]
@@ -167,9 +174,12 @@ class PartyFolder:
         legal_name: str,
         email: str,
         store: str,
+        requests: RequestWord = WITH_PYSYFT,
     ) -> Self:
         """Make keys and settings in ``path``, all or nothing; refuses a folder that has them. The
         store is tried first.
+
+        ``requests``: how a hospital takes them; for other roles it says nothing.
 
         Raises:
             UsageError: the folder is a party's already, or a field is malformed.
@@ -195,7 +205,7 @@ class PartyFolder:
         }
         try:
             settings = Settings.model_validate(
-                {"schema": "securefl-party/1", "role": role, **fields}
+                {"schema": "securefl-party/1", "role": role, "requests": requests, **fields}
             )
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
@@ -218,7 +228,8 @@ class PartyFolder:
             private_folder(self.keys)
         )
         write_secret(self.keys / "site.secret", secrets.token_bytes(32))
-        private_folder(self.datasite)
+        if self.has_pysyft:
+            private_folder(self.datasite)
 
     @classmethod
     def open(cls, path: Path, role: Role) -> Self:
@@ -288,6 +299,11 @@ class PartyFolder:
     def secret(self) -> bytes:
         """32 bytes for keyed hashes; they never leave this folder."""
         return read_secret(self.keys / "site.secret", 32)
+
+    @property
+    def has_pysyft(self) -> bool:
+        """True if requests come through PySyft, as the settings say."""
+        return self.settings.requests == WITH_PYSYFT
 
     @property
     def datasite(self) -> Path:

@@ -21,6 +21,6 @@ def shut_folders(board: Board, name: str) -> list[str]:
     """
     me = re.escape(site_email(name))
     pattern = re.compile(
-        rf"{_STUDIES}|identities(/{re.escape(name)})?|datasites(/{me}(/.*)?|/[^/]+/(peers|inbox(/{me})?))?"
+        rf"{_STUDIES}|(identities|datasets)(/{re.escape(name)}(/.*)?)?|datasites(/{me}(/.*)?|/[^/]+/(peers|inbox(/{me})?))?"
     )
     return board.shut(lambda path: pattern.fullmatch(path) is not None)

@@ -38,6 +38,7 @@ _BY_ROLE: Final[dict[Role, tuple[str, ...]]] = {
         f"{_ROUND}/agreements/{{me}}",
         f"{_ROUND}/complaints/{{me}}",
         f"{_ROUND}/answers/{{me}}",
+        "datasets/{me}/*/*",
         "checkpoints/{me}/ask",
         "checkpoints-asked/{me}.*",
         "checkpoints/*/held/{me}",
@@ -45,6 +46,7 @@ _BY_ROLE: Final[dict[Role, tuple[str, ...]]] = {
     "researcher": (
         f"{_STUDY}/study.toml",
         f"{_STUDY}/invitation",
+        f"{_STUDY}/request",
         f"{_STUDY}/call",
         f"{_STUDY}/end",
         f"{_STUDY}/model/*",

@@ -45,6 +45,10 @@ SHOWN_WORDS: Final = {
     "failed": "ended before it was complete",
 }
 
+#: How a hospital takes requests, on its own pages.
+WITH_PYSYFT: Final = "through its PySyft datasite"
+WITHOUT_PYSYFT: Final = "signed, from the store, without PySyft"
+
 #: In place of what the others decided.
 UNSEEN: Final = "What the others decided cannot be seen now: the store does not answer."
 

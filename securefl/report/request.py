@@ -44,7 +44,7 @@ from securefl.report.words import bytes_words, decimal_words, plural
 from securefl.study.study_id import StudyId
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from securefl.errors import SecureFLError
     from securefl.identity import IdentityCard
@@ -101,6 +101,7 @@ def request_page(
     earlier: Earlier | None = None,
     thread: Sequence[Exchange] = (),
     continued: Continued | None = None,
+    without_pysyft: Collection[str] = (),
 ) -> Page:
     """The request as a page.
 
@@ -127,6 +128,7 @@ def request_page(
         earlier: the study that was approved last, to be compared; None where there is none.
         thread: what the owner asked, and what the researcher answered.
         continued: the earlier study whose model is trained on; None where there is none.
+        without_pysyft: names of hospitals that signed that they take requests without PySyft.
 
     All else follows from ``study``, and so from ``digest`` (decision 22).
     """
@@ -141,7 +143,9 @@ def request_page(
         who_asks(study, sender, known, cards or {}, vouched or {}),
         _for_what(study),
         None if continued is None else continued_section(continued),
-        who_takes_part(study, site, known, cards or {}, vouched or {}),
+        who_takes_part(
+            study, site, known, cards or {}, vouched or {}, without_pysyft=without_pysyft
+        ),
         _columns(study, rows, registered),
         own_graph_section(study),
         _leaves(study),

@@ -79,8 +79,12 @@ def who_takes_part(
     known: Collection[str],
     cards: Mapping[str, IdentityCard],
     vouched: Mapping[str, Vouched],
+    *,
+    without_pysyft: Collection[str] = (),
 ) -> Section:
-    """The hospitals and the aggregator; a warning above them where some are not verified."""
+    """The hospitals and the aggregator; a warning above them where some are not verified, and a
+    sentence on those without PySyft.
+    """
     # our own mark stands before the party's own words, in a column that those cannot reach
     rows: list[Row] = [
         (
@@ -104,6 +108,7 @@ def who_takes_part(
         f"Who takes part ({plural(hospitals, 'hospital')})",
         when(strangers, Paragraph(terms.strangers_sentence(strangers, hospitals), Tone.BAD)),
         Table((), tuple(rows)),
+        when(without_pysyft, terms.without_pysyft_sentence(sorted(without_pysyft))),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from securefl.report.codes import WITH_PYSYFT, WITHOUT_PYSYFT
 from securefl.report.isolation import isolation_spans, wall_words
 from securefl.report.page import (
     Code,
@@ -34,6 +35,7 @@ def settings_page(
     isolation: Isolation,
     version: str,
     rules: Sequence[tuple[str, str]] | None = None,
+    has_pysyft: bool = True,
 ) -> Page:
     """The settings as a page.
 
@@ -46,6 +48,7 @@ def settings_page(
         isolation: what the machine enforces on the worker.
         version: securefl's.
         rules: of the owner's policy, label and value; None where there is none.
+        has_pysyft: whether requests come through PySyft.
     """
     return page(
         "Settings",
@@ -65,6 +68,7 @@ def settings_page(
                 [
                     ("folder", Code(folder)),
                     ("store", Code(store)),
+                    ("requests", WITH_PYSYFT if has_pysyft else WITHOUT_PYSYFT),
                     ("securefl", version),
                 ]
             ),

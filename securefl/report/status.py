@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from securefl.privacy.explain import explain_share, percent
+from securefl.report.codes import WITHOUT_PYSYFT
 from securefl.report.page import (
     Bar,
     Lines,
@@ -76,6 +77,7 @@ def site_status(
     ended: tuple[str, str] | None = None,
     agreements: Sequence[tuple[str, str]] = (),
     network_allowed: bool = False,
+    has_pysyft: bool = True,
 ) -> Page:
     """The hospital's state as a page.
 
@@ -97,6 +99,7 @@ def site_status(
             runs.
         agreements: population, and the agreement that binds it.
         network_allowed: whether the owner's policy gives up the wall before a worker's network.
+        has_pysyft: whether requests come through PySyft.
     """
     return page(
         f"{site}: how it stands",
@@ -105,6 +108,7 @@ def site_status(
                 ("agent", _agent(running=running, paused=paused)),
                 _worker(network_allowed=network_allowed),
                 _store(store_away),
+                _requests(has_pysyft=has_pysyft),
                 ("waiting", _waiting(waiting)),
                 _late(late_replies),
                 ("put aside", _quarantined(quarantined)),
@@ -140,6 +144,12 @@ def _worker(*, network_allowed: bool) -> tuple[str, Value] | None:
     return "worker", Span(
         "your policy lets it read tables where its network is NOT blocked", Tone.BAD
     )
+
+
+def _requests(*, has_pysyft: bool) -> tuple[str, Value] | None:
+    if has_pysyft:
+        return None
+    return "requests", WITHOUT_PYSYFT
 
 
 def _rows(name: str, counts: Mapping[str, Any]) -> list[Value]:

@@ -181,6 +181,14 @@ def strangers_sentence(strangers: int, hospitals: int) -> str:
     )
 
 
+def without_pysyft_sentence(names: Sequence[str]) -> str:
+    """Hospitals that signed that they have no PySyft datasite."""
+    return (
+        f"Without a PySyft datasite: {', '.join(names)}. The signed request comes from the store"
+        " there; review, approval and ledger are the same."
+    )
+
+
 def nothing_else_sentence(total: str) -> str:
     """Limit of what leaves, with its size in all."""
     return (

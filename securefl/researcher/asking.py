@@ -1,4 +1,6 @@
-"""Study on its way to the hospitals: the request through PySyft, and their signed words since."""
+"""Study on its way to the hospitals: the request through PySyft or off the board, and their signed
+words since.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from securefl.federation.messages import Invitation
 from securefl.federation.round_plan import card_of
 from securefl.federation.status_board import departures, end_of, first_to_end, status_of
 from securefl.federation.study_board import StudyBoard
+from securefl.federation.study_request import StudyRequest, request_way
 from securefl.identity import verify
 from securefl.party.pysyft_keys import signed_fingerprint
 from securefl.report.study import study_words
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
 
 
 def send_request(lab: PartyFolder, plan: RoundPlan, name: str) -> dict[str, str]:
-    """Send a study to every datasite that has not got it yet, and invite the aggregator.
+    """Send a study to every hospital that has not got it yet, and invite the aggregator.
+
+    Hospitals that say so take it off the board, the others' datasites get it through PySyft.
 
     Returns site → job of those.
 
@@ -37,11 +42,12 @@ def send_request(lab: PartyFolder, plan: RoundPlan, name: str) -> dict[str, str]
     """
     board = lab.board
     study = plan.study
-    offer_study(lab, plan)
+    off_board = without_pysyft(lab, plan)
     files = {"study.toml": plan.sealed.text.decode(), "README.md": study_words(study, plan.digest)}
     keys = {
         p.name: signed_fingerprint(board, card_of(p), site_email(p.name))
         for p in study.participants
+        if p.name not in off_board
     }
     silent = ", ".join(site for site, key in keys.items() if key is None)
     if silent:
@@ -54,6 +60,11 @@ def send_request(lab: PartyFolder, plan: RoundPlan, name: str) -> dict[str, str]
             ),
         )
     jobs = {}
+    if StudyBoard(board, plan.digest).request.read_head(1) is None:
+        jobs = dict.fromkeys(off_board, f"board/{name}")
+    offer_study(lab, plan)
+    if not keys:
+        return jobs
     with open_datasite(
         lab.board,
         site_email(lab.name),
@@ -69,11 +80,24 @@ def send_request(lab: PartyFolder, plan: RoundPlan, name: str) -> dict[str, str]
 
 
 def offer_study(lab: PartyFolder, plan: RoundPlan) -> None:
-    """Put a study's text and the invitation to it onto the researcher's board."""
+    """Put a study's text, the invitation to it and the request onto the researcher's board."""
     me = lab.identity
     on_board = StudyBoard(lab.board, plan.digest)
-    on_board.text.post(plan.sealed.text)
+    text = plan.sealed.text
+    on_board.text.post(text)
     on_board.invitation.post(Invitation(plan.digest, me.card.name).dump(me.sign))
+    # after the text that it signs: whoever sees the request finds what it speaks of
+    on_board.request.post(StudyRequest.of(plan.digest, me.card.name, text).dump(me.sign))
+
+
+def without_pysyft(lab: PartyFolder, plan: RoundPlan) -> tuple[str, ...]:
+    """Names of a study's hospitals that take requests off the board, as each has signed.
+
+    Raises:
+        StoreError: the store cannot be reached.
+    """
+    parties = plan.study.participants
+    return tuple(p.name for p in parties if request_way(lab.board, card_of(p)) is not None)
 
 
 def states(lab: PartyFolder, plan: RoundPlan) -> dict[str, str]:
@@ -142,8 +166,13 @@ def run_words(lab: PartyFolder, folder: Path, plan: RoundPlan) -> str:
     return ""
 
 
-def shown_states(lab: PartyFolder, name: str) -> dict[str, str]:
-    """Site → what its datasite shows for the request of that name, with the note beside it."""
+def shown_states(lab: PartyFolder, plan: RoundPlan, name: str) -> dict[str, str]:
+    """Site → what its datasite shows for the request of that name, with the note beside it.
+
+    PySyft is opened only where a hospital of the study has a datasite.
+    """
+    if len(without_pysyft(lab, plan)) == len(plan.study.cohort):
+        return {}
     with open_datasite(
         lab.board,
         site_email(lab.name),

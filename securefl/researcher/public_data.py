@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from securefl.datasite.address import site_name
 from securefl.errors import MessageError
+from securefl.federation.study_request import request_way
 from securefl.party.dataset_statement import open_public
+from securefl.party.shown_datasets import board_datasets
 from securefl.shown import Shown
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pandas as pd
 
-    from securefl.datasite.models import DatasetInfo
     from securefl.identity import IdentityCard
+    from securefl.party.folder import PartyFolder
 
 
 @dataclass(frozen=True, repr=False)
@@ -24,7 +27,8 @@ class PublicDataset(Shown):
 
     Whose patients, its declared columns, its mock table. ``description`` holds the fields of a
     study's ``[data]`` section. Where the files in the store are not what the hospital signed,
-    ``fault`` says why, and there is neither a description nor a mock table.
+    ``fault`` says why, and there is neither a description nor a mock table. ``without_pysyft``: the
+    hospital has no datasite, and showed it on the board.
     """
 
     site: str
@@ -32,6 +36,7 @@ class PublicDataset(Shown):
     description: dict[str, Any]
     _mock: bytes = field(repr=False)
     fault: str = ""
+    without_pysyft: bool = False
 
     def _shown(self) -> list[tuple[str, str]]:
         names = ", ".join(str(column["name"]) for column in self.description.get("columns", ()))
@@ -63,9 +68,39 @@ class PublicDataset(Shown):
         return pd.read_csv(io.BytesIO(self._mock))
 
 
+def hospitals_off_board(lab: PartyFolder) -> tuple[str, ...]:
+    """Names of the listed hospitals that take requests without PySyft, as each has signed.
+
+    Raises:
+        StoreError: the store cannot be reached.
+    """
+    hospitals = [card for card in lab.book.cards().values() if card.role == "hospital"]
+    return tuple(card.name for card in hospitals if request_way(lab.board, card) is not None)
+
+
+def datasets_off_board(lab: PartyFolder, sites: Collection[str]) -> list[PublicDataset]:
+    """Check the data sets that hospitals without PySyft show on the board.
+
+    Args:
+        lab: the researcher's folder.
+        sites: those hospitals' names.
+
+    Raises:
+        StoreError: the store cannot be reached.
+    """
+    cards = lab.book.cards()
+    found = []
+    for site in sites:
+        for shown in board_datasets(lab.board, cards[site]):
+            checked = verified_dataset(site, cards[site], shown.name, shown.statement, shown.mock)
+            found.append(replace(checked, without_pysyft=True))
+    return found
+
+
 def verified_dataset(
+    site: str,
     card: IdentityCard | None,
-    info: DatasetInfo,
+    name: str,
     statement: bytes | None,
     mock: bytes,
 ) -> PublicDataset:
@@ -74,36 +109,23 @@ def verified_dataset(
     One that fails the check says why.
 
     Args:
+        site: the hospital's name.
         card: the hospital's, of the researcher's own list; None where it is not there.
-        info: what PySyft says of the data set.
+        name: under which the data set is shown.
         statement: the hospital's signed statement as it lies in the store.
         mock: the mock table as it lies there.
     """
-    site = site_name(info.owner)
+    why = ""
     if card is None or card.role != "hospital":
-        return PublicDataset(
-            site,
-            info.name,
-            {},
-            b"",
-            f"The data set {info.name} of {site} is not shown: {site} is not in your list as a"
-            " hospital.",
-        )
-    if statement is None:
-        return PublicDataset(
-            site,
-            info.name,
-            {},
-            b"",
-            f"The data set {info.name} of {site} is not shown: {site} did not sign it.",
-        )
+        why = f"{site} is not in your list as a hospital."
+    elif statement is None:
+        why = f"{site} did not sign it."
+    if why or card is None or statement is None:
+        fault = f"The data set {name} of {site} is not shown: {why}"
+        return PublicDataset(site, name, {}, b"", fault)
     try:
-        side = open_public(statement, mock, card=card, dataset=info.name)
+        side = open_public(statement, mock, card=card, dataset=name)
     except MessageError as error:
-        return PublicDataset(site, info.name, {}, b"", error.what)
-    return PublicDataset(
-        site,
-        info.name,
-        {**side.data, "population": side.population},
-        mock,
-    )
+        return PublicDataset(site, name, {}, b"", error.what)
+    description = {**side.data, "population": side.population}
+    return PublicDataset(site, name, description, mock)

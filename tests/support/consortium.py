@@ -77,6 +77,7 @@ class Consortium:
         epsilon: of each hospital's budget.
         names: of the hospitals.
         way_of: gives each party a path of its own to the one store.
+        without_pysyft: the hospitals that take requests off the board.
         real_workers: the hospitals whose workers train by torch and Opacus; the others' save the
             seconds that importing these takes (:mod:`light_agent`).
         edits: of the small protocol, which says what the tables are and what a budget pays for.
@@ -95,6 +96,7 @@ class Consortium:
         epsilon: str = "100",
         names: tuple[str, ...] = NAMES,
         way_of: Callable[[str], Path] | None = None,
+        without_pysyft: tuple[str, ...] = (),
         real_workers: tuple[str, ...] = (),
         edits: tuple[tuple[str, str], ...] = (),
     ) -> None:
@@ -125,7 +127,13 @@ class Consortium:
             **where("sums"),
         )
         sites = [
-            Site.init(root / name, name=name, legal_name=f"Hospital {name}", **where(name))
+            Site.init(
+                root / name,
+                name=name,
+                legal_name=f"Hospital {name}",
+                requests="board" if name in without_pysyft else "pysyft",
+                **where(name),
+            )
             for name in names
         ]
         choice = choose_order(Decimal(epsilon), plain.privacy.delta, charges_of(plain))

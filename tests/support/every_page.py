@@ -703,8 +703,9 @@ def partners():
     )
 
 
-def settings():
+def settings(*, has_pysyft=True):
     return settings_page(
+        has_pysyft=has_pysyft,
         name="SVI",
         legal_name="St Vincent's, inpatients",
         email="steward@svi.example",
@@ -1082,8 +1083,10 @@ _BUILDERS = {
     "request-with-own-model": request_with_own_model,
     "request-by-groups": request_by_groups,
     "request-with-looks": request_with_looks,
+    "request-without-pysyft": lambda: request(without_pysyft=("STMW", "SVHC")),
     "request-refused": lambda: request(state="refused"),
     "status": status,
+    "status-without-pysyft": lambda: status(has_pysyft=False),
     "status-of-a-new-hospital": lambda: status(
         running=False, paused=False, datasets=[], budgets=[], studies=[], rows=[], waiting=0
     ),
@@ -1136,6 +1139,7 @@ _BUILDERS = {
     "readiness-without-trouble": lambda: readiness(well=True),
     "partners": partners,
     "settings": settings,
+    "settings-without-pysyft": lambda: settings(has_pysyft=False),
     "grant": granted,
     "grant-to-a-budget": lambda: granted(
         before=Decimal(1), after=Decimal(3), reopened=True, unknown=True

@@ -26,6 +26,7 @@ from securefl.federation.party_board import MAX_PYSYFT_KEYS
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
 from securefl.federation.shown_opening import ShownOpening
 from securefl.federation.study_board import MAX_EXTRACT
+from securefl.federation.study_request import RequestWay, StudyRequest
 from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript
 from securefl.identity import Identity, IdentityCard
 from securefl.party import audit_extract, pysyft_keys
@@ -87,6 +88,8 @@ READ = {
     "return": lambda data: Return.open(data, study=STUDY, site="SVI", verify=CARD.verify),
     "end": lambda data: messages.End.open(data, study=STUDY, verify=CARD.verify),
     "invitation": lambda data: messages.Invitation.open(data, study=STUDY, verify=CARD.verify),
+    "study_request": lambda data: StudyRequest.open(data, study=STUDY, verify=CARD.verify),
+    "request_way": lambda data: RequestWay.open(data, site="SVI", verify=CARD.verify),
     "opening": lambda data: ShownOpening.open(
         data,
         study=STUDY,
@@ -105,6 +108,8 @@ TYPES = {
     "end": "securefl-study-end/2",
     "invitation": "securefl-study-invitation/1",
     "pysyft_keys": "securefl-pysyft-keys/1",
+    "study_request": "securefl-study-request/1",
+    "request_way": "securefl-request-way/1",
     "extract": "securefl-audit-extract/1",
     "transcript": "securefl-round-transcript/1",
     "opening": "securefl-round-opening/1",
@@ -122,6 +127,8 @@ CAPS = {
     "end": messages.MAX_SMALL,
     "invitation": messages.MAX_SMALL,
     "pysyft_keys": MAX_PYSYFT_KEYS,
+    "study_request": StudyRequest.MAX_BYTES,
+    "request_way": RequestWay.MAX_BYTES,
     "extract": MAX_EXTRACT,
     "transcript": MAX_TRANSCRIPT,
     "opening": ShownOpening.MAX_BYTES,
@@ -225,6 +232,7 @@ def test_securefl_writes_the_same_bytes():
         ("status", messages.Status),
         ("end", messages.End),
         ("invitation", messages.Invitation),
+        ("study_request", StudyRequest),
         ("complaint", messages.Complaint),
         ("group_commitment", GroupCommitment),
         ("group_nonce", GroupNonce),
@@ -389,6 +397,8 @@ def section(title):
         ("Complaint", "complaint"),
         ("End", "end"),
         ("Invitation", "invitation"),
+        ("Request", "study_request"),
+        ("Request way", "request_way"),
         ("Extract", "extract"),
         ("PySyft keys", "pysyft_keys"),
     ],
@@ -419,6 +429,7 @@ def test_the_page_names_every_place_in_the_store(tmp_path):
     places = [
         paths.study_file("<digest>"),
         paths.invitation("<digest>"),
+        paths.request("<digest>"),
         paths.approval("<digest>", "<site>"),
         paths.call("<digest>"),
         paths.ready("<digest>", "<site>"),
@@ -436,6 +447,7 @@ def test_the_page_names_every_place_in_the_store(tmp_path):
         paths.ending("<digest>"),
         paths.extract("<digest>", "<site>"),
         paths.pysyft_keys("<name>"),
+        paths.request_way("<name>"),
     ]
     for place in places:
         assert f"| `{place.replace('00001-1', '<round>-<attempt>')}` |" in PAGE

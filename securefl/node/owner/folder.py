@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from securefl.node.request_ways import check_installed
 from securefl.node.site import Site
+from securefl.party.folder import WITH_PYSYFT
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from securefl.party.folder import RequestWord
 
 __all__ = ["MadeSite", "Site", "make_site", "open_site"]
 
@@ -35,8 +39,21 @@ def make_site(
     legal_name: str,
     email: str,
     store: str,
+    requests: RequestWord = WITH_PYSYFT,
 ) -> MadeSite:
-    """Make a hospital's folder: keys, settings, an empty ledger. Raises as :meth:`Site.init`."""
+    """Make a hospital's folder: keys, settings, an empty ledger.
+
+    Raises as :meth:`Site.init`, and :class:`UsageError` where requests are to come through PySyft and
+    it is not installed.
+    """
+    check_installed(requests)
     path = path.absolute()
-    made = Site.init(path, name=name, legal_name=legal_name, email=email, store=store)
+    made = Site.init(
+        path,
+        name=name,
+        legal_name=legal_name,
+        email=email,
+        store=store,
+        requests=requests,
+    )
     return MadeSite(path, name, path / "keys" / "card.json", made.identity.card.spoken)

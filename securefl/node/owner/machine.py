@@ -11,9 +11,11 @@ from securefl.node.backup import kept_files
 from securefl.node.isolation import check_walls, isolation
 from securefl.node.launcher import Worker
 from securefl.node.mock_rounds import mock_pace
+from securefl.node.request_ways import check_installed
 from securefl.node.site import Site
 from securefl.node.worker_rules import worker_rules
 from securefl.privacy.ledger_reading import read_chain
+from securefl.report.codes import WITH_PYSYFT, WITHOUT_PYSYFT
 from securefl.report.isolation import isolation_spans
 from securefl.study.worker_walls import ALWAYS_REQUIRED, INVENTED_ROWS, WorkerRules
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.node.mock_rounds import MockPace
+    from securefl.party.folder import PartyFolder
     from securefl.sources.source import Source
     from securefl.study.sealed import SealedStudy
 
@@ -69,6 +72,18 @@ def check_keys(folder: Path) -> Site:
             ),
         )
     return site
+
+
+def request_way_words(site: PartyFolder) -> str:
+    """How a hospital takes requests, in words; refuse a machine on which that way is not installed.
+
+    Raises:
+        UsageError: it takes them through PySyft, which is not installed.
+    """
+    check_installed(site.settings.requests)
+    if site.has_pysyft:
+        return WITH_PYSYFT
+    return WITHOUT_PYSYFT
 
 
 def rounds_on_mock_data(

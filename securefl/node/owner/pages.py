@@ -70,7 +70,7 @@ def review_page(
         own: what only this hospital knows.
         commands: end with the commands of a decision; False where the screen has forms for it.
     """
-    found = reviewed.found
+    found, others = reviewed.found, reviewed.elsewhere.others
     return request_page(
         found.study,
         found.digest,
@@ -90,6 +90,7 @@ def review_page(
         earlier=own.earlier,
         thread=own.thread,
         continued=own.continued,
+        without_pysyft=() if others is None else others.without_pysyft,
     )
 
 
@@ -159,6 +160,7 @@ def status_page(found: SiteStatus) -> Page:
             for population, a in found.agreements.items()
         ],
         network_allowed=found.network_allowed,
+        has_pysyft=found.has_pysyft,
     )
 
 
@@ -282,6 +284,7 @@ def settings_page(found: OwnSettings) -> Page:
         isolation=found.isolation,
         version=found.version,
         rules=found.rules,
+        has_pysyft=found.has_pysyft,
     )
 
 

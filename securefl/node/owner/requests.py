@@ -13,6 +13,7 @@ from securefl.node.earlier_study import continuation
 from securefl.node.other_studies import look_around
 from securefl.node.public_side import registered
 from securefl.node.questions import sign_thread, thread
+from securefl.node.request_ways import intake_of
 from securefl.node.requests import find_kept, find_request, kept_requests, kept_study, requests_in
 from securefl.node.sealed_words import check_two_agree
 from securefl.node.tables import count_rows
@@ -160,16 +161,15 @@ class OwnView:
 
 
 def take_in_requests(site: Site, say: Callable[[str], None]) -> Site:
-    """Exchange with PySyft once where no agent runs that does it; the site as it is now.
+    """Exchange requests once where no agent runs that does it; the site as it is now.
 
     Raises:
         StoreError: the store cannot be used.
+        UsageError: it takes requests through PySyft, which is not installed.
     """
     if agent_state(site) is not None:
         return site
-    from securefl.node.request_intake import sync_datasite  # PySyft, which takes a second
-
-    return sync_datasite(site, say)
+    return intake_of(site, looks=None).exchange(site, say)
 
 
 def inbox(site: Site) -> tuple[InboxRow, ...]:

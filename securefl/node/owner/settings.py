@@ -30,6 +30,7 @@ class OwnSettings:
         isolation: what the machine enforces on the worker.
         version: securefl's.
         rules: of the owner's policy, label and value; None where there is none.
+        has_pysyft: whether requests come through PySyft.
     """
 
     name: str
@@ -40,6 +41,7 @@ class OwnSettings:
     isolation: Isolation
     version: str
     rules: list[tuple[str, str]] | None
+    has_pysyft: bool = True
 
 
 def read_settings(site: Site) -> OwnSettings:
@@ -59,4 +61,5 @@ def read_settings(site: Site) -> OwnSettings:
         isolation=site_isolation(site),
         version=version(),
         rules=None if policy is None else policy.rows(),
+        has_pysyft=site.has_pysyft,
     )

@@ -104,6 +104,7 @@ class SiteStatus:
         quarantined: messages put aside because they did not pass the checks.
         agreements: population → the agreement that binds it now.
         network_allowed: whether the policy gives up the wall before a worker's network.
+        has_pysyft: whether requests come through PySyft, and not off the board.
     """
 
     name: str
@@ -118,6 +119,7 @@ class SiteStatus:
     quarantined: int
     agreements: Mapping[str, Agree]
     network_allowed: bool
+    has_pysyft: bool = True
 
     @property
     def late_replies(self) -> int:
@@ -153,6 +155,7 @@ def read_status(site: Site, *, over: int | None = None) -> SiteStatus:
         quarantined=int(_read(site.path / "desk.json").get("quarantined", 0)),
         agreements=bound(site, datetime.now(UTC)),
         network_allowed=network_allowed(site),
+        has_pysyft=site.has_pysyft,
     )
 
 

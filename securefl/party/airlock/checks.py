@@ -33,6 +33,7 @@ from securefl.federation.round_plan import RoundPlan
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.shown_opening import ShownOpening
 from securefl.federation.study_board import StudyBoard
+from securefl.federation.study_request import StudyRequest
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.federation.transcript import Transcript
 from securefl.learning.model_notices import Recall
@@ -214,6 +215,14 @@ def _by_hospital(
 def _invitation(there: BundleObjects, at: Place) -> None:
     slot = there.study_board(at).invitation
     _by_coordinator(there, at, Invitation.open, slot)
+
+
+def _request(there: BundleObjects, at: Place) -> None:
+    on_board = there.study_board(at)
+    verify = there.plan(at.study).coordinator
+    data = there.read(on_board.request, at)
+    said = StudyRequest.open(data, study=at.study, verify=verify)
+    said.check_text(there.present(on_board.text.read(), on_board.text.path))
 
 
 def _end(there: BundleObjects, at: Place) -> None:
@@ -457,6 +466,7 @@ def _checkpoint_answer(there: BundleObjects, at: Place) -> None:
 _CHECKS: Final[Mapping[str, Callable[[BundleObjects, Place], None]]] = {
     "study": _study,
     "invitation": _invitation,
+    "request": _request,
     "approval": _approval,
     "question": _question,
     "reply": _reply,

@@ -58,6 +58,7 @@ def _kind(word: str, pattern: str, writer: str, **more: bool | str) -> Kind:
 KINDS: Final = (
     _kind("study", _IN_STUDY + r"study\.toml", COORDINATOR, early=True, unasked=True),
     _kind("invitation", _IN_STUDY + "invitation", COORDINATOR, unasked=True),
+    _kind("request", _IN_STUDY + "request", COORDINATOR),
     _kind("approval", _IN_STUDY + "approvals/" + _SITE, "site"),
     _kind(
         "question",
