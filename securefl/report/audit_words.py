@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from securefl.privacy.explain import percent
 from securefl.report.words import decimal_words
@@ -13,12 +13,16 @@ from securefl.study.study_id import StudyId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from securefl.privacy.audit import AuditReport
 
 Json: TypeAlias = "dict[str, Any]"
 #: Reason codes of refusals.
 REASONS: dict[str, str] = {"budget": "too little budget", "owner": "the owner said no"}
+
+#: Groups of one kind from which on kinds are told to take turns.
+_TURNS: Final = 3
 
 #: Heading over the owner's own use of the tables.
 AGREEMENTS = "Agreements of a consortium that this hospital's machine holds studies to"
@@ -128,8 +132,41 @@ def share_words(population: Json, last: str | None) -> str:
 def runs(releases: Iterable[Json]) -> list[list[Json]]:
     """Releases of one study, grouped: same kind and mechanism, rounds without a gap.
 
+    Kinds that take turns, as updates and looks do, are a group each: a line a turn would fill pages.
     In the order of first rounds.
     """
+    listed = list(releases)
+    rounds = {int(release["round"]) for release in listed}
+    kinds: dict[tuple[Any, ...], list[list[Json]]] = {}
+    for run in _unbroken(listed):
+        kinds.setdefault((*_slot(run[0]), run[0]["steps"]), []).append(run)
+    found: list[list[Json]] = []
+    for same in kinds.values():
+        found += _turns_joined(same, rounds)
+    return sorted(found, key=lambda run: run[0]["round"])
+
+
+def _turns_joined(runs: Sequence[list[Json]], rounds: AbstractSet[int]) -> list[list[Json]]:
+    """Runs of one kind, those joined between which every round was another kind's turn.
+
+    Args:
+        runs: of one kind, in order.
+        rounds: in which the study sent anything.
+    """
+    if len(runs) < _TURNS:
+        return list(runs)
+    joined = [runs[0]]
+    for run in runs[1:]:
+        between = range(joined[-1][-1]["round"] + 1, run[0]["round"])
+        if all(number in rounds for number in between):
+            joined[-1] = [*joined[-1], *run]
+        else:
+            joined.append(run)
+    return joined
+
+
+def _unbroken(releases: Iterable[Json]) -> list[list[Json]]:
+    """Releases by kind, those of rounds that follow one another together."""
     found: list[list[Json]] = []
     for release in sorted(releases, key=lambda r: (r["kind"], r["round"])):
         last = None
@@ -144,7 +181,7 @@ def runs(releases: Iterable[Json]) -> list[list[Json]]:
             found[-1].append(release)
         else:
             found.append([release])
-    return sorted(found, key=lambda run: run[0]["round"])
+    return found
 
 
 def _slot(entry: Json) -> tuple[str, ...]:

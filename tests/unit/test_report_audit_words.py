@@ -96,17 +96,18 @@ def test_two_charges_of_one_mechanism_are_counted_once(tmp_path):
     )
 
 
-def test_runs_break_at_gaps_kinds_and_mechanisms():
-    def release(number, kind="update", noise="5", steps=1):
-        return {
-            "round": number,
-            "kind": kind,
-            "mechanism": "m",
-            "noise_multiplier": noise,
-            "sample_rate": "1/5",
-            "steps": steps,
-        }
+def release(number, kind="update", noise="5", steps=1):
+    return {
+        "round": number,
+        "kind": kind,
+        "mechanism": "m",
+        "noise_multiplier": noise,
+        "sample_rate": "1/5",
+        "steps": steps,
+    }
 
+
+def test_runs_break_at_gaps_kinds_and_mechanisms():
     listed = [
         release(1),
         release(2),
@@ -184,3 +185,14 @@ def test_personal_models_stand_on_both_pages_and_in_no_extract(tmp_path):
     for words in (plain_text(audit_overview(report)), hospital.page()):
         assert "Personal models made here" in words
     assert extract(hospital.read().events, sha("thyroid-hypo")) == alone
+
+
+def test_kinds_that_take_turns_are_a_run_each_and_a_round_that_was_missed_breaks_it():
+    """With looks every few rounds a line a turn would fill pages."""
+    updates = [1, 2, 4, 5, 7, 8, 10, 11]
+    looks = [release(n, "look") for n in (3, 6, 9)]
+    listed = [*(release(n) for n in updates), *looks]
+    assert [[r["round"] for r in run] for run in runs(listed)] == [updates, [3, 6, 9]]
+    missed = [one for one in listed if one["round"] != 6]
+    found = [[r["round"] for r in run] for run in runs(missed)]
+    assert found == [[1, 2, 4, 5], [3], [7, 8, 10, 11], [9]]
