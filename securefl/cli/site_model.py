@@ -146,7 +146,8 @@ def rounds(
     also while the study runs.
 
     The figures are worked out here and now, stand on this screen, and never leave. They have no
-    noise: do not pass them on.
+    noise: do not pass them on. Where the study looks at its training on the way, the charged figures
+    of all hospitals stand below them while it runs.
     """
     from securefl.node.owner.round_models import own_rounds
     from securefl.report.own_rounds import own_rounds_page
@@ -154,8 +155,11 @@ def rounds(
     found = own_rounds(open_site(folder), name)
     if json_file:
         listed = [{key: _plain(value) for key, value in asdict(r).items()} for r in found.rounds]
-        write_json({"study": found.name, "metric": found.metric, "rounds": listed}, json_file)
-    page = own_rounds_page(found.name, found.metric, found.rounds, found.least)
+        told = {"study": found.name, "metric": found.metric, "rounds": listed}
+        if found.looks is not None:
+            told |= found.looks.record()
+        write_json(told, json_file)
+    page = own_rounds_page(found.name, found.metric, found.rounds, found.least, found.looks)
     if json_file == "-":
         if html_file:
             write_page(page, html_file)

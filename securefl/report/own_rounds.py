@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from securefl.learning.tasks.told import Curves, Line
 from securefl.report.curve_chart import curve_chart
 from securefl.report.page import Page, Paragraph, Section, Table, Tone, page, section
+from securefl.report.told import told_section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from securefl.learning.looks import Looks
     from securefl.report.page import Block
 
 #: Rounds that are listed; the others are in the picture and in the JSON.
@@ -41,6 +43,7 @@ def own_rounds_page(
     metric: str,
     rounds: Sequence[OwnRound],
     least: float,
+    looks: Looks | None = None,
 ) -> Page:
     """The page of ``securefl site model rounds``.
 
@@ -49,7 +52,11 @@ def own_rounds_page(
         metric: name of the figure.
         rounds: of each model that is kept, in order.
         least: lowest value of the figure.
+        looks: charged figures of all hospitals on the way; None where there are none here.
     """
+    charged = None
+    if looks is not None:
+        charged = told_section(looks.told())
     if not rounds:
         return page(
             f"Models of {name}, round by round",
@@ -57,6 +64,7 @@ def own_rounds_page(
                 "No model of a round is kept here: none was sent yet, or the models are too large.",
                 Tone.WARN,
             ),
+            charged,
         )
     return page(
         f"Models of {name}, round by round",
@@ -67,6 +75,7 @@ def own_rounds_page(
             " your patients that no budget has paid for.",
             Tone.QUIET,
         ),
+        charged,
     )
 
 

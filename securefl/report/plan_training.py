@@ -54,7 +54,7 @@ class PlannedLooks:
     def to_json(self) -> dict[str, Any]:
         """The same as JSON values."""
         return {
-            "count": self.count,
+            "planned": self.count,
             "every": self.every,
             "patience": self.patience,
             "ends": self.ends,

@@ -5,16 +5,21 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import reduce
 
+import classes_study
+import count_study
+import number_study
 import numpy as np
 import pytest
+import survival_study
 from conftest import protocol_text
-from in_process_federation import NAMES, Room, sealed_study
+from in_process_federation import NAMES, Room, grouped_study, sealed_study
 from looked_at import EVALUATE, KINDS, LOOKS, NOISE, TABLE, looked_at
+from shared_noise import shared_study
 from simulated_tables import tables_of
 
 from securefl.errors import RoundError, StudyError
-from securefl.learning.looks import Look, Trend, read_looks, trend_of, trend_words
-from securefl.learning.stages.programme import charges_of
+from securefl.learning.looks import Look, LookAnswers, Trend, read_looks, trend_of, trend_words
+from securefl.learning.stages.programme import Programme, charges_of
 from securefl.learning.stages.roles import moves_model, training_result
 from securefl.learning.update_lengths import trained_weights
 from securefl.privacy.accounting import PldAccountant
@@ -172,7 +177,7 @@ def test_pages_say_what_leaves_and_what_it_costs():
         assert words in page
     planned = plan_study(STUDY, charges_of(STUDY))
     assert planned.to_json()["looks"] == {
-        "count": 3,
+        "planned": 3,
         "every": 1,
         "patience": 1,
         "ends": False,
@@ -303,3 +308,65 @@ def test_a_lower_epsilon_makes_the_looks_noisier_too():
     # one factor for all: what they tell beside each other stays as it was planned
     evaluation = lowered.stages[1].noise_multiplier / Decimal("3.75")
     assert abs(looks.noise_multiplier / NOISE - evaluation) < Decimal("0.01")
+
+
+# --- every task, strategy and way of the noise
+
+
+def spread(edits):
+    """The study of a task's edits, with looks."""
+    return parse_protocol(protocol_text(*edits, LOOKS))
+
+
+TASKS = {
+    "binary": (),
+    "classes": (classes_study.LABEL, classes_study.METRIC),
+    "number": number_study.EDITS,
+    "count": count_study.EDITS,
+    "time-to-event": survival_study.EDITS,
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_look_is_the_tasks_own_evaluation(name):
+    study = spread(TASKS[name])
+    stage = Programme(study).stages[0]
+    _, look = stage.releases()
+    _, _, evaluation = [release for _, release in Programme(study).releases]
+    assert (look.length, look.words.leaves) == (evaluation.length, evaluation.words.leaves)
+    assert look.mechanism.cells == evaluation.mechanism.cells
+    nothing = np.zeros(look.length, dtype=np.int64)
+    found = read_looks(study, [(1, nothing, 5)])
+    assert not found.looks[0].known
+    assert trend_words(found)
+
+
+@pytest.mark.parametrize("strategy", ["fedavgm", "scaffold", "fedsgd", "fedprox"])
+def test_a_look_reads_the_weights_from_which_the_next_round_starts(strategy):
+    plan = looked_at(
+        ('strategy = "fedavg"', f'strategy = "{strategy}"'), ('server_momentum = "0.8"\n', "")
+    )
+    stage = plan.programme.stages[0]
+    hospital = Room(plan).hospitals[NAMES[0]]
+    theta = np.arange(1.0, stage.parameters + 1)
+    public = np.zeros(stage.public_length)
+    public[: theta.size] = theta
+    quiet = type("Quiet", (), {"gaussian": staticmethod(lambda sigma, n: np.zeros(n, np.int64))})()
+    counted = LookAnswers(plan.study, stage.section.looks, hospital._rows.held_out, quiet)
+    answer = counted.answer(public)
+    assert answer.sum() == 20
+    assert not np.array_equal(answer, counted.answer(-public))
+
+
+def test_hospitals_that_share_the_noise_share_that_of_a_look():
+    study = shared_study(4, 1, LOOKS)
+    _, look, evaluation = [release for _, release in Programme(study).releases]
+    assert look.mechanism.shares == evaluation.mechanism.shares == 3
+
+
+def test_a_study_by_groups_looks_at_the_sum_of_all():
+    plan = grouped_study(LOOKS)
+    assert [plan.by_groups(n) for n in (1, 2, 3, 8)] == [True, False, True, False]
+    outcome = Room(plan).coordinator().run()
+    assert [r.kind for r in outcome.records] == KINDS
+    assert len(training_result(outcome.results).looks.looks) == 3

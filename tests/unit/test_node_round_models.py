@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 from hospital_after_study import COMMON, after_study
 from in_process_federation import sealed_study
+from looked_at import looked_at
 
+from securefl.federation.kept_totals import KeptTotals
 from securefl.learning.models import weights_to_bytes
 from securefl.node import round_models
-from securefl.node.owner.round_models import own_rounds
+from securefl.node.owner.round_models import charged_looks, own_rounds
 from securefl.node.round_figures import round_figures
 from securefl.node.round_models import keep_round_model, kept_round_models
+from securefl.report.own_rounds import own_rounds_page
+from securefl.report.terminal import plain_text
 
 
 @pytest.fixture
@@ -49,3 +53,16 @@ def test_the_owner_asks_by_the_studys_name(site, plan):
     keep_round_model(site, plan, 1, weights_to_bytes(COMMON))
     (one,) = own_rounds(site).rounds
     assert one.low < one.value < one.high
+
+
+def test_charged_figures_on_the_way_stand_beside_the_own_ones_while_the_study_runs(site, plan):
+    looked = looked_at()
+    kept = KeptTotals(site.study_folder(looked.digest) / "totals")
+    assert charged_looks(site, looked) is None
+    for number in range(1, 5):
+        kept.keep(number, np.arange(looked.length(number), dtype=np.int64), 5)
+    found = charged_looks(site, looked)
+    assert [look.after for look in found.looks] == [1, 2]
+    text = plain_text(own_rounds_page("small", "AUC", (), 0.0, found), 120)
+    assert "AUC on the way" in text
+    assert charged_looks(site, plan) is None  # a study without looks
