@@ -84,9 +84,11 @@ def _note_facts(told: History, state: LedgerState, e: Event) -> None:
         case "withdraw":
             told.notes[e.study] = e.note
         case "dataset":
-            told.snapshots.setdefault(e.name, []).append({"at": e.at, "snapshot": e.snapshot})
+            snapshots = told.snapshots.setdefault(e.name, [])
+            snapshots.append({"at": e.at, "snapshot": e.snapshot})
         case "revoke":
-            told.revocations.setdefault(e.population, []).append({"at": e.at, "note": e.note})
+            revocations = told.revocations.setdefault(e.population, [])
+            revocations.append({"at": e.at, "note": e.note})
         case "personalize" | "exclude":
             _note_own_use(told, state, e)
         case "agree" | "depart":
@@ -142,8 +144,13 @@ def _note_spending(
         # A state shares with the one before what an event left alone, so identity is enough to
         # skip the sums.
         studies_changed = after.studies is not before.studies
-        if regranted or (studies_changed and after.used(name) != before.used(name)):
-            step = {"at": at, "used": amount(after.used(name)), "cap": amount(budget.cap)}
-            steps = told.spending.setdefault(name, [])
-            if not steps or (step["used"], step["cap"]) != (steps[-1]["used"], steps[-1]["cap"]):
-                steps.append(step)
+        if not regranted and not studies_changed:
+            continue
+        used = after.used(name)
+        if not regranted and used == before.used(name):
+            continue
+        figures = {"used": amount(used), "cap": amount(budget.cap)}
+        steps = told.spending.setdefault(name, [])
+        last = {key: steps[-1][key] for key in figures} if steps else None
+        if figures != last:
+            steps.append({"at": at, **figures})

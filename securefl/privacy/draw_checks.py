@@ -51,8 +51,8 @@ class Draws:
 def noise_faults(releases: FloatArray) -> dict[str, float]:
     """Name of each test that convicts → its statistic; empty where the noise is as promised."""
     found = {
-        "mean": float(releases.mean() * math.sqrt(releases.size)),
-        "deviation": float(((releases**2).mean() - 1) * math.sqrt(releases.size / 2)),
+        "mean": _mean(releases),
+        "deviation": _deviation(releases),
         "other values of a release": _together(releases.T),
         "other releases": _together(releases),
         "one other release": _repeated(releases),
@@ -71,7 +71,7 @@ def noise_faults(releases: FloatArray) -> dict[str, float]:
 
 def draw_faults(drawn: Draws) -> dict[str, float]:
     """The same for the choice of patients: rate, and independence of steps, releases, patients."""
-    releases, patients = drawn.values.shape
+    patients = drawn.values.shape[1]
     mean = -drawn.weight * drawn.rate * drawn.steps
     # Variance of one patient's part in one step: a coin of chance `rate`, times its weight.
     chosen = drawn.weight**2 * drawn.rate * (1 - drawn.rate)
@@ -81,14 +81,25 @@ def draw_faults(drawn: Draws) -> dict[str, float]:
     of_total = drawn.steps * (1 + chosen * patients)
     totals = (drawn.totals - mean * patients) / math.sqrt(of_total)
     found = {
-        "rate": float(centred.mean() * math.sqrt(centred.size)),
+        "rate": _mean(centred),
         # One batch for all steps of a round keeps the mean and raises the variance.
-        "steps of a round": float(((centred**2).mean() - 1) * math.sqrt(centred.size / 2)),
+        "steps of a round": _deviation(centred),
         "batches of other releases": _together(centred),
-        "rate of the whole": float(totals.mean() * math.sqrt(releases)),
-        "other patients": float(((totals**2).mean() - 1) * math.sqrt(releases / 2)),
+        "rate of the whole": _mean(totals),
+        "other patients": _deviation(totals),
     }
     return {name: value for name, value in found.items() if not abs(value) <= SURE}
+
+
+def _mean(values: FloatArray) -> float:
+    """Mean of standard normal numbers, in its standard deviations."""
+    return float(values.mean() * math.sqrt(values.size))
+
+
+def _deviation(values: FloatArray) -> float:
+    """Second moment, less the 1 of a standard normal number, in its standard deviations."""
+    moment = (values**2).mean() - 1
+    return float(moment * math.sqrt(values.size / 2))
 
 
 def _together(rows: FloatArray) -> float:
@@ -97,8 +108,11 @@ def _together(rows: FloatArray) -> float:
     if count < 2:
         return 0.0
     # The square of a sum, less the squares, is twice the sum over all pairs: no loop over pairs.
-    products = (rows.sum(axis=0) ** 2 - (rows**2).sum(axis=0)) / 2
-    return float(products.sum() / math.sqrt(columns * count * (count - 1) / 2))
+    square_of_sums = rows.sum(axis=0) ** 2
+    sum_of_squares = (rows**2).sum(axis=0)
+    products = (square_of_sums - sum_of_squares) / 2
+    pairs = columns * count * (count - 1) / 2
+    return float(products.sum() / math.sqrt(pairs))
 
 
 def _repeated(rows: FloatArray) -> float:
@@ -106,7 +120,9 @@ def _repeated(rows: FloatArray) -> float:
     count, columns = rows.shape
     if count < 2 or columns < _ENOUGH:
         return 0.0
-    products = np.abs(rows @ rows.T)[np.triu_indices(count, 1)] / math.sqrt(columns)
+    # Above the diagonal: each pair of two different rows once.
+    pairs = np.triu_indices(count, 1)
+    products = np.abs(rows @ rows.T)[pairs] / math.sqrt(columns)
     return _above_usual(float(products.max()), products.size)
 
 
@@ -117,8 +133,10 @@ def _moved(rows: FloatArray) -> float:
         return 0.0
     # A product of Fourier transforms is the correlation at every shift at once.
     waves = np.fft.rfft(rows, axis=1)
-    products = np.fft.irfft(waves[1:] * np.conj(waves[:-1]), n=columns, axis=1) / math.sqrt(columns)
-    return _above_usual(float(np.abs(products).max()), products.size)
+    turned = np.conj(waves[:-1])
+    correlations = np.fft.irfft(waves[1:] * turned, n=columns, axis=1)
+    products = np.abs(correlations / math.sqrt(columns))
+    return _above_usual(float(products.max()), products.size)
 
 
 def _above_usual(largest: float, count: int) -> float:
@@ -128,7 +146,8 @@ def _above_usual(largest: float, count: int) -> float:
     """
     # Of so many numbers the largest lies near sqrt(2 log count), and a deviation more is rarer there
     # than it is for one number.
-    return largest * SURE / math.sqrt(SURE**2 + 2 * math.log(count))
+    usual = SURE**2 + 2 * math.log(count)
+    return largest * SURE / math.sqrt(usual)
 
 
 def _tails(releases: FloatArray) -> float:
@@ -137,7 +156,8 @@ def _tails(releases: FloatArray) -> float:
     Only too little convicts: that is bounded noise, and a mean of fourth powers is seldom far below
     its expectation, while a few large values put it far above.
     """
-    return float(((releases**4).mean() - 3) * math.sqrt(releases.size / 96))
+    moment = (releases**4).mean() - 3
+    return float(moment * math.sqrt(releases.size / 96))
 
 
 def _shape(releases: FloatArray) -> float:

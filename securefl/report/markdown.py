@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import re
 from functools import singledispatch
+from typing import TYPE_CHECKING
 
 from securefl.report import page as pages
 from securefl.report.characters import shown
 from securefl.report.page import Block, Code, Page, Span, Value, Words, spans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MARKUP = re.compile(
     r"([\\`*\[\]<>|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#A-Za-z])|(?<=\w)://|^\s*(?:[-+=]|\d+[.)])(?=\s|$|[-+=]))",
@@ -38,8 +42,10 @@ def _escape(match: re.Match[str]) -> str:
 
 def markdown(page: Page) -> str:
     """The page as Markdown, with a line at its end."""
-    parts = [f"# {_line(page.title)}", *(_drawn(block, 2) for block in page.blocks)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    title = f"# {_line(page.title)}"
+    parts = [_drawn(block, 2) for block in page.blocks]
+    shown_parts = [part for part in (title, *parts) if part]
+    return "\n\n".join(shown_parts) + "\n"
 
 
 def _line(words: Words) -> str:
@@ -105,22 +111,27 @@ def _value(value: Value) -> str:
     return _line(value)
 
 
+def _below(heading: str, blocks: Iterable[Block], level: int) -> str:
+    parts = [_drawn(block, level) for block in blocks]
+    return "\n\n".join([heading, *parts])
+
+
 @_drawn.register
 def _(block: pages.Notice, level: int) -> str:
-    parts = [f"**{_said(block.heading)}**", *(_drawn(b, level) for b in block.blocks)]
-    return "\n\n".join(parts)
+    return _below(f"**{_said(block.heading)}**", block.blocks, level)
 
 
 @_drawn.register
 def _(block: pages.Details, level: int) -> str:
-    parts = [f"**{_said(block.summary)}**", *(_drawn(b, level) for b in block.blocks)]
-    return "\n\n".join(parts)
+    return _below(f"**{_said(block.summary)}**", block.blocks, level)
 
 
 @_drawn.register
 def _(block: pages.Table, _level: int) -> str:
     """A line for each row, as "head: cell": a table's own signs would need other escapes."""
-    rows = [*block.rows, *(row for part in block.groups for row in part.rows)]
+    rows = list(block.rows)
+    for part in block.groups:
+        rows += part.rows
     return "\n".join(f"- {_row(block.heads, row)}" for row in rows)
 
 
@@ -134,5 +145,5 @@ def _row(heads: tuple[str, ...], row: pages.Row) -> str:
 
 @_drawn.register
 def _(block: pages.Section, level: int) -> str:
-    parts = [f"{'#' * level} {_line(block.heading)}"]
-    return "\n\n".join([*parts, *(_drawn(b, level + 1) for b in block.blocks)])
+    heading = f"{'#' * level} {_line(block.heading)}"
+    return _below(heading, block.blocks, level + 1)

@@ -23,17 +23,21 @@ def plan_picture(plan: TrainedPlan) -> Picture:
     top = float(plan.curve[-1][1])
     curve = tuple(float(epsilon) / top for _, epsilon in plan.curve)
     words = _words(plan)
-    return Picture(picture(words, _PLOT.height, *_parts(plan)), (Spoken(words, curve=curve),))
+    svg = picture(words, _PLOT.height, *_parts(plan))
+    spoken = Spoken(words, curve=curve)
+    return Picture(svg, (spoken,))
 
 
 def plan_svg(plan: TrainedPlan) -> str:
     """The picture as a file. Text from the study is escaped; there is no script and nothing is
     fetched.
     """
-    sheet = (files("securefl.report") / "static" / "picture.css").read_text("utf-8")
+    folder = files("securefl.report") / "static"
+    sheet = (folder / "picture.css").read_text("utf-8")
     style = element("style", Markup(sheet))  # noqa: S704 - a file of this package
     paper = element("rect", width=WIDE, height=_PLOT.height, class_="paper")
-    return f"{picture(_words(plan), _PLOT.height, style, paper, *_parts(plan))}\n"
+    svg = picture(_words(plan), _PLOT.height, style, paper, *_parts(plan))
+    return f"{svg}\n"
 
 
 def _words(plan: TrainedPlan) -> str:
@@ -57,8 +61,10 @@ def _parts(plan: TrainedPlan) -> list[Markup]:
     def point(rounds: float, epsilon: float) -> tuple[float, float]:
         return _PLOT.x(rounds / most), _PLOT.y(epsilon / high)
 
-    points = " ".join("{:.1f},{:.1f}".format(*point(n, float(e))) for n, e in plan.curve)
-    x, y = point(plan.rounds, _planned(plan))
+    places = (point(rounds, float(epsilon)) for rounds, epsilon in plan.curve)
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    planned = _planned(plan)
+    x, y = point(plan.rounds, planned)
     return [
         text(_PLOT.left, 26, f"{plan.study}: what one patient pays, by rounds of training"),
         text(_PLOT.left, 44, f"epsilon at delta {float(plan.delta):g}", "small"),
@@ -68,7 +74,7 @@ def _parts(plan: TrainedPlan) -> list[Markup]:
         element("polyline", points=points, class_="curve"),
         line(x, _PLOT.y(0), x, y, "guide"),
         element("circle", cx=number(x), cy=number(y), r=5, class_="mark"),
-        text(x + 10, y + 18, f"as planned: {plan.rounds} rounds, epsilon {_planned(plan):.2f}"),
+        text(x + 10, y + 18, f"as planned: {plan.rounds} rounds, epsilon {planned:.2f}"),
     ]
 
 
@@ -80,5 +86,7 @@ def _ticks(most: float) -> list[float]:
     """
     rough = most / 8
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough)
-    return [round(i * step, 9) for i in range(int(most / step + 1e-9) + 1)]
+    steps = [size * power for size in (1, 2, 5, 10)]
+    step = next(size for size in steps if size >= rough)
+    count = int(most / step + 1e-9)
+    return [round(i * step, 9) for i in range(count + 1)]

@@ -37,32 +37,35 @@ def interval_picture(
         minimum: asked for; None where nothing was.
     """
     low, high = (min(max(end, least), 1.0) for end in interval)
-    plot = Plot(
-        92,
-        left=24,
-        top=30,
-        right=24,
-        bottom=34,
-    )
+    whole = 1.0 - least
+    plot = Plot(92, left=24, top=30, right=24, bottom=34)
 
     def x(value: float) -> float:
-        return plot.x((value - least) / (1.0 - least))
+        return plot.x((value - least) / whole)
 
     words = f"{metric}: {low:.2f} to {high:.2f} (95 %)"
+    middle = plot.y(0.5)
+    left = x(low)
+    # An interval of no width is still seen.
+    wide = max(x(high) - left, 2.0)
     parts = [
         text(plot.left, 18, words),
-        line(x(least), plot.y(0.5), x(1.0), plot.y(0.5), "axis"),
-        box(x(low), plot.y(0.5) - 7, max(x(high) - x(low), 2.0), 14, "tone0"),
+        line(x(least), middle, x(1.0), middle, "axis"),
+        box(left, middle - 7, wide, 14, "tone0"),
         *plot.ticks(_scale(least)),
     ]
     if minimum is not None and minimum > least:
         words += f"; at least {minimum:g} was asked for"
-        parts.append(line(x(minimum), plot.y(1), x(minimum), plot.y(0), "granted"))
-        parts.append(text(x(minimum) + 5, plot.y(1) + 4, f"asked for: {minimum:g}", "small"))
-    part = (low - least) / (1.0 - least)
-    width = (high - low) / (1.0 - least)
-    bar = ((part, "░"), (width, "█"), (max(1.0 - part - width, 0.0), "░"))
-    return Picture(picture(f"{words}.", plot.height, *parts), (Spoken(f"{words}.", bar=bar),))
+        at = x(minimum)
+        top = plot.y(1)
+        parts.append(line(at, top, at, plot.y(0), "granted"))
+        parts.append(text(at + 5, top + 4, f"asked for: {minimum:g}", "small"))
+    part = (low - least) / whole
+    width = (high - low) / whole
+    rest = max(1.0 - part - width, 0.0)
+    spoken = Spoken(f"{words}.", bar=((part, "░"), (width, "█"), (rest, "░")))
+    svg = picture(spoken.words, plot.height, *parts)
+    return Picture(svg, (spoken,))
 
 
 def _scale(least: float) -> list[tuple[float, str, str]]:
@@ -77,15 +80,10 @@ def _scale(least: float) -> list[tuple[float, str, str]]:
 
 def lengths_picture(lengths: Sequence[UpdateLength]) -> Picture:
     """Lengths of mean updates by round, over the band of noise alone."""
-    top = max(max(one.length, one.high) for one in lengths) * 1.05
+    most = max(max(one.length, one.high) for one in lengths)
+    top = most * 1.05
     last = max(len(lengths) - 1, 1)
-    plot = Plot(
-        300,
-        left=64,
-        top=50,
-        right=24,
-        bottom=50,
-    )
+    plot = Plot(300, left=64, top=50, right=24, bottom=50)
 
     def points(values: Sequence[float]) -> list[str]:
         return [
@@ -125,13 +123,8 @@ def lengths_picture(lengths: Sequence[UpdateLength]) -> Picture:
 def effects_picture(effects: Sequence[Effect]) -> Picture:
     """Effects as points with their intervals, around no effect."""
     most = max(max(abs(one.low), abs(one.high)) for one in effects) or 1.0
-    plot = Plot(
-        34 + _STEP * len(effects) + 40,
-        left=_NAMES,
-        top=34,
-        right=24,
-        bottom=40,
-    )
+    height = 34 + _STEP * len(effects) + 40
+    plot = Plot(height, left=_NAMES, top=34, right=24, bottom=40)
 
     def x(value: float) -> float:
         return plot.x((value / most + 1) / 2)
@@ -149,9 +142,12 @@ def effects_picture(effects: Sequence[Effect]) -> Picture:
     ]
     for place, effect in enumerate(effects):
         y = 34 + _STEP * (place + 0.5)
-        parts.append(text(_NAMES - 10, y + 4, _cut(effect.name), "last"))
-        parts.append(line(x(effect.low), y, x(effect.high), y, "staircase"))
-        parts.append(element("circle", cx=number(x(effect.size)), cy=number(y), r=4, class_="mark"))
+        at = number(x(effect.size))
+        parts += [
+            text(_NAMES - 10, y + 4, _cut(effect.name), "last"),
+            line(x(effect.low), y, x(effect.high), y, "staircase"),
+            element("circle", cx=at, cy=number(y), r=4, class_="mark"),
+        ]
     first = effects[0]
     words = (
         f"Largest effect: {first.name}, {first.size:+.2f} ({first.low:+.2f} to {first.high:+.2f})."

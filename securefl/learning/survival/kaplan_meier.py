@@ -67,9 +67,12 @@ class Counts:
         """
         start = np.arange(self.intervals)[:, None]
         censored = np.arange(self.intervals + 1)[None, :]
-        lost = (censored > start) + 0.5 * (censored == start)
-        events = (np.arange(self.intervals)[None, :] >= start).astype(np.float64)
-        return np.hstack([lost, events])
+        happened = np.arange(self.intervals)[None, :]
+        through = censored > start
+        within = censored == start
+        lost = through + 0.5 * within
+        events = happened >= start
+        return np.hstack([lost, events.astype(np.float64)])
 
     @cached_property
     def happened(self) -> FloatArray:
@@ -86,8 +89,10 @@ class Counts:
     @cached_property
     def told(self) -> int:
         """Intervals of which something can be told: those before too few are at risk."""
-        noise = np.sqrt(self.noise * (self.exposed**2).sum(axis=1))
-        enough = self.at_risk - np.maximum(self.events, 0.0) > _TELLING * noise
+        squares = (self.exposed**2).sum(axis=1)
+        noise = np.sqrt(self.noise * squares)
+        without_event = self.at_risk - np.maximum(self.events, 0.0)
+        enough = without_event > _TELLING * noise
         if enough.all():
             return self.intervals
         return int(np.argmin(enough))
@@ -109,36 +114,36 @@ class Curve:
     variances: FloatArray
     raw: FloatArray
 
-    def area(
-        self,
-        widths: FloatArray,
-    ) -> Estimate:
+    def area(self, widths: FloatArray) -> Estimate:
         """The restricted mean: area below the curve, whose hazard is taken as constant in an interval.
 
         Args:
             widths: float64[n], of the first n intervals; n at most those told of.
         """
         many = len(widths)
-        shown = np.array([found.value for found in self.survival[:many]], dtype=np.float64)
+        told = [found.value for found in self.survival[:many]]
+        shown = np.array(told, dtype=np.float64)
         starts = np.append(1.0, shown[:-1])
         parts, at_start, at_end = _areas(starts, shown)
-        # the end of an interval is the start of the next
-        weights = widths * at_end + np.append((widths * at_start)[1:], 0.0)
+        # The end of an interval is the start of the next.
+        of_next = (widths * at_start)[1:]
+        weights = widths * at_end + np.append(of_next, 0.0)
         value = float(widths @ parts)
         slopes = weights @ self.slopes[:many]
-        reach = NORMAL_95 * float(np.sqrt(slopes**2 @ self.variances))
+        variance = slopes**2 @ self.variances
+        reach = NORMAL_95 * float(np.sqrt(variance))
         whole = float(widths.sum())
-        return Estimate(value, max(value - reach, 0.0), min(value + reach, whole))
+        low = max(value - reach, 0.0)
+        high = min(value + reach, whole)
+        return Estimate(value, low, high)
 
 
-def _areas(
-    starts: FloatArray,
-    ends: FloatArray,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _areas(starts: FloatArray, ends: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Area below an exponential through two heights a width of 1 apart, (a - b) / log(a / b), and
     its slopes in both; their mean and halves where they are close or the curve ends at 0.
     """
-    bent = (ends > 0) & (starts - ends > _CLOSE * starts)
+    far = starts - ends > _CLOSE * starts
+    bent = (ends > 0) & far
     a = np.where(bent, starts, 2.0)
     b = np.where(bent, ends, 1.0)
     fall = np.log(a / b)
@@ -157,26 +162,24 @@ def curve_of(counts: Counts) -> Curve:
     at_risk = counts.at_risk[:told]
     left = at_risk - counts.events[:told]
     raw: FloatArray = np.cumprod(left / at_risk, dtype=np.float64)
-    # d log(left / at risk), summed over the intervals so far
-    rates = (exposed - happened) / left[:, None] - exposed / at_risk[:, None]
+    # d log(left / at risk), summed over the intervals so far.
+    of_left = (exposed - happened) / left[:, None]
+    of_risk = exposed / at_risk[:, None]
+    rates = of_left - of_risk
     slopes: FloatArray = raw[:, None] * np.cumsum(rates, axis=0)
     variances = np.maximum(counts.cells, 0.0) + counts.noise
-    reach = NORMAL_95 * np.sqrt(slopes**2 @ variances)
+    variance = slopes**2 @ variances
+    reach = NORMAL_95 * np.sqrt(variance)
     shown = np.clip(falling(raw), 0.0, 1.0)
     low = np.clip(raw - reach, 0.0, 1.0)
     high = np.clip(raw + reach, 0.0, 1.0)
-    found = [
-        Estimate(float(min(max(value, least), most)), float(least), float(most))
-        for value, least, most in zip(shown, low, high, strict=True)
-    ]
-    most = found[-1].high if found else 1.0
+    found = []
+    most = 1.0
+    for value, least, most in zip(shown.tolist(), low.tolist(), high.tolist(), strict=True):
+        inside = min(max(value, least), most)
+        found.append(Estimate(inside, least, most))
     unknown = [Estimate(None, 0.0, most)] * (counts.intervals - told)
-    return Curve(
-        (*found, *unknown),
-        slopes,
-        variances,
-        raw,
-    )
+    return Curve((*found, *unknown), slopes, variances, raw)
 
 
 def falling(values: FloatArray) -> FloatArray:
