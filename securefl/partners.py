@@ -178,6 +178,10 @@ class AddressBook:
         words = {v["name"]: Vouched(v["by"], v["key"], v["until"]) for v in body.get("vouched", ())}
         return _Book(cards, words)
 
+    def is_own(self, card: IdentityCard) -> bool:
+        """True for exactly this party's own card."""
+        return card == self._owner.card
+
     def replaced(self, card: IdentityCard) -> IdentityCard | None:
         """Return the trusted card of this name whose key says that ``card`` is next, or None."""
         known = self.cards().get(card.name)

@@ -84,14 +84,16 @@ class Breach:
     Attributes:
         clause: the part of the article, as "epsilon a study".
         what: the study's figure and the agreed one, a sentence without its full stop.
-        mend: what the researcher can do, an imperative sentence.
+        mend: what can be done, an imperative sentence.
         number: of the article.
+        whose: who can do it; empty where the researcher can.
     """
 
     clause: str
     what: str
     mend: str
     number: int = 0
+    whose: str = ""
 
     def __str__(self) -> str:
         return f"Article {self.number}, {self.clause}: {self.what}."

@@ -43,6 +43,31 @@ def trust_cards(
     if remove or (json_file == "-" and not cards):
         _write_list(book, json_file)
         return
+    _check_words(cards, fingerprint, vouch, json_file)
+    for path in cards:
+        card = read_given_card(read_given(path, MAX_CARD_BYTES), str(path))
+        if len(cards) > 1 and book.is_own(card):
+            # a consortium's folder of cards holds one's own too
+            say(f"{card.name}: your own card, left out.")
+        elif vouch is not None:
+            _trust_vouched(book, card, read_given(vouch, MAX_SMALL), yes=yes)
+        else:
+            _trust(book, card, fingerprint, yes=yes)
+    _write_list(book, json_file)
+    names = ", ".join(f"{card.name} ({card.role})" for card in book.cards().values())
+    say(f"Trusted here: {names or 'nobody yet'}.")
+    if not cards:
+        for entry in book.listed().values():
+            _say_listed(entry)
+
+
+def _check_words(
+    cards: tuple[Path, ...],
+    fingerprint: str | None,
+    vouch: Path | None,
+    json_file: str | None,
+) -> None:
+    """Refuse options that do not go together. Raises :class:`securefl.errors.UsageError`."""
     if fingerprint and len(cards) != 1:
         raise UsageError(
             "--fingerprint goes with one card.", next_step="Trust the cards one by one."
@@ -56,18 +81,6 @@ def trust_cards(
         raise UsageError(
             "`--json -` prints the list alone.", next_step="Name a file, or leave the cards out."
         )
-    for path in cards:
-        card = read_given_card(read_given(path, MAX_CARD_BYTES), str(path))
-        if vouch is not None:
-            _trust_vouched(book, card, read_given(vouch, MAX_SMALL), yes=yes)
-        else:
-            _trust(book, card, fingerprint, yes=yes)
-    _write_list(book, json_file)
-    names = ", ".join(f"{card.name} ({card.role})" for card in book.cards().values())
-    say(f"Trusted here: {names or 'nobody yet'}.")
-    if not cards:
-        for entry in book.listed().values():
-            _say_listed(entry)
 
 
 def _say_listed(entry: ListedCard) -> None:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from securefl.study.sealed import SealedStudy
 
 _FOLDER: Final = "agreements"
+_RESEARCHER: Final = "the researcher who wrote the study"
 
 
 def kept(site: Site, digest: str) -> SealedAgreement:
@@ -120,6 +121,7 @@ def agreement_faults(
     return tuple(
         StudyError(
             f"The study goes beyond the agreement of {agreement.consortium.id}. {breach}",
+            whose=breach.whose or _RESEARCHER,
             next_step=breach.mend,
         )
         for breach in check_study(case)

@@ -61,8 +61,9 @@ def test_nothing_is_approved_before_the_owner_looked(c):
     (refused,) = whats(c, study)
     assert "Article 13, before approval" in refused
     assert "was not looked at" in refused
-    with pytest.raises(StudyError, match="Article 13"):
+    with pytest.raises(StudyError, match="Article 13") as caught:
         c.approve(ME, study)
+    assert caught.value.whose == "the data owner"
     assert c.state(ME, study) is None
     assert "columns" not in look(c, study)
     assert whats(c, study) == []  # control: after the look

@@ -2,9 +2,10 @@
 
 import pytest
 from click.testing import CliRunner
+from conftest import fixed_identity
 
 from securefl.cli.main import cli
-from securefl.errors import MessageError, UsageError
+from securefl.errors import MessageError, UntrustedError, UsageError
 from securefl.party.folder import PartyFolder
 
 
@@ -35,6 +36,26 @@ def test_a_file_that_is_no_card_is_named(lab, tmp_path, rubbish):
     assert f"{file} is not an identity card" in result.exception.what
     assert "whoever gave you rubbish.json" in result.exception.whose
     assert not lab.book.cards()
+
+
+def test_of_a_folder_of_cards_ones_own_is_left_out(lab, tmp_path):
+    cards = tmp_path / "cards"
+    cards.mkdir()
+    (cards / "A.json").write_bytes(fixed_identity("A", "hospital").signed_card())
+    (cards / "B.json").write_bytes(fixed_identity("B", "hospital").signed_card())
+    own = cards / "Own.json"
+    own.write_bytes(lab.identity.signed_card())
+    words = ["study", "trust", str(own), str(cards / "A.json"), str(cards / "B.json")]
+    words += ["--yes", "--researcher", str(lab.path)]
+    result = CliRunner().invoke(cli, words)
+    assert "r: your own card, left out." in result.output
+    assert set(lab.book.cards()) == {"A", "B"}
+    # alone it is a mistake, and one of the same name with other keys is somebody else's
+    alone = CliRunner().invoke(cli, ["study", "trust", str(own), *words[-3:]])
+    assert isinstance(alone.exception, UntrustedError)
+    own.write_bytes(fixed_identity("r", "researcher").signed_card())
+    other = CliRunner().invoke(cli, words)
+    assert isinstance(other.exception, UntrustedError)
 
 
 @pytest.mark.parametrize("email", ["nonsense", "@", "a@", "@b", "a b@c", "a@b@c"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from pydantic import model_validator
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from securefl.agreement.article import Case
+
+_OWNER: Final = "the data owner"
 
 
 class TableReadiness(Article):
@@ -47,6 +49,7 @@ class TableReadiness(Article):
                 "before approval",
                 f"'{dataset}' as it is now was not looked at beside this study's columns here",
                 f"{look} how it stands; look at it, then decide.",
+                whose=_OWNER,
             )
             return
         found = sorted(table.troubles - set(self.tolerated))
@@ -56,6 +59,7 @@ class TableReadiness(Article):
                 "before approval",
                 f"'{dataset}' is not ready: {words}",
                 f"{look} where. Mend the table or its mapping, and look again.",
+                whose=_OWNER,
             )
 
     def clauses(self) -> list[str]:
