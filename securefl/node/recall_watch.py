@@ -17,7 +17,7 @@ from securefl.federation.study_board import StudyBoard, recalls_on
 from securefl.files import entries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from securefl.learning.model_notices import Recall
@@ -61,12 +61,13 @@ class RecallWatch:
         if not self._pace.ready:
             return
         self._pace.failed()
-        folders = dict(_model_folders(site))
+        folders = _model_folders(site)
         if not folders:
             return
         for digest, name in recalls_on(site.board):
-            folder = folders.get(digest[:_DIGITS])
-            if folder is not None and (digest, name) not in self._settled:
+            if (digest, name) in self._settled:
+                continue
+            for folder in folders.get(digest[:_DIGITS], ()):
                 self._look(site, folder, digest, name)
 
     def _look(
@@ -122,9 +123,13 @@ class RecallWatch:
         return found
 
 
-def _model_folders(site: Site) -> Iterator[tuple[str, Path]]:
-    """First digits of a study's digest, and the folder of its model here."""
+def _model_folders(site: Site) -> dict[str, list[Path]]:
+    """Models here by the first digits of their studies' digests; who makes studies can make two of
+    the same first digits.
+    """
+    found: dict[str, list[Path]] = {}
     for folder in entries(site.path / "models"):
         digits = folder.name.rpartition("-")[2]
         if len(digits) == _DIGITS:
-            yield digits, folder
+            found.setdefault(digits, []).append(folder)
+    return found

@@ -13,6 +13,7 @@ from recalling_hospitals import AT, STUDY, WHY, Hospitals
 from securefl.errors import NotApprovedError
 from securefl.federation import paths
 from securefl.learning import model_notices
+from securefl.learning.artefact import load_model, save_model
 from securefl.learning.model_notices import NOTICES, Recall
 from securefl.node.owner.models import plan_recall, recall
 
@@ -146,6 +147,20 @@ def test_many_invented_names_cost_one_listing_and_no_read(those, monkeypatch):
     those.slot("Nord").post(those.signed("Nord"))
     those.turn()
     assert {given[1] for given in read} == {paths.recall(STUDY, "Nord")}
+
+
+def test_a_study_of_the_same_first_digits_hides_no_recall(those):
+    """Whoever makes studies can find two whose names end alike."""
+    twin = those.folder("Mitte").with_name(f"twin-{STUDY[:12]}")
+    shutil.copytree(those.folder("Mitte"), twin)
+    facts = load_model(twin).facts.model_copy(update={"study_digest": STUDY[:12] + "0" * 52})
+    model = load_model(twin)
+    save_model(twin, model.theta, model.spec, model.data, facts)
+    assert twin.name > those.folder("Mitte").name
+    those.slot("Nord").post(those.signed("Nord"))
+    those.turn()
+    assert those.recalled_at("Mitte") == ["Nord"]
+    assert load_model(twin).standing().recalls == ()
 
 
 def test_an_object_that_is_too_long_is_not_read(those):

@@ -9,11 +9,16 @@ import threading
 from collections import Counter
 
 import pytest
+from kinds_of_models import some_model
+from model_facts import DETAILS
 
 from securefl.boards.folder import FolderCarrier
 from securefl.federation import checkpoints as said
 from securefl.federation.party_board import PartyBoard
+from securefl.federation.study_board import StudyBoard
 from securefl.identity import Identity
+from securefl.learning.artefact import load_model, save_model
+from securefl.learning.model_notices import Recall
 from securefl.node import agent as agents
 from securefl.node.checkpoints import Question
 from securefl.node.site import Site
@@ -70,6 +75,42 @@ def test_an_idle_hospital_asks_67_partners_for_news_by_one_listing_a_minute(
             now[0] += 1.0
             agent._ask_and_answer()
         assert sum(reads.values()) <= 11  # in ten minutes
+    finally:
+        agent._presence.leave()
+        agent._log.close()
+
+
+def test_an_idle_hospital_with_models_reads_three_objects_a_minute(site, reads, monkeypatch):
+    """News of 67 partners and recalls of thirty models, of which one was recalled by many."""
+    now = [1_000.0]
+    monkeypatch.setattr(agents.Agent, "_sync_when_due", lambda _: None)  # PySyft's part is its own
+    names = tuple(f"R{number}" for number in range(PARTNERS))
+    owners = [Identity.generate(name, "hospital", "A hospital", "a@b.example") for name in names]
+    keys = {owner.card.name: owner.card.signing_public for owner in owners}
+    for number in range(30):
+        digest = f"{number:02x}" * 32
+        folder = site.path / "models" / f"study{number}-{digest[:12]}"
+        details = {"study_digest": digest, "participants": names, "owners": keys}
+        model = some_model("binary", "linear")
+        facts = DETAILS.model_copy(update=details)
+        save_model(folder, model.theta, model.spec, model.data, facts)
+    made = load_model(site.path / "models" / f"study29-{digest[:12]}")
+    for owner in owners:
+        said = Recall(digest, made.digest, owner.card.name, "No.", "2026-05-30T12:00:00Z")
+        StudyBoard(site.board, digest).recall(owner.card.name).post(said.dump(owner.sign))
+    agent = agents.Agent(site, lambda: now[0])
+    try:
+        agent._ask_and_answer()
+        agent._question._agreed |= {f"H{n}" for n in range(PARTNERS)}
+        for _ in range(60):
+            now[0] += 30.0
+            agent._turn()
+        assert len(made.standing().recalls) == PARTNERS
+        reads.clear()
+        for _ in range(10 * 60):
+            now[0] += 1.0
+            agent._turn()
+        assert sum(reads.values()) <= 30  # in ten minutes
     finally:
         agent._presence.leave()
         agent._log.close()
