@@ -15,6 +15,7 @@ from securefl.privacy.explain import percent
 from securefl.report.words import decimal_words, plural
 from securefl.study.cadence import cadence_sentences
 from securefl.study.recipients import recipients
+from securefl.study.training import training_if_any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -237,8 +238,21 @@ def when_sentences(study: Study) -> list[str]:
             hospitals=len(study.participants),
             least=study.secagg.min_contributors,
         ),
+        *_look_sentences(study),
         *([OLD_ROUNDS] if s.old_rounds == "remove" else []),
     ]
+
+
+def _look_sentences(study: Study) -> list[str]:
+    """The rule by which looks at the training end the study, where it has one."""
+    training = training_if_any(study)
+    if training is None or training.looks is None or not training.looks.ends:
+        return []
+    rule = (
+        "Where a look at the model on its way is worse than one before, the study ends for all,"
+        " without a model. What was charged stays charged."
+    )
+    return [rule]
 
 
 def enforced_sentences(study: Study) -> list[str]:

@@ -354,6 +354,7 @@ every = 1
 noise_multiplier = "8"
 epsilon = "0.792"
 patience = 1
+ends = true
 
 [[stages]]
 kind = "evaluate"

@@ -30,6 +30,7 @@ from securefl.report import explain_study
 from securefl.report.plan import plan_page, plan_study
 from securefl.report.study import study_page
 from securefl.report.terminal import plain_text
+from securefl.report.terms import when_sentences
 from securefl.researcher.lower_epsilon import lower_epsilon
 from securefl.simulation.draws import Samplers
 from securefl.simulation.trial import run_trial, virtual_hospitals
@@ -269,6 +270,9 @@ def test_pages_of_a_study_that_may_end_say_that_nothing_is_given_back():
     planned = plan_study(ENDING.study, charges_of(ENDING.study))
     words = " ".join(plain_text(plan_page(planned), 200).split())
     assert "That saves time and no budget" in words
+    (rule,) = [line for line in when_sentences(ENDING.study) if "look" in line]
+    assert rule.endswith("without a model. What was charged stays charged.")
+    assert not [line for line in when_sentences(STUDY) if "look" in line]
 
 
 def test_every_course_has_words():

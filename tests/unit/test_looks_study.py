@@ -6,13 +6,14 @@ import shutil
 import pytest
 from click.testing import CliRunner
 from looked_at import TWO_LOOKS
-from whole_study import whole_study
+from whole_study import WholeStudy, whole_study
 
 from securefl.cli.main import cli
 from securefl.errors import RoundError
 from securefl.federation.round_plan import card_of
 from securefl.learning.looks import Trend
 from securefl.learning.stages.roles import training_result
+from securefl.node.owner.status import budget_statuses
 from securefl.party import study_archive
 from securefl.party.study_archive import ArchiveManifest, check_archive
 from securefl.report.terminal import plain_text
@@ -90,3 +91,35 @@ def test_an_archive_with_other_figures_on_the_way_is_found_out(whole, tmp_path):
     (folder / study_archive.MANIFEST).write_bytes(text)
     with pytest.raises(RoundError, match="figures on the way"):
         check_archive(folder, keys)
+
+
+def worse_at_once(looks, planned, patience, least):
+    """Word for a course in which every look is the worst."""
+    del looks, planned, patience, least
+    return Trend.WORSE
+
+
+def test_a_study_that_its_looks_end_early_is_charged_in_full(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr("securefl.learning.looks.trend_of", worse_at_once)
+    monkeypatch.setattr("securefl.learning.looks.best_before", lambda looks: looks[-1])
+    ends = ("patience = 1\n", "patience = 1\nends = true\n")
+    ended = WholeStudy(tmp_path, TWO_LOOKS, ends, patch=monkeypatch)
+    with pytest.raises(RoundError, match="as its rule on looks says"):
+        ended.run()
+    ended._turns(8)
+    for name in ended.consortium.names:
+        assert len(sent(ended, name)) == 2  # an update and a look
+        assert len(sent(whole, name)) == len(KINDS)
+        assert ended.consortium.status(name, ended.study) == "failed"
+        assert budget_used(ended, name) == budget_used(whole, name) > 0
+
+
+def sent(study, name):
+    """What left a hospital for the study."""
+    return study.consortium.site(name).ledger.state.study(study.study.digest).sent
+
+
+def budget_used(study, name):
+    """Part of a hospital's budget that is charged."""
+    (budget,) = budget_statuses(study.consortium.site(name))
+    return budget.used
