@@ -96,7 +96,7 @@ lock: $(READY)
 docs: $(READY)
 	$(BIN)/python scripts/docs_site.py
 
-# What leaves this folder; docs/operation.md and CONTRIBUTING.md say how it is used. BUNDLE_ARGS: --wheels DIR, --pip-args "...".
+# What leaves this folder; docs/operation.md and CONTRIBUTING.md say how it is used. BUNDLE_ARGS: --light, --wheels DIR, --pip-args "...".
 BUNDLE_ARGS ?=
 wheel: $(READY)
 	$(BIN)/python scripts/build_wheel.py

@@ -40,6 +40,9 @@ site=$("$1/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("pureli
 rm -rf "$site/torch/test" "$site/googleapiclient/discovery_cache/documents"
 # what securefl imports is compiled now, because those who run it may not write here
 "$1/bin/securefl" doctor >/dev/null || "$1/bin/securefl" doctor || echo "It is installed; this machine still lacks what is named above."
-"$1/bin/python" -I -c 'import opacus, torch, scipy.stats, securefl.console.server, securefl.node.owner.agent, securefl.learning.dpsgd, securefl.api' >/dev/null
+modules='scipy.stats, securefl.console.server, securefl.node.owner.agent, securefl.learning.training'
+# securefl-light has neither PyTorch nor PySyft
+[ ! -d "$site/torch" ] || modules="$modules, opacus, torch, securefl.learning.dpsgd, securefl.api"
+"$1/bin/python" -I -c "import $modules" >/dev/null
 trap - EXIT INT TERM
 echo "securefl is in $1. Next: $1/bin/securefl doctor"

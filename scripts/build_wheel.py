@@ -3,6 +3,9 @@
 Whatever varies is taken out: the files come from ``git archive``, with fixed modes, their times are
 the commit's (``SOURCE_DATE_EPOCH``, https://reproducible-builds.org/specs/source-date-epoch/), the
 build tools are those of ``requirements-dev.lock``. Run by ``make wheel``.
+
+``--light`` builds securefl-light: the same files under another name, which asks for neither PySyft
+nor PyTorch (pyproject.toml says what it leaves out). Only one of the two is installed in one place.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -48,7 +52,24 @@ def export(target: Path) -> None:
         path.chmod(0o755 if runs else 0o644)
 
 
-def build(target: Path) -> Path:
+def lighten(project: str) -> str:
+    """The project's file as that of securefl-light: its name, and fewer dependencies."""
+    named = project.replace('name = "securefl"\n', 'name = "securefl-light"\n', 1)
+    head, begin, rest = named.partition("\ndependencies = [\n")
+    listed, end, tail = rest.partition("\n]\n")
+    left_out = set(
+        tomllib.loads(project).get("tool", {}).get("securefl", {}).get("light-without", ())
+    )
+    kept = [line for line in listed.splitlines() if _package(line) not in left_out]
+    return head + begin + "\n".join(kept) + end + tail
+
+
+def _package(line: str) -> str:
+    """The package's name in a line of a list of dependencies."""
+    return re.split(r"[<>=]", line.strip().strip('",'))[0]
+
+
+def build(target: Path, *, light: bool = False) -> Path:
     """Make both in ``target``; the wheel's path."""
     os.umask(0o022)
     with tempfile.TemporaryDirectory() as folder:
@@ -56,6 +77,9 @@ def build(target: Path) -> Path:
         made = Path(folder) / "made"
         source.mkdir()
         export(source)
+        if light:
+            project = source / "pyproject.toml"
+            project.write_text(lighten(project.read_text("utf-8")), "utf-8")
         environment = {**os.environ, "SOURCE_DATE_EPOCH": committed_at()}
         subprocess.run(
             [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(made), str(source)],
@@ -77,7 +101,9 @@ def main() -> int:
     """Say where the wheel is."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
-    print(build(parser.parse_args().out))
+    parser.add_argument("--light", action="store_true", help="securefl-light")
+    given = parser.parse_args()
+    print(build(given.out, light=given.light))
     return 0
 
 

@@ -3,6 +3,7 @@
 The wheels are those that ``requirements.lock`` names, the CPU build of PyTorch among them, each
 fetched by pip against its SHA-256. The bundle is a folder and a tar file of it; ``install.sh`` in
 it checks every file, then installs with ``--no-index --require-hashes``. Run by ``make bundle``.
+With ``--light`` it is securefl-light and the wheels of ``requirements-light.lock``.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from lock import read_lock
 
 ROOT = Path(__file__).resolve().parents[1]
 SUMS = "SHA256SUMS"
+LIGHT_LOCK = "requirements-light.lock"
 
 
-def fetch(wheels: Path, pip_args: list[str]) -> None:
-    """Fetch the wheels of the runtime; pip refuses any other file.
+def fetch(wheels: Path, pip_args: list[str], *, light: bool = False) -> None:
+    """Fetch the wheels of the runtime, or of its light part; pip refuses any other file.
 
     Raises:
         subprocess.CalledProcessError: one of them is not found.
@@ -34,7 +36,10 @@ def fetch(wheels: Path, pip_args: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         rest = Path(folder) / "rest.lock"
         rest.write_text(without_torch((ROOT / "requirements.lock").read_text("utf-8")), "utf-8")
-        for file in (ROOT / "requirements-cpu.lock", rest):
+        files = [ROOT / "requirements-cpu.lock", rest]
+        if light:
+            files = [ROOT / LIGHT_LOCK]
+        for file in files:
             command = [
                 *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
                 *("--disable-pip-version-check", "--only-binary", ":all:", "--require-hashes"),
@@ -58,14 +63,17 @@ def requirements(wheels: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def check_whole(wheels: Path) -> None:
+def check_whole(wheels: Path, *, light: bool = False) -> None:
     """Compare the wheels with the lock, package by package.
 
     Raises:
         SystemExit: one is missing or too much.
     """
-    locked = read_lock((ROOT / "requirements.lock").read_text("utf-8"))
-    wanted = {_plain(name.partition("[")[0]) for name in locked} | {"securefl"}
+    lock, own = "requirements.lock", "securefl"
+    if light:
+        lock, own = LIGHT_LOCK, "securefl-light"
+    locked = read_lock((ROOT / lock).read_text("utf-8"))
+    wanted = {_plain(name.partition("[")[0]) for name in locked} | {own}
     there = {_plain(wheel.name.split("-")[0]) for wheel in wheels.iterdir()}
     if there != wanted:
         sys.exit(f"not what the lock says: {', '.join(sorted(there ^ wanted))}")
@@ -77,21 +85,23 @@ def sums(folder: Path) -> str:
     return "".join(f"{_hash(p)}  {p.relative_to(folder).as_posix()}\n" for p in files)
 
 
-def make(target: Path, pip_args: list[str], reuse: Path | None = None) -> Path:
+def make(
+    target: Path, pip_args: list[str], reuse: Path | None = None, *, light: bool = False
+) -> Path:
     """Make the bundle's folder below ``target``."""
     with tempfile.TemporaryDirectory() as folder:
-        wheel = build_wheel.build(Path(folder))
-        version = wheel.name.split("-")[1]
-        bundle = target / f"securefl-{version}-cp311-linux-x86_64"
+        wheel = build_wheel.build(Path(folder), light=light)
+        name, version = wheel.name.split("-")[:2]
+        bundle = target / f"{_plain(name)}-{version}-cp311-linux-x86_64"
         shutil.rmtree(bundle, ignore_errors=True)
         wheels = bundle / "wheels"
         wheels.mkdir(parents=True)
         if reuse is not None:
             # pip looks here first, and checks the hash all the same
             pip_args = ["--find-links", str(reuse), *pip_args]
-        fetch(wheels, pip_args)
+        fetch(wheels, pip_args, light=light)
         shutil.copy(wheel, wheels)
-    check_whole(wheels)
+    check_whole(wheels, light=light)
     (bundle / "requirements.txt").write_text(requirements(wheels), "utf-8")
     shutil.copy(ROOT / "packaging" / "install.sh", bundle)
     shutil.copy(ROOT / "LICENSE", bundle)
@@ -132,8 +142,9 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     parser.add_argument("--wheels", type=Path, help="a folder of wheels that pip looks in first")
     parser.add_argument("--pip-args", default="", help="more options for pip, as one word")
+    parser.add_argument("--light", action="store_true", help="securefl-light: without PySyft")
     given = parser.parse_args()
-    bundle = make(given.out, shlex.split(given.pip_args), given.wheels)
+    bundle = make(given.out, shlex.split(given.pip_args), given.wheels, light=given.light)
     packed = pack(bundle)
     wheels = len(list((bundle / "wheels").iterdir()))
     print(f"{packed}: {packed.stat().st_size / 1e6:.0f} MB, {wheels} wheels")

@@ -2,6 +2,7 @@
 for them.
 
 ``requirements.lock``       what securefl runs on; a study's digest covers this file.
+``requirements-light.lock`` the part of it that a hospital without PySyft and PyTorch runs on.
 ``requirements-dev.lock``   what the demonstration, the extras and the tests need beside it.
 ``requirements-cpu.lock``   the build of torch without CUDA, which only some indexes have.
 ``requirements-cuda.lock``  what the index's own build of torch brings beside it, on Linux x86_64;
@@ -17,6 +18,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,6 +34,7 @@ OTHER_BUILDS = {
 _CUDA = re.compile(r"(nvidia-|cuda-|triton$)")
 _HEADS = {
     "requirements.lock": "What securefl runs on: a study's digest covers this file.",
+    "requirements-light.lock": "What securefl-light runs on: a part of requirements.lock.",
     "requirements-dev.lock": "What the demonstration and the tests need beside requirements.lock.",
     "requirements-cuda.lock": "What builds of torch with CUDA need beside requirements.lock.",
     "requirements-cpu.lock": (
@@ -75,8 +78,27 @@ def write_lock(name: str, pins: Pins) -> None:
     (ROOT / name).write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def resolve(extras: tuple[str, ...], known: Pins, *, upgrade: bool) -> Pins:
-    """Every package that the project with these extras needs, from the index alone."""
+def light_dependencies() -> list[str]:
+    """Dependencies of the project without those that a light installation leaves out."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    left_out = set(project["tool"]["securefl"]["light-without"])
+    needed = project["project"]["dependencies"]
+    return [line for line in needed if re.split(r"[<>=]", line)[0] not in left_out]
+
+
+def resolve_light(needed: Pins) -> Pins:
+    """The part of the whole lock that a light installation needs."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "light.in"
+        source.write_text("\n".join(light_dependencies()) + "\n", "utf-8")
+        found = resolve((), needed, upgrade=False, source=str(source))
+    return {package: needed[package] for package in found}
+
+
+def resolve(
+    extras: tuple[str, ...], known: Pins, *, upgrade: bool, source: str = "pyproject.toml"
+) -> Pins:
+    """Every package that the project (or a list) with these extras needs, from the index alone."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.txt"
         if not upgrade:  # uv keeps the versions that it finds in its output file
@@ -85,7 +107,7 @@ def resolve(extras: tuple[str, ...], known: Pins, *, upgrade: bool) -> Pins:
             "uv",
             "pip",
             "compile",
-            "pyproject.toml",
+            source,
             "--quiet",
             "--generate-hashes",
             "--no-header",
@@ -148,6 +170,7 @@ def main() -> int:
         runtime[package] = (version, tuple({*runtime[package][1], *hashes}))
         builds[package] = (f"{version}+cpu", hashes)
     write_lock("requirements.lock", runtime)
+    write_lock("requirements-light.lock", resolve_light(runtime))
     write_lock("requirements-cpu.lock", builds)
     write_lock("requirements-cuda.lock", cuda)
     write_lock(

@@ -9,6 +9,9 @@ from consortium import Consortium
 
 from securefl.federation.study_board import StudyBoard
 
+#: What the light hospital's processes import is looked at.
+pytestmark = pytest.mark.real_start
+
 NAMES = ("Edge", "STMW", "SVHC", "SVI", "UKA")
 LIGHT, *DATASITES = NAMES
 FIVE = (("min_contributors = 3", "min_contributors = 5"), ("colluders = 1", "colluders = 3"))

@@ -4,26 +4,34 @@ installation leaves out: run as ``python no_pysyft.py site start ...``.
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import packages_distributions
+from pathlib import Path
 from typing import Any
 
-#: What ``requirements-light.lock`` leaves out, by the names that are imported.
-LEFT_OUT = (
-    "syft",
-    "syft_crypto",
-    "syft_datasets",
-    "syft_job",
-    "syft_migration",
-    "syft_notebook_ui",
-    "syft_permissions",
-    "syft_perms",
-    "syft_rds",
-    "googleapiclient",
-    "opacus",
-    "pandas",
-    "torch",
-)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name.partition("[")[0]).lower()
+
+
+def _left_out() -> frozenset[str]:
+    """What is installed here and not by ``requirements-light.lock``, by the names that are
+    imported.
+    """
+    lock = (ROOT / "requirements-light.lock").read_text("utf-8")
+    light = {_plain(line.partition("==")[0]) for line in lock.splitlines() if line[:1].isalpha()}
+    light |= {"securefl", "securefl-light"}
+    brought = packages_distributions()
+    return frozenset(name for name, of in brought.items() if light.isdisjoint(map(_plain, of)))
+
+
+#: setuptools' own start file, which each process of an environment with it imports.
+AT_START = frozenset({"_distutils_hack"})
+LEFT_OUT = _left_out() - AT_START
 
 
 class Without:

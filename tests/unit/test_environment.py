@@ -34,6 +34,32 @@ def test_an_incomplete_installation_says_so(monkeypatch, tmp_path):
     assert caught.value.next_step == "Install securefl again."
 
 
+def test_the_light_distribution_has_the_version_too(monkeypatch):
+    def version(name):
+        if name != "securefl-light":
+            raise metadata.PackageNotFoundError(name)
+        return "9.8.7"
+
+    monkeypatch.setattr(environment.metadata, "version", version)
+    assert environment.version.__wrapped__() == "9.8.7"
+    monkeypatch.setattr(environment, "DISTRIBUTIONS", ())
+    with pytest.raises(UnreadableError, match="is not installed"):
+        environment.version.__wrapped__()
+
+
+def test_what_nobody_here_asks_for_is_no_wrong_version(monkeypatch):
+    """setuptools of a new virtual environment: the lock names it because torch asks for it."""
+    real, asks = metadata.version, metadata.requires
+    stale = {"setuptools": "65.5.0"}
+    monkeypatch.setattr(environment.metadata, "version", lambda n: stale.get(n) or real(n))
+    assert [line.split()[0] for line in wrong_versions()] == ["setuptools"]
+    without = {"securefl": ["click>=8.1", "setuptools; extra == 'build'"]}
+    monkeypatch.setattr(
+        environment.metadata, "requires", lambda n: without.get(n, []) if n in without else asks(n)
+    )
+    assert wrong_versions() == []
+
+
 def test_packages_that_differ_from_the_lock_are_named_and_absent_ones_are_not(monkeypatch):
     have = {"torch": "2.13.0+cpu", "syft": "0.9.9", "numpy": "2.4.6"}
 

@@ -18,6 +18,7 @@ LOCKS = (
     "requirements-dev.lock",
     "requirements-cuda.lock",
     "requirements-cpu.lock",
+    "requirements-light.lock",
 )
 TEXTS = {name: (ROOT / name).read_text("utf-8") for name in LOCKS}
 
@@ -35,7 +36,8 @@ def entries(name):
 LINES = [e.split(" ")[0] for name in LOCKS[:2] for e in entries(name)]
 PINS = {plain(name): version for name, _, version in (line.partition("==") for line in LINES)}
 RUNTIME = {plain(e.partition("==")[0]) for e in entries("requirements.lock")}
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT, TOOL = PYPROJECT["project"], PYPROJECT["tool"]["securefl"]
 NEEDED = [
     *PROJECT["dependencies"],
     *(d for extra in PROJECT["optional-dependencies"].values() for d in extra),
@@ -108,6 +110,47 @@ def test_everything_that_an_installed_dependency_brings_is_in_the_lock():
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
                 missing |= {wanted} - set(PINS)
     assert {m for m in missing if not m.startswith(("nvidia-", "cuda-", "triton"))} == set()
+
+
+def test_the_light_lock_is_a_part_of_the_whole_one_and_leaves_out_what_the_project_says():
+    light = {plain(e.partition("==")[0]): e for e in entries("requirements-light.lock")}
+    whole = {plain(e.partition("==")[0]): e for e in entries("requirements.lock") if "[" not in e}
+    assert {name: whole.get(name) for name in light} == light
+    left_out = set(TOOL["light-without"])
+    assert left_out == {n for n in RUNTIME if n.startswith("syft")} | {"opacus", "pandas", "torch"}
+    asked = {plain(re.split("[<>=]", line)[0]) for line in PROJECT["dependencies"]}
+    assert left_out <= asked
+    assert asked - left_out <= set(light)
+    assert left_out.isdisjoint(light)
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the lock is resolved on 3.11")
+def test_the_light_lock_is_what_its_packages_bring_and_no_more():
+    from importlib import metadata
+
+    from packaging.requirements import Requirement
+
+    asked = {plain(re.split("[<>=]", line)[0]) for line in lock_script().light_dependencies()}
+    found, todo = set(), set(asked)
+    while todo:
+        name = todo.pop()
+        found.add(name)
+        for text in metadata.requires(name) or []:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                todo |= {plain(requirement.name)} - found
+    assert found == {plain(e.partition("==")[0]) for e in entries("requirements-light.lock")}
+
+
+def test_securefl_light_asks_for_what_its_lock_has():
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import build_wheel
+
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    light = tomllib.loads(build_wheel.lighten(text))["project"]
+    assert light["name"] == "securefl-light"
+    assert light["dependencies"] == lock_script().light_dependencies()
+    assert {**light, "name": "", "dependencies": []} == {**PROJECT, "name": "", "dependencies": []}
 
 
 @pytest.mark.parametrize("name", LOCKS)

@@ -112,6 +112,16 @@ def test_the_bundle_has_every_package_of_the_lock_and_no_other(tmp_path):
         bundle.check_whole(tmp_path)
 
 
+def test_the_light_bundle_has_every_package_of_the_light_lock_and_no_other(tmp_path):
+    lock = read_lock((ROOT / bundle.LIGHT_LOCK).read_text("utf-8"))
+    for name in {*lock, "securefl-light"}:
+        (tmp_path / f"{name.replace('-', '_')}-1-py3-none-any.whl").touch()
+    bundle.check_whole(tmp_path, light=True)
+    (tmp_path / "torch-2-py3-none-any.whl").touch()
+    with pytest.raises(SystemExit, match="torch"):
+        bundle.check_whole(tmp_path, light=True)
+
+
 def test_pip_is_given_each_version_of_the_lock_once_and_no_hash():
     lines = release.constraints(LOCK).splitlines()
     pins = {f"{n.partition('[')[0]}=={version}" for n, (version, _) in read_lock(LOCK).items()}
