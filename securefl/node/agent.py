@@ -33,6 +33,7 @@ from securefl.errors import (
     file_error,
 )
 from securefl.node.checkpoints import Question, collect, hand_out, note_witnessed
+from securefl.node.exchange_times import ExchangeTimes
 from securefl.node.extract import publish_extract
 from securefl.node.model_watch import ModelWatch, expect_model
 from securefl.node.notices.notice_desk import NoticeDesk
@@ -64,21 +65,20 @@ if TYPE_CHECKING:
     from securefl.party.pidfile import Ended
     from securefl.privacy.ledger_state import LedgerState
 
-#: Seconds between two exchanges of requests when there is something to say or to take in, idle and
-#: while a study runs.
-SYNC_IDLE, SYNC_BUSY = 1.0, 20.0
-#: Seconds between two exchanges when nothing has changed for long. The more old requests, the
-#: longer one takes: it is a small part of the time, where something has changed and where not.
-SYNC_ANYWAY, _SYNC_APART, _SYNC_ANYWAY_APART = 15.0, 2.0, 50.0
+#: Seconds for which a study that was taken up again goes before requests.
+_RESUMING_SECONDS = 20.0
 #: Seconds between looks at what the other hospitals say about checkpoints.
 LISTEN = 0.5
 #: The same while a study that was taken up waits for their word.
 _LISTEN_SOON = 0.1
-#: The same at a hospital without a study for long, at most, and as a part of the time without one.
-LISTEN_IDLE, _IDLE_SHARE = 60.0, 0.05
-#: Seconds between two turns when no study asks for more: at least, at most at a hospital where
-#: nothing has happened for long, and as a part of that time.
-_PAUSE, _PAUSE_IDLE, _PAUSE_SHARE = 0.2, 1.0, 0.02
+#: The same at a hospital without a study for long: at most, and as a part of the time without one.
+LISTEN_IDLE = 60.0
+_IDLE_SHARE = 0.05
+#: Seconds between two turns when no study asks for more: at least.
+_PAUSE = 0.2
+#: The same at a hospital where nothing has happened for long: at most, and as a part of that time.
+_PAUSE_IDLE = 1.0
+_PAUSE_SHARE = 0.02
 #: Seconds until a study is taken up again whose run stopped since the disk took no file.
 _DISK_SECONDS = 5.0
 _ROLE = "agent"
@@ -113,11 +113,7 @@ class Agent:
         self._requests = intake_of(site)
         self._runs: dict[str, StudyRun] = {}
         self._withdrawals = WithdrawalWatch(site, lambda: tuple(self._runs.items()))
-        self._last_sync = -SYNC_ANYWAY
-        self._sync_took = 0.0
-        self._anyway = Backoff(SYNC_IDLE, SYNC_ANYWAY, share=1.0, clock=clock)
-        self._synced: tuple[object, ...] = ()
-        self._looked = -SYNC_IDLE
+        self._exchanges = ExchangeTimes(clock)
         #: Until then a study that was taken up goes first: the others wait for its reply.
         self._resuming_until = 0.0
         self._stopping = False
@@ -163,11 +159,9 @@ class Agent:
             self.say(f"stopping: {error}")
             raise
         except Exception as error:
-            self._why_ended = (
-                str(error)
-                if isinstance(error, SecureFLError)
-                else f"{type(error).__name__}: {error}"
-            )
+            self._why_ended = f"{type(error).__name__}: {error}"
+            if isinstance(error, SecureFLError):
+                self._why_ended = str(error)
             raise
         finally:
             self._presence.note_end(utc_now(), self._why_ended)
@@ -234,9 +228,8 @@ class Agent:
             part()
         except LedgerAlteredError:
             raise
-        except (
-            SecureFLError
-        ) as error:  # a store that is away comes back; studies end by their own deadlines
+        except SecureFLError as error:
+            # A store that is away comes back; studies end by their own deadlines.
             text = f"{error.code}: {error}"
             if isinstance(error, StoreError):
                 self._store.missed(error)
@@ -252,36 +245,19 @@ class Agent:
         return False
 
     def _sync_when_due(self) -> None:
-        if any(
-            r.answering for r in self._runs.values()
-        ):  # a reply that waits for its time is not delayed
+        # A reply that waits for its time is not delayed, nor is a study that was taken up.
+        if any(run.answering for run in self._runs.values()):
             return
-        now = self._clock()
-        if now < self._resuming_until:
+        if self._clock() < self._resuming_until:
             return
-        since = now - self._last_sync
-        took = self._sync_took
-        if (
-            since < max(SYNC_BUSY if self._busy else SYNC_IDLE, _SYNC_APART * took)
-            or now - self._looked < SYNC_IDLE
-        ):
+        if not self._exchanges.may_look(busy=self._busy):
             return
-        self._looked = now
         news = self._news()
-        if news != self._synced:
-            self._anyway.reset()
+        if self._exchanges.is_news(news):
             self._quiet.reset()
-        if not self._anyway.ready:
-            return
-        self._last_sync = now
-        try:
-            self._sync()
-            self._synced = news  # as it was before: what came meanwhile is news
-        finally:
-            self._last_sync = self._clock()
-            self._sync_took = self._last_sync - now
-            self._anyway.longest = max(SYNC_ANYWAY, _SYNC_ANYWAY_APART * self._sync_took)
-            self._anyway.failed()
+        if self._exchanges.due:
+            with self._exchanges.exchange(news):
+                self._sync()
 
     def _news(self) -> tuple[object, ...]:
         """All that an exchange of requests depends on, as far as it can be seen without one: while
@@ -403,7 +379,7 @@ class Agent:
         if digest in self._runs:
             self._runs.pop(digest).stop()
         self._site.end_study(digest)
-        self._last_sync = -SYNC_ANYWAY
+        self._exchanges.at_once()
         self._resuming_until = 0.0
 
     def _recover(self) -> None:
@@ -431,7 +407,7 @@ class Agent:
             return
         self._runs[digest] = run
         # opening PySyft takes as long as all else of a start
-        self._resuming_until = self._clock() + SYNC_BUSY
+        self._resuming_until = self._clock() + _RESUMING_SECONDS
         self.say(f"study {short_digest(digest)} was interrupted; it is taken up again")
 
     def _take_up_approved(self) -> None:

@@ -553,8 +553,8 @@ class Syncs:
         self.scene, self.now, self.took, self.times, self.problem = scene, 1000.0, took, [], None
         self.agent = scene.begin(None)
         scene.monkeypatch.setattr(Agent, "_sync", lambda _: self.sync())
-        self.agent._clock = self.agent._anyway.clock = lambda: self.now
-        self.agent._anyway.reset()
+        self.agent._clock = self.agent._exchanges.clock = lambda: self.now
+        self.agent._exchanges._anyway.reset()
 
     def sync(self):
         self.times.append(self.now)
@@ -675,7 +675,7 @@ def test_a_fault_at_pysyft_does_not_end_the_agent(scene):
         raise KeyError("a surprise in syft")
 
     scene.monkeypatch.setattr(Agent, "_sync", broken)
-    agent._last_sync = -100.0
+    agent._exchanges.at_once()
     turns(agent, 2)
     assert tried
     assert "a surprise in syft" in scene.c.log(ME)
