@@ -309,6 +309,11 @@ def _say_reading(found: TableCheck | TablePlan) -> None:
             f"Warning: the table has no column {column}; studies that need it cannot run"
             f" here.{f' {near}' if near else ''}"
         )
+    if found.looked.missing:
+        say(
+            "Is there one under another name? A mapping file says which (--mapping FILE; see"
+            " docs/data-owner.md, step 3). Rows are counted once all are there."
+        )
 
 
 def _say_rows(count: OwnCount) -> None:

@@ -32,6 +32,7 @@ from securefl.report.audit_words import (
 from securefl.report.page import (
     Bar,
     Gap,
+    Outside,
     Page,
     Paragraph,
     Quoted,
@@ -398,7 +399,7 @@ def _approvals(approvals: Sequence[Json]) -> Section:
     rows = tuple(
         (
             study_name(a["id"], a["study"]),
-            a["researcher"],
+            Outside(a["researcher"]),
             day(a["at"]),
             Span(a["statement"][:12], Tone.QUIET),
         )

@@ -12,6 +12,8 @@ from securefl.report.page import Facts, Notice, Page, Quoted, Tone, Value, facts
 from securefl.study.words import USUAL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from securefl.errors import SecureFLError
     from securefl.study.words import Words
 
@@ -38,18 +40,39 @@ def error_facts(
         quoted: set a bar before each line of what was wrong, since it may repeat another party's
             words and no frame is around it.
     """
-    wrong = words.say(error.what)
-    whose = words.say(error.whose)
-    step = words.say(error.next_step)
-    what = _words(wrong.strip("\n"))
-    if quoted and error.repeats_others:
-        what = Quoted(wrong, fill=False)
-    parts = (
-        ("What", what, wrong),
-        ("Who can mend it", _words(whose), whose),
-        ("Next", _words(step), step),
-    )
-    return facts((label, shown) for label, shown, text in parts if text)
+    return _told((error,), words, quoted=quoted)
+
+
+def errors_facts(errors: Iterable[SecureFLError], words: Words) -> list[Facts]:
+    """Several errors, as :func:`error_facts` shows one with its bars.
+
+    What the same person mends in the same way is told together.
+    """
+    alike: dict[tuple[str, str], list[SecureFLError]] = {}
+    for error in errors:
+        alike.setdefault((error.whose, error.next_step), []).append(error)
+    return [_told(group, words, quoted=True) for group in alike.values()]
+
+
+def _told(errors: Sequence[SecureFLError], words: Words, *, quoted: bool) -> Facts:
+    """What was wrong, a line for each of ``errors``; who mends the first one, and how."""
+    label = "What"
+    rows: list[tuple[str, Value]] = []
+    for error in errors:
+        wrong = words.say(error.what)
+        what = _words(wrong.strip("\n"))
+        if quoted and error.repeats_others:
+            what = Quoted(wrong, fill=False)
+        if wrong:
+            rows.append((label, what))
+            label = ""
+    whose = words.say(errors[0].whose)
+    step = words.say(errors[0].next_step)
+    if whose:
+        rows.append(("Who can mend it", _words(whose)))
+    if step:
+        rows.append(("Next", _words(step)))
+    return facts(rows)
 
 
 def _words(text: str) -> Value:

@@ -15,7 +15,7 @@ from securefl.privacy.planning import share
 from securefl.report import explain_study, terms
 from securefl.report.changes import changes_section
 from securefl.report.earlier_study import continued_section
-from securefl.report.errors import error_facts
+from securefl.report.errors import errors_facts
 from securefl.report.isolation import isolation_spans
 from securefl.report.own_graph import own_graph_section
 from securefl.report.page import (
@@ -341,7 +341,7 @@ def _enforced(isolation: Isolation) -> Section:
 def _faults(faults: Sequence[SecureFLError], words: Words) -> Section | None:
     if not faults:
         return None
-    first, *more = (error_facts(fault, words, quoted=True) for fault in faults)
+    first, *more = errors_facts(faults, words)
     apart = [part for fault in more for part in (Gap(), fault)]
     return section("What stands against it", first, *apart)
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from securefl.report import explain_study, terms
-from securefl.report.page import Paragraph, Quoted, Section, Span, Table, Tone, facts, section, when
+from securefl.report.page import (
+    Outside,
+    Paragraph,
+    Quoted,
+    Section,
+    Span,
+    Table,
+    Tone,
+    facts,
+    section,
+    when,
+)
 from securefl.report.words import plural
 
 if TYPE_CHECKING:
@@ -52,7 +63,7 @@ def who_asks(
             [
                 (
                     "researcher",
-                    (Span(who.name, Tone.STRONG), " — ", _mark(who.name, known, vouched)),
+                    (Outside(who.name, Tone.STRONG), " — ", _mark(who.name, known, vouched)),
                 ),
                 (f"organisation{claimed}", Quoted((own or who).legal_name)),
                 ("lead", Quoted(study.study.lead)),
@@ -68,9 +79,9 @@ def who_asks(
 def _delivered(sender: str, name: str, mail: str) -> Words:
     ours = sender.partition("@")[0] == name and sender.endswith(_NO_MAIL)
     if ours or sender in {name, mail}:
-        return sender
+        return Outside(sender)
     warning = " is NOT the researcher whom the study names; telephone before you decide"
-    return (Span(sender, Tone.BAD), Span(warning, Tone.BAD))
+    return (Outside(sender, Tone.BAD), Span(warning, Tone.BAD))
 
 
 def who_takes_part(
@@ -88,7 +99,7 @@ def who_takes_part(
     # our own mark stands before the party's own words, in a column that those cannot reach
     rows: list[Row] = [
         (
-            Span(p.name, Tone.STRONG),
+            Outside(p.name, Tone.STRONG),
             "this hospital" if p.name == site else _mark(p.name, known, vouched),
             Quoted(cards.get(p.name, p).legal_name),
         )
@@ -97,7 +108,7 @@ def who_takes_part(
     adds = study.aggregator
     rows.append(
         (
-            Span(adds.name, Tone.STRONG),
+            Outside(adds.name, Tone.STRONG),
             "adds, holds no key",
             Quoted(cards.get(adds.name, adds).legal_name),
         )
