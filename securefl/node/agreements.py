@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from securefl.agreement.article import OwnTable
+    from securefl.agreement.article import Breach, OwnTable
     from securefl.agreement.schema import Agreement
     from securefl.errors import SecureFLError
     from securefl.node.site import Site
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from securefl.study.sealed import SealedStudy
 
 _FOLDER: Final = "agreements"
-_RESEARCHER: Final = "the researcher who wrote the study"
 
 
 def kept(site: Site, digest: str) -> SealedAgreement:
@@ -118,13 +117,20 @@ def agreement_faults(
         store=site.settings.store,
         table=table,
     )
-    return tuple(
-        StudyError(
-            f"The study goes beyond the agreement of {agreement.consortium.id}. {breach}",
-            whose=breach.whose or _RESEARCHER,
+    name = agreement.consortium.id
+    return tuple(_breached(name, breach) for breach in check_study(case))
+
+
+def _breached(consortium: str, breach: Breach) -> StudyError:
+    """The refusal of a study for one article."""
+    if breach.whose:
+        return StudyError(
+            f"The agreement of {consortium} lets nobody approve this study here yet. {breach}",
+            whose=breach.whose,
             next_step=breach.mend,
         )
-        for breach in check_study(case)
+    return StudyError(
+        f"The study goes beyond the agreement of {consortium}. {breach}", next_step=breach.mend
     )
 
 

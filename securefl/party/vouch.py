@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 from pydantic import StringConstraints
 
 from securefl.agreement.signatures import Moment, PartyName
-from securefl.errors import MessageError, StudyError, UntrustedError, UsageError
+from securefl.errors import MessageError, SecureFLError, StudyError, UntrustedError, UsageError
 from securefl.files import read_given, replace_file
 from securefl.identity import Role
 from securefl.partners import Vouched
@@ -286,18 +286,21 @@ def trust_vouched(book: AddressBook, plan: VouchPlan) -> None:
 
 
 def find_vouches(
-    mine: PartyFolder, folder: ConsortiumFolder, card: IdentityCard, now: datetime
+    mine: PartyFolder,
+    folder: ConsortiumFolder,
+    card: IdentityCard,
+    now: datetime,
 ) -> tuple[VouchPlan, ...]:
-    """Words for a card in the consortium's folder that would count here, by name."""
+    """Words for a card in the consortium's folder that would count here, by name of the hospital."""
     found = []
-    for name in folder.sealed().agreement.names:
+    for name in sorted(mine.book.cards()):
         file = vouch_file(folder, name, card.name)
         if not file.exists():
             continue
         try:
             data = read_given(file, MAX_SMALL)
             found.append(plan_vouched_trust(mine.book, card, data, now))
-        except (MessageError, UntrustedError):
+        except SecureFLError:
             continue  # as if it were not there: whoever takes it is told why
     return tuple(found)
 

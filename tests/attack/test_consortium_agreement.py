@@ -151,3 +151,23 @@ def test_a_majority_does_not_change_what_another_hospitals_machine_holds(c):
     with pytest.raises(SecureFLError, match=f"Still to sign: {ME}"):
         c.enforce(ME)
     assert in_force(c) == {"clinic": first.digest}
+
+
+def test_a_researcher_who_asks_without_the_own_check_gets_no_model_below_the_figure(c):
+    """Article 14: its program is told to send the model on whatever the figure is."""
+    c.edit(('# [release.minimum]\n# binary = "0.6"', '[release.minimum]\nbinary = "0.6"'))
+    digest = c.agree().digest
+
+    def refused(name, *edits):
+        study = c.agreed_study(name, *edits, agreement=False)
+        text = study.text.decode().replace("\n", f'\nagreement = "{digest}"\n', 1).encode()
+        site, found = c.review(ME, study, text)
+        site.ledger.close()
+        return [fault.what for fault in found.faults if "Article 14" in fault.what]
+
+    higher = ('minimum = "0"', 'minimum = "0.6"')
+    kept_back = ('stop_rule = "none"', 'stop_rule = "withhold"')
+    assert len(refused("lower", kept_back)) == 1
+    assert len(refused("anyway", higher)) == 1
+    assert refused("agreed", higher, kept_back) == []  # control: what the parties agreed on
+    # and what such a study withholds, every hospital refuses: tests/attack/test_model_home.py

@@ -222,6 +222,15 @@ def test_the_list_with_vouches_is_signed_like_the_rest(book, tmp_path, clock):
     assert require(book) == THIRD.card  # control
 
 
+def test_a_list_that_new_keys_sign_keeps_the_words(book, tmp_path, clock):
+    take(book, vouch())
+    later = READER.successor(text(NOW))
+    book.sign_anew(tmp_path / "next", later)
+    again = AddressBook(tmp_path / "next", later, nullcontext, clock)
+    assert again.listed() == book.listed()
+    assert again.listed()["STMW"].vouched is not None
+
+
 def study(colluders):
     wanted = ("colluders = 3", f"colluders = {colluders}")
     contributors = ("min_contributors = 5", f"min_contributors = {min(5, colluders + 3)}")
