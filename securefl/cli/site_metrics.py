@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from decimal import Decimal
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -40,6 +41,7 @@ def metrics_text(found: SiteMetrics) -> str:
     ]
     families += _budgets(found, site)
     families += _studies(found, site)
+    families += _looks(found, site)
     return openmetrics(families)
 
 
@@ -110,6 +112,36 @@ def _studies(found: SiteMetrics, site: dict[str, str]) -> list[Gauge]:
     ]
 
 
+def _rounded(value: float) -> Decimal | int:
+    """A figure as people read it: more digits would be noise."""
+    if isinstance(value, int):
+        return value
+    return round(Decimal(value), 4)
+
+
+def _looks(found: SiteMetrics, site: dict[str, str]) -> list[Gauge]:
+    """Charged figures on the way, of all hospitals together; none where no study looks."""
+    from securefl.report.openmetrics import Gauge, Sample
+
+    seen = [({**site, "study": study.study}, study.look) for study in found.studies if study.look]
+    if not seen:
+        return []
+    words = {
+        "low": "Lower end of the 95 % interval of the newest look at a training, of all hospitals.",
+        "high": "Upper end of that interval.",
+        "after": "Training rounds before that look.",
+    }
+    return [
+        Gauge(
+            f"securefl_look_{end}",
+            "",
+            said,
+            tuple(Sample(_rounded(getattr(look, end)), labels) for labels, look in seen),
+        )
+        for end, said in words.items()
+    ]
+
+
 @click.command()
 @click.option(
     "--file",
@@ -135,7 +167,8 @@ def metrics(
     """Print numbers for your own monitoring, in the OpenMetrics format.
 
     Whether the agent runs and reaches its store, how far each study is, how much budget is used,
-    how many requests wait. No row count and no figure of a table. Nothing is sent anywhere.
+    how many requests wait, and the newest charged figure on the way. No row count and no figure of
+    a table. Nothing is sent anywhere.
     """
     from securefl.files import replace_file
     from securefl.node.owner.metrics import read_metrics

@@ -19,7 +19,7 @@ from securefl.errors import UnreadableError
 from securefl.files import entries, private_folder, read_file, replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from securefl.types import IntArray
@@ -66,6 +66,18 @@ class KeptTotals:
         while _name(number) in names:
             yield (number, *self._read(self._folder / _name(number)))
             number += 1
+
+    def of(self, numbers: Iterable[int]) -> Iterator[tuple[int, IntArray, int]]:
+        """Read the totals of some rounds, as far as they are there; the others stay unread, which
+        may be long. As :meth:`all`.
+
+        Raises:
+            UnreadableError: one was altered or damaged.
+        """
+        names = {file.name for file in entries(self._folder)}
+        for number in numbers:
+            if _name(number) in names:
+                yield (number, *self._read(self._folder / _name(number)))
 
     def erase(self) -> None:
         """Remove them all; harmless when they are gone."""

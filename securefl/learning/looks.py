@@ -185,33 +185,53 @@ class LookAnswers:
         return release_counts(exact, self._numbers, self._draws)
 
 
-def read_looks(study: Template, opened: Sequence[OpenedLook]) -> Looks:
-    """Read the looks so far.
+def read_look(study: Template, opened: OpenedLook) -> Look:
+    """Read one look.
 
     Args:
         study: one whose training is looked at.
-        opened: sums of its looks, in order.
+        opened: its sum.
 
     Raises:
-        LookupError: it asks for no looks.
-        RoundError: a sum has another length.
+        LookupError: the study asks for no looks.
+        RoundError: the sum has another length.
     """
-    training = training_of(study)
-    if training.looks is None:
-        raise LookupError("the study asks for no looks at its training")
+    after, total, contributors = opened
+    section = look_section(study, _section_of(study))
     task = task_of(study.data)
-    section = look_section(study, training.looks)
-    found: list[Look] = []
-    for after, total, contributors in opened:
-        noises = evaluation_noises(study, section, contributors)
-        figures = task.evaluate(total, section, noises)
-        known = bool(figures.low > task.least or figures.high < MOST)
-        value = task.released_figure(figures)
-        found.append(Look(after, float(figures.low), float(figures.high), value, known))
-    planned = looks_count(training)
-    patience = training.looks.patience
-    trend = trend_of(found, planned, patience, task.least)
-    return Looks(task.metric, tuple(found), planned, patience, trend)
+    figures = task.evaluate(total, section, evaluation_noises(study, section, contributors))
+    known = bool(figures.low > task.least or figures.high < MOST)
+    value = task.released_figure(figures)
+    return Look(after, float(figures.low), float(figures.high), value, known)
+
+
+def looks_together(study: Template, looks: Sequence[Look]) -> Looks:
+    """The looks so far, and what they say together.
+
+    Args:
+        study: one whose training is looked at.
+        looks: in order.
+
+    Raises:
+        LookupError: the study asks for no looks.
+    """
+    patience = _section_of(study).patience
+    planned = looks_count(training_of(study))
+    task = task_of(study.data)
+    trend = trend_of(looks, planned, patience, task.least)
+    return Looks(task.metric, tuple(looks), planned, patience, trend)
+
+
+def read_looks(study: Template, opened: Sequence[OpenedLook]) -> Looks:
+    """Read the looks so far: as :func:`read_look` and :func:`looks_together`."""
+    return looks_together(study, [read_look(study, one) for one in opened])
+
+
+def _section_of(study: Template) -> LooksSection:
+    looks = training_of(study).looks
+    if looks is None:
+        raise LookupError("the study asks for no looks at its training")
+    return looks
 
 
 def best_before(looks: Sequence[Look]) -> Look:
@@ -246,20 +266,10 @@ def recalled_looks(study: Template, record: Mapping[str, Any]) -> Looks:
     """Looks from what :meth:`Looks.record` said, read from a study's file of results.
 
     Args:
-        study: as of :func:`read_looks`.
+        study: as of :func:`looks_together`.
         record: JSON values.
     """
-    training = training_of(study)
-    if training.looks is None:
-        raise LookupError("the study asks for no looks at its training")
-    found = tuple(Look(**one) for one in record["looks"])
-    return Looks(
-        task_of(study.data).metric,
-        found,
-        looks_count(training),
-        training.looks.patience,
-        Trend(record["trend"]),
-    )
+    return looks_together(study, [Look(**one) for one in record["looks"]])
 
 
 def trend_of(

@@ -12,7 +12,7 @@ from securefl.errors import UnreadableError
 from securefl.federation.kept_totals import KeptTotals
 from securefl.learning.looks import read_looks
 from securefl.learning.settling import Settling, settling
-from securefl.learning.stages.roles import moves_model, opened_looks
+from securefl.learning.stages.roles import look_rounds, moves_model, opened_looks
 from securefl.learning.update_lengths import trained_weights, update_lengths
 from securefl.party.events import EVENTS, read_events
 from securefl.researcher.durable_run import FOLDER, TOTALS
@@ -107,10 +107,8 @@ def _opened_looks(folder: Path, plan: RoundPlan) -> list[tuple[int, OpenedLook]]
     Raises:
         UnreadableError: a kept sum was altered or damaged.
     """
-    training = training_if_any(plan.study)
-    if training is None or training.looks is None:
-        return []
-    return opened_looks(plan.programme, KeptTotals(folder / FOLDER / TOTALS).all())
+    kept = KeptTotals(folder / FOLDER / TOTALS)
+    return opened_looks(plan.programme, kept.of(look_rounds(plan.programme)))
 
 
 def run_looks(folder: Path, plan: RoundPlan) -> Looks | None:

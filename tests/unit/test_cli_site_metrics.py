@@ -8,8 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from securefl.cli.main import cli
-from securefl.cli.site_metrics import make_server
+from securefl.cli.site_metrics import make_server, metrics_json, metrics_text
 from securefl.errors import UsageError
+from securefl.learning.looks import Look
+from securefl.node.owner.metrics import SiteMetrics, StudyMetrics
 from securefl.node.site import Site
 
 
@@ -51,6 +53,21 @@ def test_a_file_is_written_whole_and_the_collector_can_read_it(place):
     assert target.stat().st_mode & 0o777 == 0o644
     refused = run(place, "--file", str(target / "x.prom"))
     assert isinstance(refused.exception, UsageError)
+
+
+def test_the_newest_charged_figure_of_a_study_that_runs_is_a_gauge():
+    study = StudyMetrics("small", "running", 40, 12, Look(10, 0.61234567, 0.75, 0.68, known=True))
+    others = StudyMetrics("other", "running", 9, 2)
+    found = SiteMetrics("SVI", True, False, True, 0, {}, (study, others), {})
+    lines = metrics_text(found).splitlines()
+    assert 'securefl_look_low{site="SVI",study="small"} 0.6123' in lines
+    assert 'securefl_look_after{site="SVI",study="small"} 10' in lines
+    assert len([line for line in lines if line.startswith("securefl_look")]) == 3
+    told = metrics_json(found)["studies"]
+    assert [study["look"] for study in told] == [
+        {"after": 10, "low": 0.61234567, "high": 0.75, "value": 0.68, "known": True},
+        None,
+    ]
 
 
 @pytest.fixture

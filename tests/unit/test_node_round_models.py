@@ -66,3 +66,8 @@ def test_charged_figures_on_the_way_stand_beside_the_own_ones_while_the_study_ru
     text = plain_text(own_rounds_page("small", "AUC", (), 0.0, found), 120)
     assert "AUC on the way" in text
     assert charged_looks(site, plan) is None  # a study without looks
+    # the updates beside them may be long and are not read: one that is damaged costs nothing here
+    (site.study_folder(looked.digest) / "totals" / "00001").write_bytes(b"damaged")
+    assert charged_looks(site, looked) == found
+    (site.study_folder(looked.digest) / "totals" / "00002").write_bytes(b"damaged")
+    assert charged_looks(site, looked) is None

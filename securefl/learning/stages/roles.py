@@ -41,6 +41,17 @@ def moves_model(step: Step) -> bool:
     return isinstance(step.stage, Train) and step.release.kind == UPDATE
 
 
+def look_rounds(programme: Programme) -> dict[int, int]:
+    """Rounds that look at the training: number of the round → training rounds before it."""
+    found: dict[int, int] = {}
+    for stage in programme.stages_of(Train):
+        looks = stage.section.looks
+        for step in programme.rounds_of(stage):
+            if looks is not None and step.release.kind == LOOK:
+                found[step.number] = step.turn * looks.every
+    return found
+
+
 def opened_looks(
     programme: Programme,
     totals: Iterable[tuple[int, IntArray, int]],
@@ -51,13 +62,12 @@ def opened_looks(
         programme: of the study.
         totals: number of the round, sum, and how many hospitals are in it.
     """
-    found: list[tuple[int, OpenedLook]] = []
-    for number, total, contributors in totals:
-        step = programme.at(number)
-        looks = step.stage.section.looks if isinstance(step.stage, Train) else None
-        if looks is not None and step.release.kind == LOOK:
-            found.append((number, (step.turn * looks.every, total, contributors)))
-    return found
+    after = look_rounds(programme)
+    return [
+        (number, (after[number], total, contributors))
+        for number, total, contributors in totals
+        if number in after
+    ]
 
 
 def training_result(results: Sequence[Result]) -> TrainResult:

@@ -14,7 +14,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from securefl.errors import MessageError
-from securefl.learning.looks import LookAnswers, read_looks, recalled_looks, require_no_loss
+from securefl.learning.looks import (
+    LookAnswers,
+    looks_together,
+    read_look,
+    recalled_looks,
+    require_no_loss,
+)
 from securefl.learning.models import family_of, first_weights, weights_sha256
 from securefl.learning.stages.looks import (
     LOOK,
@@ -41,7 +47,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from securefl.learning.families.family import Family
-    from securefl.learning.looks import OpenedLook
+    from securefl.learning.looks import Look
     from securefl.learning.steps import Draws, PrivateSteps
     from securefl.learning.strategies.strategy import ServerState, Strategy
     from securefl.study.consistency import Accountant
@@ -61,12 +67,12 @@ class TrainState:
     Attributes:
         server: the model, as the strategy holds it.
         done: training rounds that made it.
-        looks: opened sums of the looks so far.
+        looks: figures of the looks so far.
     """
 
     server: ServerState
     done: int = 0
-    looks: tuple[OpenedLook, ...] = ()
+    looks: tuple[Look, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -301,10 +307,10 @@ class Train(Stage):
     def absorb(self, state: TrainState, total: IntArray, contributors: int) -> TrainState:
         """See :class:`Stage`; a look leaves the model as it is, or ends the study by its rule."""
         if self._look_is_due(state):
-            seen: OpenedLook = (state.done, total, contributors)
-            looks = (*state.looks, seen)
+            look = read_look(self.study, (state.done, total, contributors))
+            looks = (*state.looks, look)
             if self.section.looks is not None and self.section.looks.ends:
-                require_no_loss(read_looks(self.study, looks))
+                require_no_loss(looks_together(self.study, looks))
             return replace(state, looks=looks)
         server = self._strategy.absorb(state.server, total, sum_unit(self.study))
         return replace(state, server=server, done=state.done + 1)
@@ -314,13 +320,13 @@ class Train(Stage):
         looks = self.section.looks
         if looks is None or not state.done or not looks.follows(state.done, self.section.rounds):
             return False
-        return not state.looks or state.looks[-1][0] != state.done
+        return not state.looks or state.looks[-1].after != state.done
 
     def result(self, state: TrainState) -> TrainResult:
         """See :class:`Stage`."""
         looks = None
         if self.section.looks is not None:
-            looks = read_looks(self.study, state.looks)
+            looks = looks_together(self.study, state.looks)
         return TrainResult(state.server.theta, looks=looks)
 
     def recalled(self, record: Mapping[str, Any]) -> LookedAt | None:

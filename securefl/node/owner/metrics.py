@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from securefl.federation.round_plan import RoundPlan
 from securefl.node.agent import agent_state
 from securefl.node.owner.requests import waiting_requests
+from securefl.node.owner.round_models import charged_looks
 from securefl.node.owner.status import budget_statuses
 from securefl.node.requests import kept_requests, kept_study
 from securefl.party.events import EVENTS, read_events
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from securefl.learning.looks import Look
     from securefl.node.site import Site
 
 
@@ -29,12 +31,14 @@ class StudyMetrics:
         state: in the ledger.
         rounds: how many it has.
         answered: the last round that was answered; 0 before.
+        look: the newest charged figure on the way of a study that runs; None where there is none.
     """
 
     study: str
     state: str
     rounds: int
     answered: int
+    look: Look | None = None
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,15 @@ def read_metrics(site: Site) -> SiteMetrics:
         if found is None:
             continue
         answered = max((number for number, _ in found.sent), default=0)
-        rounds = RoundPlan(kept_study(site, request.digest)).last_round
-        studies.append(StudyMetrics(request.short, found.status, rounds, answered))
+        plan = RoundPlan(kept_study(site, request.digest))
+        measured = StudyMetrics(
+            request.short,
+            found.status,
+            plan.last_round,
+            answered,
+            _newest_look(site, plan),
+        )
+        studies.append(measured)
     return SiteMetrics(
         site=site.name,
         running=agent is not None,
@@ -89,3 +100,11 @@ def read_metrics(site: Site) -> SiteMetrics:
         studies=tuple(studies),
         events={str(kind): at for kind, at in events.items()},
     )
+
+
+def _newest_look(site: Site, plan: RoundPlan) -> Look | None:
+    """The newest look at a training, of which the noise leaves something to say."""
+    found = charged_looks(site, plan)
+    if found is None or not found.looks[-1].known:
+        return None
+    return found.looks[-1]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import UnreadableError, UsageError
 from securefl.learning.looks import read_looks
-from securefl.learning.stages.roles import opened_looks
+from securefl.learning.stages.roles import look_rounds, opened_looks
 from securefl.learning.tasks import task_of
 from securefl.node.kept_rounds import KeptRounds
 from securefl.node.owner.rounds import hospital_rounds
@@ -72,7 +72,7 @@ def charged_looks(site: Site, plan: RoundPlan) -> Looks | None:
     """Looks of a study that runs here, from the totals that this hospital verified."""
     kept = KeptRounds(site.study_folder(plan.digest), plan)
     try:
-        opened = opened_looks(plan.programme, kept.totals.all())
+        opened = opened_looks(plan.programme, kept.totals.of(look_rounds(plan.programme)))
     except (FileNotFoundError, UnreadableError):  # none yet, or damaged: the run says that itself
         return None
     if not opened:
