@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import TYPE_CHECKING
-
-from markupsafe import Markup
 
 from securefl.privacy.explain import percent
 from securefl.report.markup import element
@@ -20,11 +17,13 @@ from securefl.report.page import (
     page,
     section,
 )
-from securefl.report.svg import WIDE, Plot, line, number, picture, text
+from securefl.report.svg import WIDE, Plot, line, number, picture, picture_alone, text
 from securefl.report.words import bytes_words, decimal_words, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from markupsafe import Markup
 
     from securefl.designer.what_if import Choice, WhatIf
     from securefl.privacy.forecast import BudgetShare
@@ -130,29 +129,17 @@ def what_if_picture(found: WhatIf) -> Picture | None:
         return None
     low, high = _range(known)
     levels = tuple((figure.mean - low) / (high - low) for _, figure in known)
-    return Picture(
-        picture(
-            _words(found),
-            _PLOT.height,
-            *_parts(found),
-        ),
-        (Spoken(_words(found), curve=levels),),
-    )
+    words = _words(found)
+    svg = picture(words, _PLOT.height, *_parts(found))
+    spoken = Spoken(words, curve=levels)
+    return Picture(svg, (spoken,))
 
 
 def what_if_svg(found: WhatIf) -> str:
     """The picture as a file that stands alone; empty where there is none."""
     if not _known(found):
         return ""
-    sheet = (files("securefl.report") / "static" / "picture.css").read_text("utf-8")
-    style = element("style", Markup(sheet))  # noqa: S704 - a file of this package
-    paper = element(
-        "rect",
-        width=WIDE,
-        height=number(_PLOT.height),
-        class_="paper",
-    )
-    return f"{picture(_words(found), _PLOT.height, style, paper, *_parts(found))}\n"
+    return picture_alone(_words(found), _PLOT.height, *_parts(found))
 
 
 def _known(found: WhatIf) -> list[tuple[Choice, Spread]]:

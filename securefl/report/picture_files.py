@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields, is_dataclass
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from markupsafe import Markup
-
-from securefl.report.markup import element, joined
+from securefl.report.markup import joined
 from securefl.report.page import Picture, Section, spans
-from securefl.report.svg import WIDE, box, number, text
+from securefl.report.svg import WIDE, box, number, own_sheet, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,8 +55,7 @@ def standing_alone(picture: Picture, name: str) -> PictureFile:
     """The picture as one file: nothing is fetched, and there is no script."""
     before = float(_BOX.findall(picture.svg)[0])
     height = before + _LINE * len(picture.legend)
-    sheet = (files("securefl.report") / "static" / "picture.css").read_text("utf-8")
-    style = element("style", Markup(sheet))  # noqa: S704 - a file of this package
+    style = own_sheet()
     paper = box(0, 0, WIDE, height, "paper")
     head, title, rest = picture.svg.partition("</title>")
     grown = _BOX.sub(f'viewBox="0 0 {WIDE} {number(height)}"', head, count=1)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from importlib.resources import files
 from typing import TYPE_CHECKING
-
-from markupsafe import Markup
 
 from securefl.report.markup import element
 from securefl.report.page import Picture, Spoken
-from securefl.report.svg import WIDE, Plot, line, number, picture, text
+from securefl.report.svg import WIDE, Plot, line, number, picture, picture_alone, text
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from securefl.report.plan_training import TrainedPlan
 
 _PLOT = Plot(400, left=64, top=56, right=24, bottom=56)
@@ -32,12 +31,7 @@ def plan_svg(plan: TrainedPlan) -> str:
     """The picture as a file. Text from the study is escaped; there is no script and nothing is
     fetched.
     """
-    folder = files("securefl.report") / "static"
-    sheet = (folder / "picture.css").read_text("utf-8")
-    style = element("style", Markup(sheet))  # noqa: S704 - a file of this package
-    paper = element("rect", width=WIDE, height=_PLOT.height, class_="paper")
-    svg = picture(_words(plan), _PLOT.height, style, paper, *_parts(plan))
-    return f"{svg}\n"
+    return picture_alone(_words(plan), _PLOT.height, *_parts(plan))
 
 
 def _words(plan: TrainedPlan) -> str:

@@ -6,17 +6,16 @@ Each says in the picture itself that it is a simulation: a picture travels witho
 from __future__ import annotations
 
 import math
-from importlib.resources import files
 from typing import TYPE_CHECKING
-
-from markupsafe import Markup
 
 from securefl.report.markup import element
 from securefl.report.page import Picture, Spoken
-from securefl.report.svg import WIDE, Plot, line, number, picture, text
+from securefl.report.svg import WIDE, Plot, line, number, picture, picture_alone, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from markupsafe import Markup
 
     from securefl.simulation.facts import Simulation, Spread
 
@@ -30,12 +29,10 @@ _LETTERS = 40
 
 def simulation_picture(found: Simulation) -> Picture | None:
     """The sweep where there is one, else the training by rounds; None where neither is known."""
-    if any(point.figure.known for point in found.points):
-        words, height, parts = _sweep(found)
-    elif any(spread.known for spread in found.base.curve.values()):
-        words, height, parts = _curve(found)
-    else:
+    drawing = _drawing(found)
+    if drawing is None:
         return None
+    words, height, parts = drawing
     spoken = _spoken(found, words)
     title = " ".join(one.words for one in spoken)
     return Picture(picture(title, height, *parts), spoken)
@@ -43,26 +40,26 @@ def simulation_picture(found: Simulation) -> Picture | None:
 
 def simulation_svg(found: Simulation) -> str:
     """The picture as a file that stands alone; empty where there is none."""
-    if any(point.figure.known for point in found.points):
-        words, height, parts = _sweep(found)
-    elif any(spread.known for spread in found.base.curve.values()):
-        words, height, parts = _curve(found)
-    else:
+    drawing = _drawing(found)
+    if drawing is None:
         return ""
-    sheet = (files("securefl.report") / "static" / "picture.css").read_text("utf-8")
-    style = element("style", Markup(sheet))  # noqa: S704 - a file of this package
-    paper = element(
-        "rect",
-        width=WIDE,
-        height=number(height),
-        class_="paper",
-    )
-    return f"{picture(words, height, style, paper, *parts)}\n"
+    words, height, parts = drawing
+    return picture_alone(words, height, *parts)
+
+
+def _drawing(found: Simulation) -> tuple[str, float, list[Markup]] | None:
+    """Words, height and parts of the picture; None where nothing is known."""
+    if any(point.figure.known for point in found.points):
+        return _sweep(found)
+    if any(spread.known for spread in found.base.curve.values()):
+        return _curve(found)
+    return None
 
 
 def _spoken(found: Simulation, words: str) -> tuple[Spoken, ...]:
     if not found.points:
-        levels = tuple(min(1.0, max(0.0, s.mean)) for s in found.base.curve.values() if s.known)
+        known = [spread.mean for spread in found.base.curve.values() if spread.known]
+        levels = tuple(min(1.0, max(0.0, mean)) for mean in known)
         return (Spoken(words, curve=levels),)
     lines = [Spoken(words)]
     for point in found.points:
@@ -144,46 +141,28 @@ def _curve(found: Simulation) -> tuple[str, float, list[Markup]]:
     curve = {n: spread for n, spread in found.base.curve.items() if spread.known}
     low, high = _range(list(curve.values()))
     last = max(*curve, 1)
-    plot = Plot(
-        260,
-        left=64,
-        top=_TOP,
-        right=24,
-        bottom=_FOOT,
-    )
+    height = high - low
+    plot = Plot(260, left=64, top=_TOP, right=24, bottom=_FOOT)
 
     def point(rounds: int, value: float) -> str:
-        level = (min(high, max(low, value)) - low) / (high - low)
-        return f"{number(plot.x(rounds / last))},{number(plot.y(level))}"
+        inside = min(high, max(low, value))
+        x = plot.x(rounds / last)
+        y = plot.y((inside - low) / height)
+        return f"{number(x)},{number(y)}"
 
     over = [point(n, s.mean + s.sd) for n, s in curve.items()]
     under = [point(n, s.mean - s.sd) for n, s in reversed(curve.items())]
-    levels = [
-        (p, f"{low + p * (high - low):.2f}")
-        for p in (
-            0.0,
-            0.25,
-            0.5,
-            0.75,
-            1.0,
-        )
-    ]
-    end = curve[max(curve)]
-    words = f"{found.metric} by rounds, {LABEL}; {spread_words(end)} after round {max(curve)}."
+    means = [point(n, s.mean) for n, s in curve.items()]
+    levels = [(part, f"{low + part * height:.2f}") for part in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    end = max(curve)
+    words = f"{found.metric} by rounds, {LABEL}; {spread_words(curve[end])} after round {end}."
     parts = [
         text(0, 18, f"{found.study}: {found.metric} by rounds, mean and standard deviation"),
-        text(
-            0,
-            36,
-            f"{LABEL}; {found.data}, {found.repeat} repeats",
-            "small",
-        ),
-        element("polygon", points=" ".join((*over, *under)), class_="area"),
+        text(0, 36, f"{LABEL}; {found.data}, {found.repeat} repeats", "small"),
+        element("polygon", points=" ".join([*over, *under]), class_="area"),
         *plot.levels(levels),
         *plot.ticks((n / last, str(n), "middle") for n in curve),
-        element(
-            "polyline", points=" ".join(point(n, s.mean) for n, s in curve.items()), class_="curve"
-        ),
+        element("polyline", points=" ".join(means), class_="curve"),
     ]
     return words, plot.height, parts
 
@@ -192,8 +171,11 @@ def _range(spreads: Sequence[Spread]) -> tuple[float, float]:
     """Round ends of an axis around means and their spreads."""
     low = min(s.mean - s.sd for s in spreads)
     high = max(s.mean + s.sd for s in spreads)
-    step = 10.0 ** math.floor(math.log10(max(high - low, 0.002)))
-    return math.floor(low / step) * step, (math.floor(high / step) + 1) * step
+    apart = max(high - low, 0.002)
+    step = 10.0 ** math.floor(math.log10(apart))
+    first = math.floor(low / step)
+    last = math.floor(high / step) + 1
+    return first * step, last * step
 
 
 def _cut(words: str) -> str:

@@ -8,14 +8,15 @@ screen can differ, and nothing is told by colour alone. Coordinates are user uni
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import TYPE_CHECKING
+
+from markupsafe import Markup
 
 from securefl.report.markup import element
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from markupsafe import Markup
 
 WIDE = 720
 
@@ -30,6 +31,19 @@ def picture(words: str, height: float, *parts: Markup) -> Markup:
         role="img",
         xmlns="http://www.w3.org/2000/svg",
     )
+
+
+def own_sheet() -> Markup:
+    """The stylesheet of pictures, for one that stands alone."""
+    folder = files("securefl.report") / "static"
+    sheet = (folder / "picture.css").read_text("utf-8")
+    return element("style", Markup(sheet))  # noqa: S704 - a file of this package
+
+
+def picture_alone(words: str, height: float, *parts: Markup) -> str:
+    """The picture as the text of a file: on paper of its own, and nothing is fetched."""
+    paper = element("rect", width=WIDE, height=number(height), class_="paper")
+    return f"{picture(words, height, own_sheet(), paper, *parts)}\n"
 
 
 def number(value: float) -> str:
