@@ -605,6 +605,7 @@ def _started(lab: Lab, protocol: UnsealedStudy, continues: str | None) -> Unseal
         UsageError: that study is not in the folder, or released no model.
         StudyError: its model does not fit.
     """
+    from securefl.learning.artefact import load_model as read_model
     from securefl.researcher.earlier_study import continued
 
     named = protocol.study.continues
@@ -622,4 +623,9 @@ def _started(lab: Lab, protocol: UnsealedStudy, continues: str | None) -> Unseal
             f"{earlier.name} released no model.",
             next_step="A study can go on from a released model only.",
         )
-    return continued(protocol, earlier.sealed, load_model(folder))
+    model = read_model(folder)
+    made = continued(protocol, earlier.sealed, model)
+    # a model that most recalled is refused; what fewer said is told
+    for sentence in model.standing().sentences:
+        warnings.warn(sentence, stacklevel=3)
+    return made

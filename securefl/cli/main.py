@@ -6,6 +6,7 @@ Commands are imported when they are called, not before.
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -142,7 +143,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from securefl.cli.streams import lasting_streams
 
     out, err = lasting_streams()
+    usual, warnings.showwarning = warnings.showwarning, _show_warning
     code = _run(arguments)
+    warnings.showwarning = usual
     out.flush()
     if out.failure is not None and not out.reader_left and code == 0:
         _show(
@@ -156,6 +159,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     err.flush()
     if code:
         sys.exit(code)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    *_: object,
+    **__: object,
+) -> None:
+    """Show a warning as a sentence: a line of our source is nothing to a person at a screen."""
+    from securefl.report.characters import shown
+
+    text = f"ATTENTION: {shown(str(message))}"
+    if not issubclass(category, UserWarning):
+        text = warnings.formatwarning(message, category, filename, lineno).rstrip()
+    click.echo(text, err=True)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -172,8 +172,9 @@ def _say_moved(moved: Sequence[str], day: str) -> None:
     from securefl.report.rows_drift import moved_words
 
     if moved:
-        click.echo(f"ATTENTION: {moved_words(len(moved), day)} {shown(', '.join(moved))}", err=True)
-        click.echo("What moved, for your screen: securefl site model drift", err=True)
+        names = shown(", ".join(moved))
+        click.echo(f"ATTENTION: {moved_words(len(moved), day)} Moved: {names}.", err=True)
+        click.echo("How far, for your screen: securefl site model drift STUDY ROWS", err=True)
 
 
 def print_scores(found: ScoredTable, json_file: str | None, *, model: str = "") -> None:

@@ -29,7 +29,7 @@ def models(
     whether it expired or was recalled.
 
     In use is the version that scored a table here last (`securefl site model predict`, `securefl
-    predict --site`). The times stay in your folder.
+    predict`). The times stay in your folder.
     """
     from securefl.node.owner.model_lines import models_in_use
     from securefl.report.model_versions import site_models_page

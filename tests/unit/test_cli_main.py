@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -163,3 +164,20 @@ def test_both_streams_gone_is_no_crash():
     )
     os.close(write)
     assert done.returncode == ExitCode.USAGE
+
+
+def test_a_warning_is_a_sentence_and_no_line_of_our_source(monkeypatch, capsys):
+    def command(*_args, **_kwargs):
+        warnings.warn("Recalled by SVI: a new \x1b[2Jscale.", stacklevel=1)
+
+    monkeypatch.setattr(module, "cli", command)
+    usual = warnings.showwarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = usual
+        main([])
+    said = capsys.readouterr().err
+    assert said.startswith("ATTENTION: Recalled by SVI: a new ")
+    assert "\x1b" not in said
+    assert ".py" not in said
+    assert warnings.showwarning is usual

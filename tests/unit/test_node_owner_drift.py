@@ -21,6 +21,7 @@ from securefl.learning.model_notices import recall_model
 from securefl.learning.readiness import look_at
 from securefl.learning.table import read_table
 from securefl.node.backup import kept_files
+from securefl.node.model_uses import use_of
 from securefl.node.newest_drift import newest_drift
 from securefl.node.owner import requests
 from securefl.node.owner.drift import rows_drift
@@ -162,7 +163,7 @@ def test_few_rows_are_scored_with_a_word_on_the_newest_comparison_of_many(here, 
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     told = said("site", "model", "predict", "first", few, *site)
     assert f"compared last, on {today}, one column was distributed otherwise" in told
-    assert told.endswith("age What moved, for your screen: securefl site model drift")
+    assert "Moved: age. How far, for your screen: securefl site model drift" in told
     # a newer comparison of as many rows takes it back, one of few does not
     said("site", "model", "drift", "first", few, *site)
     assert "compared last" in said("site", "model", "predict", "first", few, *site)
@@ -182,6 +183,9 @@ def test_plain_predict_tells_it_at_the_hospital_and_nowhere_else(here, c, monkey
     assert "ATTENTION" not in said("predict", copy, rows)
     monkeypatch.chdir(here.path)
     assert "One column is distributed" in said("predict", copy, rows)
+    use = use_of(here, c.study.digest)
+    assert use is not None
+    assert use.model == load_model(copy).digest
 
 
 def test_a_recall_that_came_home_holds_for_a_copy_that_is_scored_there(here, c, monkeypatch):

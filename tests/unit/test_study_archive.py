@@ -356,6 +356,8 @@ def test_the_researchers_commands_find_recalls_in_the_store(whole, tmp_path):
     assert said["usable"]
     (version,) = whole.consortium.lab.model_versions(study.name)
     assert version.state == "recalled by some"
+    with pytest.warns(UserWarning, match="A new scale"):
+        assert continued_from(whole, "while-few-recalled").sealed.study.continues == study.digest
     put_recall(whole, second)
     command = ["study", "report", study.name, "--researcher", folder]
     shown = CliRunner().invoke(cli, [*command, "--html", str(tmp_path / "report.html")])
@@ -383,13 +385,13 @@ def put_recall(whole, name):
     slot.post(said.dump(site.identity.sign))
 
 
-def continued_from(whole):
+def continued_from(whole, name="later"):
     c = whole.consortium
     return Study.new(
         c.lab,
         c.protocol,
         hospitals=list(c.names),
         aggregator="sums",
-        study_id="later",
+        study_id=name,
         continues=whole.study.name,
     )

@@ -155,35 +155,29 @@ def score_folder(
         DataError: the table cannot be read, or lacks a column.
     """
     model = load_model(folder, own=site.name, anyway=anyway)
-    known = known_notices(site, model, anyway=anyway)
+    home = _same_at_home(site, model)
+    if home is not None:
+        home.check_usable()
     model.check_usable()
     table, read_as = rows_of(rows, [column.name for column in model.data.columns], given)
     scored = score_read(model, table, read_as)
     moved = moved_columns(site, model.facts.study_digest, model, table)
-    told = dict.fromkeys([*scored.notices, *known])
+    told = dict.fromkeys(scored.notices)
+    if home is not None:
+        told |= dict.fromkeys(home.standing().sentences)
+        note_use(site, home.facts.study_digest, home.digest, utc_now())
     return replace(scored, notices=tuple(told), moved=moved.columns, moved_on=moved.day)
 
 
-def known_notices(
-    site: Site,
-    model: Model,
-    *,
-    anyway: bool,
-) -> tuple[str, ...]:
-    """Notices on the same model that came home here, where it did.
-
-    Raises:
-        NotApprovedError: they forbid its use.
-    """
+def _same_at_home(site: Site, model: Model) -> Model | None:
+    """The released model that came home here, of which one in another folder is a copy or an edit."""
     digest = released_of(model).digest
     for row in list_models(site):
-        if row.digest != model.facts.study_digest or row.folder is None:
-            continue
-        home = load_model(row.folder, own=site.name, anyway=anyway)
-        if home.digest == digest:
-            home.check_usable()
-            return home.standing().sentences
-    return ()
+        if row.digest == model.facts.study_digest and row.folder is not None:
+            home = load_model(row.folder, own=site.name, anyway=model.anyway)
+            if home.digest == digest:
+                return home
+    return None
 
 
 @dataclass(frozen=True)
