@@ -224,7 +224,9 @@ class BoardConformance:
 
         def read():
             try:
-                while not stop.is_set():
+                # a moment between two looks: a post waits for the disk, and looks without end
+                # would take the processor for all that time
+                while not stop.wait(0.0005):
                     data = board.read("x/y", 300_000)
                     if data not in versions:
                         faults.append(None if data is None else len(data))
