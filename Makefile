@@ -38,8 +38,9 @@ tools:
 
 # The skips and their reasons are printed by -ra. Three test processes on two cores, because tests
 # wait for other processes; each computes with one thread. Hundreds of processes import the package:
-# it is compiled once beforehand.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+# it is compiled once beforehand. What pytest makes of the tests is kept, whatever the shell says: to
+# rewrite their assertions takes each process as long as all else before its first test.
+PYTEST = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 unit: $(READY) tools
 	$(BIN)/python -m compileall -q securefl
 	$(PYTEST)
