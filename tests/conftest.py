@@ -6,6 +6,7 @@ protocol_text``.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 
 import forked_processes
@@ -35,6 +36,19 @@ LONGEST = (
     "test_toy_carrier.py",
 )
 WITH_PROCESSES = ("integration", "found", "browser")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session):
+    """Collect without the garbage collector, and keep what was collected out of its later passes:
+    thousands of tests and the libraries that they import stay to the end.
+    """
+    del session
+    gc.disable()
+    collected = yield
+    gc.freeze()
+    gc.enable()
+    return collected
 
 
 def pytest_collection_modifyitems(items):
