@@ -14,13 +14,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import forked_processes
 import pytest
+from fork_server import CHILD_OF
 
 from securefl.cli.study_verify import rounds_view
 from securefl.errors import RoundError, UsageError
 
 SITES = ("other", "SVI", "SVHC", "STMW", "SVHD")
+FORKED_DEMO = Path(forked_processes.__file__).with_name("forked_demo.py")
 _CHILD = re.compile(r"^(?:clone|clone3|fork|vfork)\(.*= (\d+)$")
+_ASKED = re.compile(rf'^openat\(AT_FDCWD, "{CHILD_OF.format("([0-9]+)")}"')
 _OPEN = re.compile(r'^open(?:at)?\((?:AT_FDCWD, )?"([^"]+)"')
 _SOCKET = re.compile(r"^socket\((\w+),")
 
@@ -46,8 +50,7 @@ def demo(tmp_path_factory):
     ]
     command = [
         sys.executable,
-        "-m",
-        "securefl",
+        FORKED_DEMO,
         "demo",
         "--seed",
         "0",
@@ -73,6 +76,9 @@ def _calls(root):
 def _trees(calls):
     """Process → the process directly below the demonstration's own that it descends from."""
     parent = {int(m[1]): pid for pid, lines in calls.items() for m in map(_CHILD.match, lines) if m}
+    for pid, lines in calls.items():
+        if lines and (asked := _ASKED.match(lines[0])):
+            parent[pid] = int(asked[1])  # forked by a server, for this one
     root = next(pid for pid in calls if pid not in parent)
 
     def top(pid):
