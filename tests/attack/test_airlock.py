@@ -89,7 +89,7 @@ def test_a_whole_study_between_places_that_share_no_store(world):
     for said in world.audits().values():
         assert "Verified" in said
     seen = set().union(*(kinds(found) for _, found in world.carried))
-    assert {"contribution", "sum", "opening", "extract", "model", "checkpoint"} <= seen
+    assert {"request", "contribution", "sum", "opening", "extract", "model", "checkpoint"} <= seen
 
 
 def test_every_kind_has_its_check():

@@ -1,5 +1,6 @@
 """Wheel and bundle as they are given away: the same each time, and installed without a network."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -49,28 +50,58 @@ def test_without_the_commits_time_it_differs(tmp_path, monkeypatch):
     assert first.read_bytes() != build_wheel.build(tmp_path / "b").read_bytes()
 
 
+def installed(bundled, place, words):
+    """Install a bundle where there is no network; its size in bytes."""
+    quiet = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
+    quiet["PYTHON"] = sys.executable
+    command = [*words, bundled / "install.sh", place]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=quiet)
+    assert done.returncode == 0, done.stderr
+    return sum(p.stat().st_size for p in place.rglob("*") if p.is_file() and not p.is_symlink())
+
+
+def securefl(place, words, *arguments):
+    """What an installed command prints: no network, and nothing of this repository."""
+    told = subprocess.run(
+        [*words, place / "bin" / "securefl", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=place.parent,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(place.parent)},
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    return told.stdout
+
+
+def packages(place):
+    return {p.name for p in (place / "lib" / "python3.11" / "site-packages").iterdir()}
+
+
 def test_a_bundle_installs_without_a_network_and_works(tmp_path):
     """Needs an index, or PIP_FIND_LINKS with the wheels of requirements.lock."""
     words = alone()
     made = bundle.make(tmp_path / "dist", [])
     place = tmp_path / "installed"
-    quiet = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
-    quiet["PYTHON"] = sys.executable
-    done = subprocess.run(
-        [*words, made / "install.sh", place], capture_output=True, text=True, check=False, env=quiet
+    assert installed(made, place, words) < 1.2e9
+    securefl(place, words, "doctor", "--json", "-")
+    assert packages(place).isdisjoint({"pytest", "mypy", "hypothesis", "ruff"})
+
+
+def test_a_light_bundle_installs_below_300_mb_and_makes_a_hospital(tmp_path):
+    """Needs an index, or PIP_FIND_LINKS with the wheels of requirements-light.lock."""
+    words = alone()
+    made = bundle.make(tmp_path / "dist", [], light=True)
+    place = tmp_path / "installed"
+    assert installed(made, place, words) < 300e6  # with pip and setuptools
+    assert packages(place).isdisjoint({"pandas", "syft", "torch", "opacus"})
+    who = ["--name", "Edge", "--legal-name", "Edge", "--email", "e@example.org"]
+    site = ["site", "init", str(tmp_path / "Edge"), *who, "--store", str(tmp_path / "store")]
+    with pytest.raises(AssertionError, match="site init --without-pysyft"):
+        securefl(place, words, *site)
+    securefl(place, words, *site, "--without-pysyft")
+    checks = json.loads(
+        securefl(place, words, "doctor", "--folder", str(tmp_path / "Edge"), "--json", "-")
     )
-    assert done.returncode == 0, done.stderr
-    size = sum(p.stat().st_size for p in place.rglob("*") if p.is_file() and not p.is_symlink())
-    assert size < 1.2e9
-    # no network, and nothing of this repository
-    told = subprocess.run(
-        [*words, place / "bin" / "securefl", "doctor", "--json", "-"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
-    )
-    assert told.returncode == 0, told.stdout + told.stderr
-    names = {p.name for p in (place / "lib" / "python3.11" / "site-packages").iterdir()}
-    assert names.isdisjoint({"pytest", "mypy", "hypothesis", "ruff"})
+    found = {row["check"]: row["detail"] for row in checks["checks"]}
+    assert found["requests"] == "signed, from the store, without PySyft"

@@ -21,8 +21,6 @@ from worker_stand_ins import AtOnce
 from securefl.cli.main import cli
 from securefl.federation import store_exchange
 from securefl.federation.aggregator_service import AggregatorService
-from securefl.federation.messages import Invitation
-from securefl.federation.study_board import StudyBoard
 from securefl.learning.models import weights_to_bytes
 from securefl.node import agent as agents
 from securefl.node import study_run
@@ -31,6 +29,7 @@ from securefl.node.own_study import WorkerDoor
 from securefl.node.study_run import StudyRun
 from securefl.party.folder import PartyFolder
 from securefl.researcher import results
+from securefl.researcher.asking import offer_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,11 +136,7 @@ class WholeStudy:
             self.consortium.hand_over(self.study, name)
 
     def _offer(self) -> None:
-        folder, study = self.consortium.lab.folder, self.study
-        on_board = StudyBoard(folder.board, study.digest)
-        on_board.text.post(study.text)
-        invitation = Invitation(study.digest, folder.identity.card.name)
-        on_board.invitation.post(invitation.dump(folder.identity.sign))
+        offer_study(self.consortium.lab.folder, self.study.plan)
 
     def run(self) -> Any:
         """Request, approvals, all rounds, and the ends of all hospitals; the researcher's result."""
