@@ -30,8 +30,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from tenseal import sealapi
 
 from securefl.errors import SecureFLError
-from securefl.secagg.number_ring import ring_of
-from securefl.secagg.ring import DEGREE, MODULUS_BITS, SPECIAL_MODULUS_BITS, add, sum_mod_q
+from securefl.secagg.cipher_ring import LARGE_RING, cipher_ring
+from securefl.secagg.number_ring import WORD_BITS, ring_of
+from securefl.secagg.ring import add, sum_mod_q
 from securefl.secagg.seal_ring import from_transformed, to_transformed
 
 _CORES: Final = 2
@@ -52,12 +53,13 @@ class Bare:
 class Load:
     """Work of one contribution: ``ciphertexts``, and ``elements`` of the ring of ``primes`` primes.
 
-    0 primes: no elements.
+    0 primes: no elements. ``degree`` is that of the ciphertexts' ring.
     """
 
     ciphertexts: int
     elements: int = 0
     primes: int = 0
+    degree: int = LARGE_RING.degree
 
 
 def bench_bare(load: Load, sites: int, repeats: int) -> list[Bare]:
@@ -73,7 +75,7 @@ def bench_bare(load: Load, sites: int, repeats: int) -> list[Bare]:
     Raises:
         SecureFLError: one of the two processes ended.
     """
-    figures = (sites, load.ciphertexts, load.elements, load.primes)
+    figures = (sites, load.ciphertexts, load.elements, load.primes, load.degree)
     command = [sys.executable, "-m", "securefl.bench.bare", *map(str, figures)]
     shares = [len(range(i, sites, _CORES)) for i in range(_CORES)]
     with ExitStack() as held:
@@ -135,12 +137,14 @@ class _Party:
         chunks: int,
         elements: int,
         primes: int,
+        degree: int,
     ) -> None:
+        self._cipher_ring = cipher_ring(degree)
+        self._modulus = np.uint64(self._cipher_ring.modulus)
+        bits = [prime.bit_length() for prime in self._cipher_ring.primes]
         parameters = sealapi.EncryptionParameters(sealapi.SCHEME_TYPE.CKKS)
-        parameters.set_poly_modulus_degree(DEGREE)
-        parameters.set_coeff_modulus(
-            sealapi.CoeffModulus.Create(DEGREE, [MODULUS_BITS, SPECIAL_MODULUS_BITS])
-        )
+        parameters.set_poly_modulus_degree(degree)
+        parameters.set_coeff_modulus(sealapi.CoeffModulus.Create(degree, bits))
         self._context = sealapi.SEALContext(parameters, True, sealapi.SEC_LEVEL_TYPE.TC128)
         generator = sealapi.KeyGenerator(self._context)
         public = sealapi.PublicKey()
@@ -152,8 +156,8 @@ class _Party:
         self._ring = ring_of(primes or 1)
         shape = (elements, len(self._ring.primes), self._ring.degree)
         self._elements = np.zeros(shape, dtype=np.uint64)
-        self._message = np.full(DEGREE, 1 << 40, dtype=np.uint64)
-        self._residues = np.zeros((chunks, 2, DEGREE), dtype=np.uint64)
+        self._message = np.full(degree, 1 << 20, dtype=np.uint64)
+        self._residues = np.zeros((chunks, 2, degree), dtype=np.uint64)
         file = os.memfd_create("securefl-bare", os.MFD_CLOEXEC)
         self._path = f"/proc/self/fd/{file}"
         example = sealapi.Ciphertext()
@@ -166,7 +170,7 @@ class _Party:
     def _shared(self) -> np.ndarray:
         """Make as many residues from AES-256-CTR as the shared elements take."""
         # One bit less than the prime has: no residue is above it, and nothing is rejected.
-        words = _key_stream(self._elements.nbytes) >> np.uint64(64 - MODULUS_BITS + 1)
+        words = _key_stream(self._elements.nbytes) >> np.uint64(64 - WORD_BITS + 1)
         return words.reshape(self._elements.shape)
 
     def _product(self, shared: np.ndarray) -> np.ndarray:
@@ -184,14 +188,15 @@ class _Party:
             self._encryptor.encrypt_zero(ciphertext)
             self._evaluator.transform_from_ntt_inplace(ciphertext)
             ciphertext.save(self._path)
-            masked = add(c0, self._message)
+            masked = add(c0, self._message, self._modulus)
+            unused = np.uint64(64 - self._cipher_ring.bits)
             for _ in range(self._peers):
-                mask = _key_stream(8 * DEGREE) >> np.uint64(64 - MODULUS_BITS)
-                masked = add(masked, mask)
+                mask = _key_stream(8 * self._cipher_ring.degree) >> unused
+                masked = add(masked, mask, self._modulus)
 
     def open(self) -> None:
         """Add the contributions and open the sum."""
-        sum_mod_q([self._residues] * (self._peers + 1))
+        sum_mod_q([self._residues] * (self._peers + 1), self._modulus)
         if self._elements.size:
             total = self._elements
             for _ in range(self._peers):
@@ -216,7 +221,7 @@ def _key_stream(size: int) -> np.ndarray:
 
 def main() -> None:
     """Serve the parent's lines until it closes them."""
-    party = _Party(*(int(figure) for figure in sys.argv[1:5]))
+    party = _Party(*(int(figure) for figure in sys.argv[1:6]))
     print(0.0, flush=True)  # noqa: T201 - the answer to the parent: ready
     for line in sys.stdin:
         start = time.process_time()

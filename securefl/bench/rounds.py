@@ -200,7 +200,8 @@ def _load(plan: RoundPlan) -> Load:
     instances = dict.fromkeys(plan.study.cohort, "0" * 64)
     facts = plan.facts(1, "0" * 64, "0" * 64, instances=instances)
     elements = sum(section.count for section in facts.sections[1:])
-    return Load(facts.chunks, elements, facts.numbers.primes if facts.numbers else 0)
+    primes = facts.numbers.primes if facts.numbers else 0
+    return Load(facts.chunks, elements, primes, facts.cipher_layout.degree)
 
 
 def _run(root: Path, plan: RoundPlan, *, verify: bool) -> dict[str, dict[str, Any]]:

@@ -16,7 +16,7 @@ from securefl.identity import Identity
 from securefl.learning.public import public_uniforms
 from securefl.secagg.contribution import encrypted_body
 from securefl.secagg.frame import contribution_blocks, write_contribution
-from securefl.secagg.layouts import layout_for
+from securefl.secagg.layouts import cipher_layout_of, layout_for
 from securefl.secagg.masks import pair_secret, pairwise_seeds
 from securefl.secagg.opening import open_sum
 from securefl.secagg.round_context import RoundContext
@@ -153,7 +153,7 @@ def bench_secagg(
     layout = layout_for(bits, sites, parameters)
     cipher = CkksIntegers()
     names = [f"site{i:04d}" for i in range(sites)]
-    keys = cipher.generate()
+    keys = cipher.generate(cipher_layout_of(layout).ring)
     facts = RoundContext(
         study="00" * 32,
         round=1,

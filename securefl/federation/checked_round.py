@@ -163,6 +163,7 @@ class AnnouncedRound:
         """
         said = self.said
         coordinator = self.plan.coordinator
+        # The ring follows from the study and the announced cohort, never from the key itself.
         public = read_public_key(
             key,
             study=self.plan.digest,
@@ -171,6 +172,7 @@ class AnnouncedRound:
             kind=said.kind,
             sender=coordinator.name,
             verify=coordinator,
+            ring=self.plan.ring(said.round, len(said.cohort)),
         )
         if public.sha256 != said.public_key_sha256:
             raise _exchanged("The round's public key is not the one announced.")

@@ -236,7 +236,7 @@ class Coordinator:
         begun = self._memory.begun(number)
         if begun is None:
             self._pace()
-            keys = self._cipher.generate()
+            keys = self._cipher.generate(self._plan.ring(number, len(self._cohort)))
             context, given = self._announce(number, theta, keys)
             begun = KeptRound(given, keys.secret())
             self._memory.begin(number, given, begun.secret)

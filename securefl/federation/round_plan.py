@@ -11,7 +11,7 @@ from securefl.identity import IdentityCard, Verifier, verify
 from securefl.learning.stages.programme import Programme
 from securefl.learning.stages.roles import moves_model
 from securefl.learning.stages.train import Train
-from securefl.secagg.layouts import layout_for
+from securefl.secagg.layouts import cipher_layout_of, layout_for
 from securefl.secagg.round_context import ATTEMPT, RoundContext
 from securefl.secagg.survivor_terms import SurvivorTerms
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from securefl.learning.stages.programme import Step
+    from securefl.secagg.cipher_ring import CipherRing
     from securefl.secagg.group_draw import Groups
+    from securefl.secagg.layouts import Layout
     from securefl.study.schema import Participant, Study
     from securefl.study.sealed import SealedStudy
 
@@ -82,6 +84,15 @@ class RoundPlan:
     def length(self, number: int) -> int:
         """Integers each hospital sends in that round."""
         return self.step(number).release.length
+
+    def ring(self, number: int, contributors: int) -> CipherRing:
+        """Ring of that round's ciphertexts and keys, where so many hospitals contribute."""
+        return cipher_layout_of(self._layout(number, contributors)).ring
+
+    def _layout(self, number: int, contributors: int) -> Layout:
+        """Packing of that round's numbers from so many hospitals."""
+        release = self.step(number).release
+        return layout_for(release.bits, contributors, release.length)
 
     def public_length(self, number: int) -> int:
         """Float64 numbers that the round's broadcast holds."""
@@ -164,7 +175,7 @@ class RoundPlan:
             cohort=cohort,
             instances=tuple(instances.get(site, "") for site in cohort),
             public_key_sha256=public_key_sha256,
-            layout=layout_for(release.bits, len(cohort), release.length),
+            layout=self._layout(number, len(cohort)),
             length=release.length,
             bound=release.bound,
             model_sha256=model_sha256,

@@ -17,7 +17,7 @@ from securefl.errors import MessageError
 from securefl.federation.round_plan import card_of
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
 from securefl.secagg.round_context import ATTEMPT
-from securefl.secagg.total_check import SECRET_BYTES, RoundSecret
+from securefl.secagg.total_check import SECRET_BYTES, SECRET_SIZES, RoundSecret
 from securefl.statement import Hex32, HexBytes, Positive, Statement
 from securefl.study.recipients import recipients
 
@@ -50,7 +50,7 @@ class ShownOpening(Statement):
         round: number of the round.
         attempt: number of the attempt.
         round_digest: what masks and messages of the round are bound to.
-        sealed: key (1024 bytes) and SHA-256 of the total, sealed under study, round and attempt.
+        sealed: key (256, 512 or 1024 bytes, by its ring) and SHA-256 of the total, sealed under study, round and attempt.
     """
 
     TYPE: ClassVar[str] = "securefl-round-opening/1"
@@ -79,9 +79,9 @@ class ShownOpening(Statement):
             )
         except MessageError:
             raise _refused("is not sealed to this hospital") from None
-        if len(payload) != _PAYLOAD_BYTES:
+        if len(payload) - _HASH_BYTES not in SECRET_SIZES:
             raise _refused("has another length")
-        return RoundSecret.unpack(payload[:SECRET_BYTES]), payload[SECRET_BYTES:].hex()
+        return RoundSecret.unpack(payload[:-_HASH_BYTES]), payload[-_HASH_BYTES:].hex()
 
 
 def readers_of(

@@ -130,7 +130,8 @@ class DurableRun:
             read_file(folder / "key"),
             read_file(folder / "model"),
         )
-        secret = read_secret(folder / _KEY_FILE, SECRET_BYTES)
+        size = (folder / _KEY_FILE).stat().st_size
+        secret = read_secret(folder / _KEY_FILE, min(size, SECRET_BYTES))
         return KeptRound(given, RoundSecret.unpack(secret))
 
     def begin(

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from securefl.secagg.cipher_ring import LARGE_RING
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
+    from securefl.secagg.cipher_ring import CipherRing
     from securefl.secagg.packing import FieldLayout
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.total_check import RoundSecret
@@ -33,7 +36,7 @@ class RoundKeys(Protocol):
     def open_once(self, ciphertext: WordArray, layout: FieldLayout) -> tuple[WordArray, float]:
         """Decrypt a sum to exact integers, and erase the secret half.
 
-        uint64[chunks, 2, 4096] to messages uint64[chunks, 4096]. Also returns the largest noise as
+        uint64[chunks, 2, degree] to messages uint64[chunks, degree]. Also returns the largest noise as
         a share of D/2 (1.0 would change an integer), coarsely. Guarantee: the messages do not
         depend on the noise, so that publishing them tells nothing about the key (Li and Micciancio
         2021).
@@ -47,9 +50,9 @@ class RoundKeys(Protocol):
     def open_blocks(
         self, blocks: Iterable[WordArray], layout: FieldLayout
     ) -> Generator[tuple[WordArray, float], None, None]:
-        """:meth:`open_once` for a sum that comes in blocks uint64[n, 2, 4096].
+        """:meth:`open_once` for a sum that comes in blocks uint64[n, 2, degree].
 
-        Each block's messages uint64[n, 4096] and noise. The secret half is erased after the last
+        Each block's messages uint64[n, degree] and noise. The secret half is erased after the last
         block, or at the first that fails. What came before a failure is not to be released.
         """
         ...
@@ -70,8 +73,8 @@ class RoundKeys(Protocol):
 class SumCipher(Protocol):
     """Cipher whose ciphertexts can be added without a key."""
 
-    def generate(self) -> RoundKeys:
-        """Generate a fresh key pair for one round."""
+    def generate(self, ring: CipherRing = LARGE_RING) -> RoundKeys:
+        """Generate a fresh key pair for one round, whose ciphertexts are in ``ring``."""
         ...
 
     def encrypt(
@@ -80,7 +83,7 @@ class SumCipher(Protocol):
         messages: WordArray,
         layout: FieldLayout,
     ) -> WordArray:
-        """Encrypt uint64[chunks, 4096] messages to uint64[chunks, 2, 4096] residues.
+        """Encrypt uint64[chunks, degree] messages to uint64[chunks, 2, degree] residues.
 
         The residues are in coefficient form.
         """

@@ -134,7 +134,8 @@ def _masked_blocks(
     size = layout.values_per_chunk
     for _, start, stop in blocks_of(facts.sections[:1]):
         messages = layout.pack(integers[start * size : stop * size])
-        yield add_mask(cipher.encrypt(public, messages, layout), mask.block(start, stop))
+        ciphertexts = cipher.encrypt(public, messages, layout)
+        yield add_mask(ciphertexts, mask.block(start, stop, layout.ring), layout.ring)
 
 
 def check_told(

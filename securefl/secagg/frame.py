@@ -1,7 +1,7 @@
 """Frames of contributions, sums and public keys, each in its envelope.
 
 The envelope is :class:`securefl.secagg.envelope.Envelope`. The chunks of contributions and sums are
-ciphertexts and elements (:mod:`securefl.secagg.sections`), residues of 58 bits, bit-packed; a
+ciphertexts and elements (:mod:`securefl.secagg.sections`), residues bit-packed; a
 public key is one chunk. After the envelope's checks come those of the residues: each below its
 prime, and no polynomial that is empty or constant.
 """
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import MessageError, UsageError
+from securefl.secagg.cipher_ring import LARGE_RING
 from securefl.secagg.envelope import Envelope, refused, write_frame
-from securefl.secagg.publickey import PUBLIC_KEY_BYTES, PublicKey
+from securefl.secagg.publickey import PublicKey
 from securefl.secagg.round_context import is_sha256
 from securefl.secagg.sections import blocks_of, placed
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import BinaryIO
 
+    from securefl.secagg.cipher_ring import CipherRing
     from securefl.secagg.envelope import Head, Readable
     from securefl.secagg.round_context import RoundContext
     from securefl.secagg.sections import Section
@@ -57,8 +59,8 @@ def sum_bytes(facts: RoundContext) -> int:
 
 
 def public_key_bytes() -> int:
-    """The most bytes that a public key's frame can have; the cap for reading it."""
-    return Envelope(PUBLIC_KEY_TYPE, {}, ((1, PUBLIC_KEY_BYTES),)).limit
+    """The most bytes that a public key's frame can have, in any ring; the cap for reading it."""
+    return Envelope(PUBLIC_KEY_TYPE, {}, ((1, LARGE_RING.public_key_bytes),)).limit
 
 
 def write_contribution(
@@ -195,7 +197,8 @@ def write_public_key(
     It comes before the facts, which cover its hash.
     """
     fields = _announced(study, round_number, attempt, kind, sender)
-    return Envelope(PUBLIC_KEY_TYPE, fields, ((1, PUBLIC_KEY_BYTES),)).write([public.body], sign)
+    runs = ((1, public.ring.public_key_bytes),)
+    return Envelope(PUBLIC_KEY_TYPE, fields, runs).write([public.body], sign)
 
 
 def read_public_key(
@@ -207,16 +210,18 @@ def read_public_key(
     kind: str,
     sender: str,
     verify: Verify,
+    ring: CipherRing = LARGE_RING,
 ) -> PublicKey:
-    """Check a public key's frame and take it apart.
+    """Check the frame of a public key of ``ring`` and take it apart.
 
     Raises:
         MessageError: naming the sender and the first check that failed.
     """
     fields = _announced(study, round_number, attempt, kind, sender)
-    _, body = Envelope(PUBLIC_KEY_TYPE, fields, ((1, PUBLIC_KEY_BYTES),)).open(data, sender, verify)
+    envelope = Envelope(PUBLIC_KEY_TYPE, fields, ((1, ring.public_key_bytes),))
+    _, body = envelope.open(data, sender, verify)
     try:
-        return PublicKey.from_body(bytes(body))
+        return PublicKey.from_body(bytes(body), ring)
     except MessageError as error:
         raise refused(sender, error.what) from None
 

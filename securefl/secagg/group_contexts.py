@@ -44,5 +44,11 @@ def _of_group(context: RoundContext, group: tuple[str, ...]) -> RoundContext:
         context,
         cohort=group,
         instances=tuple(instances[site] for site in group),
-        layout=layout_for(context.layout.bits, len(group), context.length),
+        layout=layout_for(
+            context.layout.bits,
+            len(group),
+            context.length,
+            # One key pair is announced for all groups: their ciphertexts are in its ring.
+            (context.cipher_layout.ring,),
+        ),
     )

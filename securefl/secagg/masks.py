@@ -12,9 +12,9 @@ whole cohort and nothing else.
     self mask    = the same from a random self-mask seed,
                    with "securefl/secagg/self-mask-key/1" in place of that label
     polynomial   = AES-256-CTR(chunk key, counter from 0) read as little-endian 64-bit words,
-                   each cut to its low 58 bits, words at or above q skipped, the first 4096 kept
+                   each cut to the bits of q, words at or above q skipped, the first N kept
 
-A chunk index is 4 bytes, big-endian; lesser and greater are the two public keys as bytes.
+N and q are those of the ciphertexts' ring. A chunk index is 4 bytes, big-endian; lesser and greater are the two public keys as bytes.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from securefl.curve25519 import is_agreement_key
 from securefl.errors import MessageError, UsageError
-from securefl.secagg.ring import DEGREE, MODULUS, add, subtract
+from securefl.secagg.cipher_ring import LARGE_RING
+from securefl.secagg.ring import add, subtract
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from securefl.secagg.cipher_ring import CipherRing
     from securefl.secagg.round_context import RoundContext
     from securefl.types import WordArray
 
@@ -91,10 +93,18 @@ def pair_seed(secret: bytes, round_digest: str) -> bytes:
     return _hkdf(secret, PAIR_SEED_LABEL + bytes.fromhex(round_digest))
 
 
-def expand_chunk(seed: bytes, index: int, label: bytes = CHUNK_KEY_LABEL) -> WordArray:
-    """Expand a seed to the mask polynomial of ciphertext ``index``: uint64[4096], uniform mod q."""
+def expand_chunk(
+    seed: bytes,
+    index: int,
+    label: bytes = CHUNK_KEY_LABEL,
+    ring: CipherRing = LARGE_RING,
+) -> WordArray:
+    """Expand a seed to the mask polynomial of ciphertext ``index``.
+
+    uint64[degree], uniform mod q.
+    """
     key = _hkdf(seed, label + index.to_bytes(4, "big"))
-    return uniform_residues(key, DEGREE, MODULUS)
+    return uniform_residues(key, ring.degree, ring.modulus)
 
 
 def uniform_residues(key: bytes, count: int, modulus: int) -> WordArray:
@@ -128,15 +138,23 @@ class Seeds:
     pairs: tuple[tuple[bool, bytes], ...]
     own: tuple[bytes, ...]
 
-    def block(self, start: int, stop: int) -> WordArray:
-        """Sum the masks of ciphertexts ``start`` to ``stop``: uint64[stop - start, 4096]."""
-        total = np.zeros((stop - start, DEGREE), dtype=np.uint64)
+    def block(
+        self,
+        start: int,
+        stop: int,
+        ring: CipherRing = LARGE_RING,
+    ) -> WordArray:
+        """Sum the masks of ciphertexts ``start`` to ``stop``: uint64[stop - start, degree]."""
+        modulus = np.uint64(ring.modulus)
+        total = np.zeros((stop - start, ring.degree), dtype=np.uint64)
         for row, index in zip(total, range(start, stop), strict=True):
             for plus, seed in self.pairs:
-                mask = expand_chunk(seed, index)
-                row[:] = add(row, mask) if plus else subtract(row, mask)
+                mask = expand_chunk(seed, index, ring=ring)
+                change = add if plus else subtract
+                row[:] = change(row, mask, modulus)
             for seed in self.own:
-                row[:] = add(row, expand_chunk(seed, index, SELF_MASK_LABEL))
+                own = expand_chunk(seed, index, SELF_MASK_LABEL, ring)
+                row[:] = add(row, own, modulus)
         return total
 
 
@@ -165,12 +183,17 @@ def pairwise_seeds(me: str, secrets: Mapping[str, bytes], facts: RoundContext) -
     return Seeds(tuple((peer > me, pair_seed(secrets[peer], digest)) for peer in peers), ())
 
 
-def add_mask(ciphertext: WordArray, mask: WordArray) -> WordArray:
+def add_mask(
+    ciphertext: WordArray,
+    mask: WordArray,
+    ring: CipherRing = LARGE_RING,
+) -> WordArray:
     """Add a mask to c0 of a copy of the ciphertexts.
 
     Args:
-        ciphertext: uint64[chunks, 2, 4096].
-        mask: uint64[chunks, 4096].
+        ciphertext: uint64[chunks, 2, degree].
+        mask: uint64[chunks, degree].
+        ring: of both.
 
     Raises:
         UsageError: shapes that do not fit.
@@ -181,7 +204,7 @@ def add_mask(ciphertext: WordArray, mask: WordArray) -> WordArray:
             next_step="Make both from the same facts.",
         )
     masked = ciphertext.copy()
-    masked[:, 0] = add(masked[:, 0], mask)
+    masked[:, 0] = add(masked[:, 0], mask, np.uint64(ring.modulus))
     return masked
 
 

@@ -34,6 +34,8 @@ _WORD: Final = np.uint64((1 << WORD_BITS) - 1)
 _HALF_BITS: Final = np.uint64(WORD_BITS // 2)
 _HALF: Final = np.uint64((1 << (WORD_BITS // 2)) - 1)
 _SHIFT: Final = np.uint64(WORD_BITS)
+#: Bits of a limb: with a residue of 51 bits they fill a word of 64.
+_LIMB_BITS: Final = 13
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,9 @@ class NumberRing:
     """Polynomials of ``degree`` coefficients modulo the product of ``primes``.
 
     Args:
-        degree: 4096 or 8192.
-        primes: each ``2^58 - c`` with ``c`` below 2^21.
+        degree: 4096 or 8192; of a small ring of ciphertexts 1024 or 2048.
+        primes: each ``2^58 - c`` with ``c`` below 2^21; that of a small ring has at most 51 bits,
+            and takes no long integers.
     """
 
     degree: int
@@ -72,7 +75,10 @@ class NumberRing:
         for element, product in zip(a, found, strict=True):
             # A row at a time stays in the processor's cache.
             for i, prime in enumerate(self.primes):
-                product[i] = _product(element[i], b[i], prime)
+                if prime.bit_length() == WORD_BITS:
+                    product[i] = _product(element[i], b[i], prime)
+                else:
+                    product[i] = _product_by_limbs(element[i], b[i], prime)
         return found
 
     def contains(self, element: WordArray) -> bool:
@@ -216,6 +222,20 @@ def _product(a: WordArray, b: WordArray | np.uint64, prime: int) -> WordArray:
     # Below 3.2 primes in all, so three subtractions are enough.
     low += _times_word(high, prime)
     return _below(low, prime, 3)
+
+
+def _product_by_limbs(a: WordArray, b: WordArray, prime: int) -> WordArray:
+    """(a * b) mod prime for residues of at most 51 bits, by limbs of 13 bits of ``b``."""
+    modulus = np.uint64(prime)
+    limb = np.uint64(_LIMB_BITS)
+    low = np.uint64((1 << _LIMB_BITS) - 1)
+    found = np.zeros_like(a)
+    # Horner's rule from the highest limb down: both terms are below 2^64, each is reduced at once.
+    for place in range(prime.bit_length() // _LIMB_BITS, -1, -1):
+        digit = (b >> np.uint64(place * _LIMB_BITS)) & low
+        shifted = (found << limb) % modulus
+        found = (shifted + a * digit % modulus) % modulus
+    return found
 
 
 def _shift_in(digit: WordArray, words: list[WordArray], prime: int) -> list[WordArray]:

@@ -9,29 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from securefl.errors import MessageError
-from securefl.secagg.ring import (
-    DEGREE,
-    MODULUS,
-    MODULUS_BITS,
-    SPECIAL_MODULUS,
-    SPECIAL_MODULUS_BITS,
-    looks_degenerate,
-    pack_bits,
-    unpack_bits,
-)
+from securefl.secagg.cipher_ring import LARGE_RING
+from securefl.secagg.ring import looks_degenerate, pack_bits, unpack_bits
 
 if TYPE_CHECKING:
+    from securefl.secagg.cipher_ring import CipherRing
     from securefl.types import WordArray
-
-_WIDE: Final = 2 * DEGREE * MODULUS_BITS // 8
-#: Bytes of a public key on the wire: two polynomials mod the 58-bit prime, then two mod the 22-bit
-#: special prime.
-PUBLIC_KEY_BYTES: Final = _WIDE + 2 * DEGREE * SPECIAL_MODULUS_BITS // 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +27,8 @@ class PublicKey:
     """A CKKS public key (b, a) in number-theoretic-transform form.
 
     Args:
-        residues: uint64[2 polynomials, 2 primes, 4096].
+        residues: uint64[2 polynomials, the ring's primes, degree].
+        ring: of the round's ciphertexts.
 
     Raises:
         MessageError: wrong shape, a residue at or above its prime, or a polynomial that is all but
@@ -47,23 +36,27 @@ class PublicKey:
     """
 
     residues: WordArray
+    ring: CipherRing = LARGE_RING
 
     def __post_init__(self) -> None:
         r = self.residues
+        primes = self.ring.primes
+        shape = (2, len(primes), self.ring.degree)
         # Every path to a key leads through here, so `seal.py` never meets an unchecked one.
-        if r.dtype != np.uint64 or r.shape != (2, 2, DEGREE):
-            raise _refused(f"has shape {r.dtype}{list(r.shape)} instead of uint64[2, 2, {DEGREE}]")
-        if int(r[:, 0].max()) >= MODULUS or int(r[:, 1].max()) >= SPECIAL_MODULUS:
+        if r.dtype != np.uint64 or r.shape != shape:
+            raise _refused(f"has shape {r.dtype}{list(r.shape)} instead of uint64{list(shape)}")
+        if any(int(r[:, i].max()) >= prime for i, prime in enumerate(primes)):
             raise _refused("holds a residue at or above its prime")
         if looks_degenerate(r):
             raise _refused("is degenerate")
 
     @property
     def body(self) -> bytes:
-        """The key's 81920 bytes: residues mod the 58-bit prime [b, a], then mod the special one."""
-        wide = pack_bits(self.residues[:, 0], MODULUS_BITS)
-        special = pack_bits(self.residues[:, 1], SPECIAL_MODULUS_BITS)
-        return wide + special
+        """The key's bytes: residues [b, a] mod the first prime, then mod the special one."""
+        found = b""
+        for i, prime in enumerate(self.ring.primes):
+            found += pack_bits(self.residues[:, i], prime.bit_length())
+        return found
 
     @property
     def sha256(self) -> str:
@@ -71,18 +64,22 @@ class PublicKey:
         return sha256(self.body).hexdigest()
 
     @classmethod
-    def from_body(cls, body: bytes) -> PublicKey:
-        """Read a key that :attr:`body` wrote.
+    def from_body(cls, body: bytes, ring: CipherRing = LARGE_RING) -> PublicKey:
+        """Read a key of ``ring`` that :attr:`body` wrote.
 
         Raises:
             MessageError: wrong length, or residues that make no key.
         """
-        if len(body) != PUBLIC_KEY_BYTES:
-            raise _refused(f"has {len(body)} bytes instead of {PUBLIC_KEY_BYTES}")
-        residues = np.empty((2, 2, DEGREE), dtype=np.uint64)
-        residues[:, 0] = unpack_bits(body[:_WIDE], MODULUS_BITS).reshape(2, DEGREE)
-        residues[:, 1] = unpack_bits(body[_WIDE:], SPECIAL_MODULUS_BITS).reshape(2, DEGREE)
-        return cls(residues)
+        if len(body) != ring.public_key_bytes:
+            raise _refused(f"has {len(body)} bytes instead of {ring.public_key_bytes}")
+        residues = np.empty((2, len(ring.primes), ring.degree), dtype=np.uint64)
+        start = 0
+        for i, prime in enumerate(ring.primes):
+            width = prime.bit_length()
+            stop = start + 2 * ring.degree * width // 8
+            residues[:, i] = unpack_bits(body[start:stop], width).reshape(2, ring.degree)
+            start = stop
+        return cls(residues, ring)
 
 
 def _refused(why: str) -> MessageError:

@@ -1,4 +1,4 @@
-"""Ring of the ciphertexts: polynomials of 4096 residues modulo one 58-bit prime, in numpy.
+"""Residues of ciphertexts in numpy, and the primes of the largest ring: degree 4096, 58 bits.
 
 Everything the aggregator needs is here: addition modulo ``MODULUS`` and the packing of residues
 into as few bits as they have. It takes no key and no SEAL.
@@ -40,7 +40,7 @@ _Q: Final = np.uint64(MODULUS)
 def add(a: WordArray, b: WordArray, modulus: np.uint64 | WordArray = _Q) -> WordArray:
     """(a + b) mod q, element by element; both hold residues below q (uint64, any matching shapes).
 
-    ``modulus``: another prime of 58 bits, or one for each row.
+    ``modulus``: another prime of at most 58 bits, or one for each row.
     """
     # Both are below 2^58, so their sum does not overflow 64 bits.
     total = a + b
@@ -58,7 +58,7 @@ def subtract(a: WordArray, b: WordArray, modulus: np.uint64 | WordArray = _Q) ->
     return reduced
 
 
-def sum_mod_q(arrays: Iterable[WordArray]) -> WordArray:
+def sum_mod_q(arrays: Iterable[WordArray], modulus: np.uint64 = _Q) -> WordArray:
     """Add any number (at least one) of equally shaped arrays of residues, mod q.
 
     Raises:
@@ -74,7 +74,7 @@ def sum_mod_q(arrays: Iterable[WordArray]) -> WordArray:
                 next_step="Add only contributions to one round.",
             )
         else:
-            total = add(total, array)
+            total = add(total, array, modulus)
     if total is None:
         raise UsageError("There is nothing to add.", next_step="Pass at least one ciphertext.")
     return total
@@ -88,8 +88,8 @@ def are_residues(array: WordArray, modulus: int = MODULUS) -> bool:
 def looks_degenerate(polynomials: WordArray) -> bool:
     """True if any polynomial (last axis) is all but zero, or constant.
 
-    An honest polynomial is uniform mod q, so that even one zero has probability 4096/2^58. TenSEAL
-    accepts a ciphertext with c1 = 0, which is no encryption at all; a monomial in c1 is the probe
+    An honest polynomial is uniform mod q: in the smallest ring, of 1024 residues of 25 bits, nine
+    zeros have probability 2^-153. TenSEAL accepts a ciphertext with c1 = 0, which is no encryption at all; a monomial in c1 is the probe
     of a decryption oracle.
     """
     zeros = polynomials.shape[-1] - np.count_nonzero(polynomials, axis=-1)

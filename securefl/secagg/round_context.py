@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from securefl.errors import StudyError
 from securefl.registry import NAME
-from securefl.secagg.number_layout import KEY_BITS, NumberLayout
-from securefl.secagg.packing import FieldLayout
+from securefl.secagg.cipher_ring import LARGE_RING
+from securefl.secagg.layouts import cipher_layout_of
+from securefl.secagg.number_layout import NumberLayout
 from securefl.secagg.sections import ciphertext_section
 from securefl.signed import canonical
 
 if TYPE_CHECKING:
     from securefl.secagg.group_draw import Groups
+    from securefl.secagg.packing import FieldLayout
     from securefl.secagg.sections import Section
 
 MAX_NAME: Final = 64
@@ -136,9 +138,7 @@ class RoundContext:
     @cached_property
     def cipher_layout(self) -> FieldLayout:
         """Packing of what the ciphertexts hold: the numbers, or one key's coefficients."""
-        if isinstance(self.layout, NumberLayout):
-            return FieldLayout(KEY_BITS, self.layout.contributors)
-        return self.layout
+        return cipher_layout_of(self.layout)
 
     @property
     def encrypted_length(self) -> int:
@@ -155,7 +155,7 @@ class RoundContext:
     @cached_property
     def sections(self) -> tuple[Section, ...]:
         """Sections of a contribution's body and of the sum's: ciphertexts, then elements."""
-        ciphertexts = ciphertext_section(self.chunks)
+        ciphertexts = ciphertext_section(self.chunks, self.cipher_layout.ring)
         if self.numbers is None:
             return (ciphertexts,)
         return (ciphertexts, *self.numbers.sections(self.length))
@@ -178,6 +178,9 @@ class RoundContext:
             "round": self.round,
             "study": self.study,
         }
+        degree = self.cipher_layout.degree
+        if degree != LARGE_RING.degree:
+            facts["degree"] = degree
         if self.groups:
             facts["groups"] = [list(group) for group in self.groups]
         return facts

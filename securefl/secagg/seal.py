@@ -23,29 +23,22 @@ from tenseal import sealapi
 
 from securefl.errors import RoundError, SecureFLError, UsageError
 from securefl.secagg.cipher import RoundKeys, SumCipher
-from securefl.secagg.number_ring import ring_of
+from securefl.secagg.cipher_ring import LARGE_RING
 from securefl.secagg.publickey import PublicKey
-from securefl.secagg.ring import (
-    DEGREE,
-    MODULUS,
-    MODULUS_BITS,
-    SPECIAL_MODULUS,
-    SPECIAL_MODULUS_BITS,
-    add,
-    are_residues,
-)
+from securefl.secagg.ring import add, are_residues
 from securefl.secagg.seal_memory import layout_matches, read_all, write_all
 from securefl.secagg.total_check import RoundSecret
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
+    from securefl.secagg.cipher_ring import CipherRing
     from securefl.secagg.packing import FieldLayout
     from securefl.types import WordArray
 
 #: Noise beyond this share of D/2 fails the round: 9 of the 12 standard deviations that the layout
 #: leaves at least. A sum that misses a contribution is uniform mod q, and passes with probability
-#: 0.75^4096.
+#: 0.75^1024 in the smallest ring.
 NOISE_LIMIT: Final = 0.75
 
 _SEAL_MAGIC: Final = 0xA15E
@@ -73,19 +66,19 @@ class RoundKeyPair(RoundKeys):
         self._lock = threading.Lock()
 
     @classmethod
-    def generate(cls) -> RoundKeyPair:
-        """Generate a fresh key pair from the operating system's randomness.
+    def generate(cls, ring: CipherRing = LARGE_RING) -> RoundKeyPair:
+        """Generate a fresh key pair of ``ring`` from the operating system's randomness.
 
         By SEAL's Blake2xb, seeded by it.
         """
-        context = _context()
+        context = _context(ring)
         generator = sealapi.KeyGenerator(context)
         public = sealapi.PublicKey()
         generator.create_public_key(public)
         secret = generator.secret_key()
         decryptor = sealapi.Decryptor(context, secret)
-        residues = read_residues(public.data()).reshape(2, 2, DEGREE)
-        return cls(PublicKey(residues), decryptor, secret)
+        residues = read_residues(public.data()).reshape(2, len(ring.primes), ring.degree)
+        return cls(PublicKey(residues, ring), decryptor, secret)
 
     @property
     def public(self) -> PublicKey:
@@ -115,9 +108,11 @@ class RoundKeyPair(RoundKeys):
             secret = self._secret
         if secret is None:
             raise RoundError("The key of this round was used or erased.", whose="the coordinator")
-        # Modulo both primes, in transformed order; the first says all of a ternary key.
+        # Modulo every prime, in transformed order; the first says all of a ternary key.
+        ring = self._public.ring
         residues = read_residues(secret.data())
-        wide = from_transformed(ring_of(1), residues[:DEGREE].reshape(1, 1, DEGREE))[0, 0]
+        first = residues[: ring.degree].reshape(1, 1, ring.degree)
+        wide = from_transformed(ring.elements, first)[0, 0]
         values = np.where(wide > 1, -1, wide.astype(np.int64)).astype(np.int8)
         residues.fill(0)
         wide.fill(0)
@@ -127,12 +122,12 @@ class RoundKeyPair(RoundKeys):
         """Decrypt a sum to exact integers and erase the key, whatever the outcome.
 
         Args:
-            ciphertext: uint64[chunks, 2, 4096], residues below q.
+            ciphertext: uint64[chunks, 2, degree], residues below q.
             layout: gives D.
 
         Returns:
-            Messages uint64[chunks, 4096], and the largest noise as a share of D/2, rounded up to
-            twentieths: finer, it would say something about the key.
+            Messages uint64[chunks, degree], and the largest noise as a share of D/2, rounded up to
+            twentieths or to its limit: finer, it would say something about the key.
 
         Raises:
             UsageError: not an array of residues of that shape. The key is erased all the same.
@@ -165,7 +160,7 @@ class RoundKeyPair(RoundKeys):
                 whose="the coordinator",
                 next_step="Start a new attempt, which has a new key pair.",
             )
-        return _open_blocks([decryptor], blocks, layout.scale)
+        return _open_blocks([decryptor], blocks, layout.scale, self._public.ring)
 
     def __reduce__(self) -> NoReturn:
         raise UsageError(
@@ -181,43 +176,46 @@ def encrypt(public: PublicKey, messages: WordArray, layout: FieldLayout) -> Word
 
     Args:
         public: the round's public key.
-        messages: uint64[chunks, 4096] from :meth:`FieldLayout.pack`.
+        messages: uint64[chunks, degree] from :meth:`FieldLayout.pack`.
         layout: gives D.
 
     Returns:
-        uint64[chunks, 2, 4096], residues mod q in coefficient form.
+        uint64[chunks, 2, degree], residues mod q in coefficient form.
 
     Raises:
-        UsageError: messages that this layout did not make.
+        UsageError: messages that this layout did not make, or a key of another ring.
     """
+    ring = layout.ring
     limit = 1 << (layout.fields * layout.field_bits)
-    if messages.ndim != 2 or messages.shape[1] != DEGREE or not are_residues(messages, limit):
+    packed = messages.ndim == 2 and messages.shape[1] == ring.degree
+    if public.ring != ring or not packed or not are_residues(messages, limit):
         raise UsageError(
-            "Only messages packed with the round's layout can be encrypted.",
+            "Only messages packed with the round's layout can be encrypted, by a key of its ring.",
             next_step="Pass what FieldLayout.pack returned.",
         )
-    context = _context()
+    context = _context(ring)
     key = sealapi.PublicKey()
-    load_seal_file(_context(), key, seal_file(context.key_parms_id(), public.residues, ntt=True))
+    load_seal_file(context, key, seal_file(context.key_parms_id(), public.residues, ntt=True))
     encryptor = sealapi.Encryptor(context, key)
     evaluator = sealapi.Evaluator(context)
-    ciphertext = np.empty((messages.shape[0], 2, DEGREE), dtype=np.uint64)
+    ciphertext = np.empty((messages.shape[0], 2, ring.degree), dtype=np.uint64)
     # An encryption of zero, to which the message is added here: SEAL's encoder works in floats.
     for index in range(messages.shape[0]):
         zero = sealapi.Ciphertext()
         encryptor.encrypt_zero(zero)
         evaluator.transform_from_ntt_inplace(zero)
-        ciphertext[index] = read_residues(zero).reshape(2, DEGREE)
-    ciphertext[:, 0] = add(ciphertext[:, 0], messages * np.uint64(layout.scale))
+        ciphertext[index] = read_residues(zero).reshape(2, ring.degree)
+    scaled = messages * np.uint64(layout.scale)
+    ciphertext[:, 0] = add(ciphertext[:, 0], scaled, np.uint64(ring.modulus))
     return ciphertext
 
 
 class CkksIntegers(SumCipher):
     """Exact-integer CKKS, the home of :class:`securefl.secagg.cipher.SumCipher`."""
 
-    def generate(self) -> RoundKeyPair:
-        """Generate a fresh key pair for one round."""
-        return RoundKeyPair.generate()
+    def generate(self, ring: CipherRing = LARGE_RING) -> RoundKeyPair:
+        """Generate a fresh key pair for one round, whose ciphertexts are in ``ring``."""
+        return RoundKeyPair.generate(ring)
 
     def encrypt(
         self,
@@ -230,7 +228,10 @@ class CkksIntegers(SumCipher):
 
 
 def _open_blocks(
-    held: list[Any], blocks: Iterable[WordArray], scale: int
+    held: list[Any],
+    blocks: Iterable[WordArray],
+    scale: int,
+    ring: CipherRing = LARGE_RING,
 ) -> Generator[tuple[WordArray, float], None, None]:
     """Decrypt blocks and round them; the key goes at the end, or at the first that fails.
 
@@ -239,15 +240,15 @@ def _open_blocks(
     """
     try:
         for ciphertext in blocks:
-            _check_ciphertext(ciphertext)
-            transformed = np.empty((len(ciphertext), DEGREE), dtype=np.uint64)
+            _check_ciphertext(ciphertext, ring)
+            transformed = np.empty((len(ciphertext), ring.degree), dtype=np.uint64)
             for chunk, polynomial in zip(ciphertext, transformed, strict=True):
-                residues = _decrypt_chunk(held[0], chunk)
+                residues = _decrypt_chunk(held[0], chunk, ring)
                 polynomial[:] = residues
                 residues.fill(0)
-            noisy = _from_ntt(transformed)
+            noisy = _from_ntt(transformed, ring)
             try:
-                opened = round_exactly(noisy, scale)
+                opened = round_exactly(noisy, scale, ring)
             finally:
                 # With the ciphertext it would give the key away.
                 noisy.fill(0)
@@ -256,11 +257,15 @@ def _open_blocks(
         held.clear()
 
 
-def round_exactly(polynomials: WordArray, scale: int) -> tuple[WordArray, float]:
+def round_exactly(
+    polynomials: WordArray,
+    scale: int,
+    ring: CipherRing = LARGE_RING,
+) -> tuple[WordArray, float]:
     """Round to the nearest multiple of D; return the integers and the largest noise, coarsely."""
     # Half of D is added first: noise below zero then rounds up instead of borrowing.
     half = np.uint64(scale // 2)
-    shifted = add(polynomials, np.broadcast_to(half, polynomials.shape))
+    shifted = add(polynomials, np.broadcast_to(half, polynomials.shape), np.uint64(ring.modulus))
     messages = shifted // np.uint64(scale)
     noise = (shifted - messages * np.uint64(scale)).astype(np.int64) - scale // 2
     largest = float(np.abs(noise).max()) / (scale / 2)
@@ -276,21 +281,30 @@ def round_exactly(polynomials: WordArray, scale: int) -> tuple[WordArray, float]
                 "Start a new attempt; if it fails again, let every hospital verify the round."
             ),
         )
-    # In twentieths: the exact noise would say something about the key.
-    return messages, math.ceil(largest * 20) / 20
+    return messages, _coarsely(largest, ring)
+
+
+def _coarsely(share: float, ring: CipherRing) -> float:
+    """Round a share of noise up, for the exact noise would say something about the key.
+
+    To twentieths where the special prime leaves every honest sum the same one. The noise of other
+    rings differs by more, so that no more is said than that it is within its limit.
+    """
+    if ring.special == 1:
+        return NOISE_LIMIT
+    return math.ceil(share * 20) / 20
 
 
 @cache
-def _context() -> Any:  # noqa: ANN401 - sealapi has no types
-    """SEAL's context of the round's ring, made once a process."""
+def _context(ring: CipherRing = LARGE_RING) -> Any:  # noqa: ANN401 - sealapi has no types
+    """SEAL's context of a round's ring, made once a process."""
+    bits = [prime.bit_length() for prime in ring.primes]
     parameters = sealapi.EncryptionParameters(sealapi.SCHEME_TYPE.CKKS)
-    parameters.set_poly_modulus_degree(DEGREE)
-    parameters.set_coeff_modulus(
-        sealapi.CoeffModulus.Create(DEGREE, [MODULUS_BITS, SPECIAL_MODULUS_BITS])
-    )
+    parameters.set_poly_modulus_degree(ring.degree)
+    parameters.set_coeff_modulus(sealapi.CoeffModulus.Create(ring.degree, bits))
     context = sealapi.SEALContext(parameters, True, sealapi.SEC_LEVEL_TYPE.TC128)
     primes = tuple(prime.value() for prime in parameters.coeff_modulus())
-    if primes != (MODULUS, SPECIAL_MODULUS) or not context.parameters_set():
+    if primes != ring.primes or not context.parameters_set():
         raise SecureFLError(
             "This TenSEAL builds another ring than securefl's wire format names.",
             whose="whoever installed securefl",
@@ -299,18 +313,23 @@ def _context() -> Any:  # noqa: ANN401 - sealapi has no types
     return context
 
 
-def _check_ciphertext(ciphertext: WordArray) -> None:
+def _check_ciphertext(ciphertext: WordArray, ring: CipherRing) -> None:
     """Check shape and residues of a sum before SEAL sees it."""
-    if ciphertext.ndim != 3 or ciphertext.shape[1:] != (2, DEGREE) or not are_residues(ciphertext):
+    shaped = ciphertext.ndim == 3 and ciphertext.shape[1:] == (2, ring.degree)
+    if not shaped or not are_residues(ciphertext, ring.modulus):
         raise UsageError(
-            f"A sum is uint64[chunks, 2, {DEGREE}] of residues mod q.",
+            f"A sum is uint64[chunks, 2, {ring.degree}] of residues mod q.",
             next_step="Pass the ciphertext of a frame that was read by securefl.secagg.frame.",
         )
 
 
-def _decrypt_chunk(decryptor: Any, chunk: WordArray) -> WordArray:  # noqa: ANN401 - sealapi has no types
-    """Decrypt uint64[2, 4096] to c0 + c1·s mod q, in transformed order: uint64[4096]."""
-    context = _context()
+def _decrypt_chunk(
+    decryptor: Any,  # noqa: ANN401 - sealapi has no types
+    chunk: WordArray,
+    ring: CipherRing = LARGE_RING,
+) -> WordArray:
+    """Decrypt uint64[2, degree] to c0 + c1·s mod q, in transformed order: uint64[degree]."""
+    context = _context(ring)
     ciphertext = sealapi.Ciphertext()
     plaintext = sealapi.Plaintext()
     file = seal_file(context.first_parms_id(), chunk[:, None], ntt=False)
@@ -322,13 +341,13 @@ def _decrypt_chunk(decryptor: Any, chunk: WordArray) -> WordArray:  # noqa: ANN4
     return residues
 
 
-def _from_ntt(polynomials: WordArray) -> WordArray:
-    """Invert the transform of uint64[n, 4096], which is zeroed, to coefficients.
+def _from_ntt(polynomials: WordArray, ring: CipherRing = LARGE_RING) -> WordArray:
+    """Invert the transform of uint64[n, degree], which is zeroed, to coefficients.
 
     SEAL offers the inverse transform for ciphertexts only, so the polynomials pose as one
     ciphertext of up to 16 parts.
     """
-    context = _context()
+    context = _context(ring)
     evaluator = sealapi.Evaluator(context)
     result = np.empty_like(polynomials)
     for start in range(0, len(polynomials), _MOST_POLYNOMIALS):
@@ -342,7 +361,7 @@ def _from_ntt(polynomials: WordArray) -> WordArray:
         load_seal_file(context, carrier, file)
         evaluator.transform_from_ntt_inplace(carrier)
         flat = read_residues(carrier)
-        result[start : start + len(block)] = flat.reshape(-1, DEGREE)[: len(block)]
+        result[start : start + len(block)] = flat.reshape(-1, ring.degree)[: len(block)]
         # Decrypted polynomials: each copy goes as soon as it was used.
         flat.fill(0)
     polynomials.fill(0)
@@ -375,7 +394,7 @@ def _arrays_are_whole() -> bool:
 def seal_file(parms_id: list[int], residues: WordArray, *, ntt: bool) -> bytes:
     """Write an uncompressed SEAL 4.x file of a ciphertext or public key.
 
-    From uint64[polynomials, primes, 4096].
+    From uint64[polynomials, primes, degree].
     """
     size, primes, degree = residues.shape
     data = residues.astype("<u8").tobytes()

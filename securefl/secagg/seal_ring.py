@@ -20,7 +20,7 @@ import numpy as np
 from tenseal import sealapi
 
 from securefl.errors import SecureFLError
-from securefl.secagg.ring import SPECIAL_MODULUS_BITS
+from securefl.secagg.ring import DEGREE, SPECIAL_MODULUS_BITS
 from securefl.secagg.seal import load_seal_file, read_residues, seal_file, write_residues
 
 if TYPE_CHECKING:
@@ -104,14 +104,16 @@ def _carrier(ring: NumberRing, size: int, forward: bool) -> _Carrier:
 def _context(ring: NumberRing) -> Any:  # noqa: ANN401 - sealapi has no types
     """SEAL's context of a number ring, made once a process."""
     bits = [prime.bit_length() for prime in ring.primes]
-    # SEAL keeps its last prime for key switching, which nothing here uses: the small one is never
-    # in an element.
-    moduli = sealapi.CoeffModulus.Create(ring.degree, [*bits, SPECIAL_MODULUS_BITS])
+    if ring.degree >= DEGREE:
+        # SEAL keeps its last prime for key switching, which nothing here uses: the small one is
+        # never in an element.
+        bits.append(SPECIAL_MODULUS_BITS)
+    moduli = sealapi.CoeffModulus.Create(ring.degree, bits)
     parameters = sealapi.EncryptionParameters(sealapi.SCHEME_TYPE.CKKS)
     parameters.set_poly_modulus_degree(ring.degree)
     parameters.set_coeff_modulus(moduli)
     context = sealapi.SEALContext(parameters, True, sealapi.SEC_LEVEL_TYPE.TC128)
-    primes = tuple(prime.value() for prime in moduli)[:-1]
+    primes = tuple(prime.value() for prime in moduli)[: len(ring.primes)]
     if primes != ring.primes or not context.parameters_set():
         raise SecureFLError(
             "This TenSEAL builds another ring than securefl's wire format names.",

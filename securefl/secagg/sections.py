@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from securefl.errors import UsageError
+from securefl.secagg.cipher_ring import LARGE_RING
 from securefl.secagg.envelope import refused
 from securefl.secagg.ring import (
-    DEGREE,
-    MODULUS,
-    MODULUS_BITS,
     add,
     looks_degenerate,
     pack_bits,
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
+    from securefl.secagg.cipher_ring import CipherRing
     from securefl.types import WordArray
 
 #: Bytes of a frame that are worked on at a time: with the arrays of one step they stay in a
@@ -44,7 +43,7 @@ class Section:
     Args:
         count: how many items.
         degree: residues in a row, a multiple of 64.
-        moduli: the prime of each row of an item, all of 58 bits.
+        moduli: the prime of each row of an item, all of as many bits.
         masked: whether ring masks lie on the items (on their first row).
     """
 
@@ -59,9 +58,14 @@ class Section:
         return len(self.moduli), self.degree
 
     @property
+    def bits(self) -> int:
+        """Bits of a residue."""
+        return self.moduli[0].bit_length()
+
+    @property
     def item_bytes(self) -> int:
         """Bytes of one item on the wire, bit-packed."""
-        return len(self.moduli) * self.degree * MODULUS_BITS // 8
+        return len(self.moduli) * self.degree * self.bits // 8
 
     @property
     def block(self) -> int:
@@ -80,7 +84,7 @@ class Section:
 
     def write(self, items: WordArray, file: BinaryIO) -> list[str]:
         """Write items as chunks of the frame; return their hashes."""
-        packed = pack_bits(items, MODULUS_BITS)
+        packed = pack_bits(items, self.bits)
         file.write(packed)
         view = memoryview(packed)
         size = self.item_bytes
@@ -92,8 +96,8 @@ class Section:
         Raises:
             MessageError: a residue at or above its prime, or a row that is empty or constant.
         """
-        items = unpack_bits(chunks, MODULUS_BITS).reshape(-1, *self.item_shape)
-        # 58 bits hold numbers above the prime: they would be a second spelling of a residue.
+        items = unpack_bits(chunks, self.bits).reshape(-1, *self.item_shape)
+        # As many bits hold numbers above the prime: they would be a second spelling of a residue.
         if not self.contains(items):
             raise refused(sender, "it holds a residue at or above the ring's prime")
         if looks_degenerate(items):
@@ -105,9 +109,9 @@ class Section:
         return np.array(self.moduli, dtype=np.uint64)[:, None]
 
 
-def ciphertext_section(count: int) -> Section:
+def ciphertext_section(count: int, ring: CipherRing = LARGE_RING) -> Section:
     """Section of ciphertexts (two polynomials modulo the cipher's prime), under ring masks."""
-    return Section(count, DEGREE, (MODULUS, MODULUS), masked=True)
+    return Section(count, ring.degree, (ring.modulus, ring.modulus), masked=True)
 
 
 def blocks_of(sections: tuple[Section, ...]) -> Iterator[tuple[Section, int, int]]:

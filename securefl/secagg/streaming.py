@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from securefl.errors import RoundError
 from securefl.secagg.envelope import Envelope, refused
 from securefl.secagg.frame import body_blocks, body_runs, body_shape
@@ -84,12 +86,15 @@ def add_checked(
 
     One stream for each survivor's frame.
     """
-    for section, start, stop in blocks_of(unmasking.survivors.terms.facts.sections):
+    facts = unmasking.survivors.terms.facts
+    ring = facts.cipher_layout.ring
+    for section, start, stop in blocks_of(facts.sections):
         total = next(streams[0])
         for stream in streams[1:]:
             total = section.add(total, next(stream))
         if section.masked:
-            total[:, 0] = subtract(total[:, 0], unmasking.seeds.block(start, stop))
+            masks = unmasking.seeds.block(start, stop, ring)
+            total[:, 0] = subtract(total[:, 0], masks, np.uint64(ring.modulus))
         yield total
     # To the end of each file, where its reader checks that nothing follows.
     for stream in streams:

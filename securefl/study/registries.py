@@ -95,6 +95,7 @@ FAMILIES: Registry[FamilyMaker] = Registry(
         "linear": "securefl.learning.families.linear:Linear",
         "perceptron": "securefl.learning.families.perceptron:Perceptron",
         "additive": "securefl.learning.families.additive:Additive",
+        "low-rank": "securefl.learning.families.low_rank:LowRank",
         "subspace": "securefl.learning.families.subspace:Subspace",
         "boosted-trees": "securefl.learning.families.boosted_trees:BoostedTrees",
         "graph": "securefl.learning.families.graph:OwnGraph",

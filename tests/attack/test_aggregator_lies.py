@@ -5,14 +5,13 @@ signed contributions is ever opened.
 
 import numpy as np
 import pytest
-from secagg_round import NAMES, Round
-from secagg_whole import add_contributions, check_sum, open_sum, read_sum, write_sum
+from secagg_round import DEGREES, Round
+from secagg_whole import add_contributions, check_sum, modulus_of, open_sum, read_sum, write_sum
 
 from securefl.errors import RoundError
-from securefl.secagg.packing import FieldLayout
-from securefl.secagg.ring import MODULUS, sum_mod_q
+from securefl.secagg.ring import sum_mod_q
 
-SHIFT = 1000
+SHIFT = 7
 
 
 class Played:
@@ -20,10 +19,8 @@ class Played:
     their sum.
     """
 
-    def __init__(self):
-        self.round = Round(
-            length=FieldLayout(16, len(NAMES)).values_per_chunk
-        )  # every field of the ciphertext is used
+    def __init__(self, degree):
+        self.round = Round(length=0, degree=degree)  # every field of the ciphertext is used
         self.facts = self.round.facts
         self.values = self.round.values()
         self.contributions = {c.sender: c for c in self.round.contributions(self.values)}
@@ -43,25 +40,28 @@ class Played:
         """
         layout, changed = self.facts.layout, self.honest.ciphertext.copy()
         changed[0, 0, 5] = (
-            int(changed[0, 0, 5]) + (layout.scale * SHIFT << layout.field_bits)
-        ) % MODULUS
+            int(changed[0, 0, 5])
+            + (layout.scale * SHIFT << layout.field_bits * (layout.fields - 1))
+        ) % layout.ring.modulus
         return changed
 
     def dropped(self):
-        return sum_mod_q(c.ciphertext for c in list(self.contributions.values())[1:])
+        return sum_mod_q(
+            (c.ciphertext for c in list(self.contributions.values())[1:]), modulus_of(self.facts)
+        )
 
     def doubled(self):
         first, *rest = self.contributions.values()
-        return sum_mod_q(c.ciphertext for c in (first, first, *rest))
+        return sum_mod_q((c.ciphertext for c in (first, first, *rest)), modulus_of(self.facts))
 
     def exchanged(self):
         first, _second, *rest = self.contributions.values()
-        return sum_mod_q(c.ciphertext for c in (first, first, *rest))
+        return sum_mod_q((c.ciphertext for c in (first, first, *rest)), modulus_of(self.facts))
 
 
-@pytest.fixture
-def played():
-    return Played()
+@pytest.fixture(params=DEGREES)
+def played(request):
+    return Played(request.param)
 
 
 def test_control_a_shifted_sum_opens_without_complaint_to_another_model(played):

@@ -39,7 +39,7 @@ def opened_alone(room, secrets, values):
     keys, given = room.announce()
     facts = announced_context(room.plan, given.announcement)
     ciphertext = room.cipher.encrypt(keys.public, facts.layout.pack(values), facts.layout)
-    masked = add_mask(ciphertext, pairwise_mask(VICTIM, secrets, facts))
+    masked = add_mask(ciphertext, pairwise_mask(VICTIM, secrets, facts), facts.layout.ring)
     messages, _ = keys.open_once(masked, facts.layout)
     # read past the canary, which an attacker's own code need not check
     field = (1 << facts.layout.field_bits) - 1

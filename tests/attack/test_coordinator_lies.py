@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 import pytest
 from in_process_federation import INSTANCES, NAMES, Room, added, announced_context, in_memory
-from secagg_whole import open_sum, read_contribution
+from secagg_whole import modulus_of, open_sum, read_contribution
 
 from securefl.errors import MessageError, RoundError
 from securefl.secagg import seal
@@ -53,7 +53,8 @@ class Lies:
             ).ciphertext
             for site in NAMES
         ]
-        return sum_mod_q(parts)
+        facts = announced_context(self.room.plan, told[NAMES[0]].announcement)
+        return sum_mod_q(parts, modulus_of(facts))
 
 
 @pytest.fixture
@@ -81,8 +82,9 @@ def nothing_opens(lies, keys, told, more_keys=()):
     truth = sum(lies.values.values())
     for pair in (keys, *more_keys):
         layout = lies.room.plan.facts(2, pair.public.sha256, "1" * 64, instances=INSTANCES).layout
+        ring = layout.ring
         noisy = seal._from_ntt(
-            np.stack([seal._decrypt_chunk(pair._decryptor, chunk) for chunk in total])
+            np.stack([seal._decrypt_chunk(pair._decryptor, chunk, ring) for chunk in total]), ring
         )  # no check at all
         low = np.uint64((1 << layout.field_bits) - 1)
         read = (((noisy + np.uint64(layout.scale // 2)) // np.uint64(layout.scale)) & low).astype(
@@ -145,4 +147,4 @@ def test_a_round_that_misses_a_hospital_does_not_open(lies):
         for s in NAMES[1:]
     ]
     with pytest.raises(RoundError, match="nothing was released"):
-        open_sum(keys, sum_mod_q(parts), facts)
+        open_sum(keys, sum_mod_q(parts, modulus_of(facts)), facts)

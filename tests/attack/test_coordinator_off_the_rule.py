@@ -23,6 +23,7 @@ from securefl.federation.opened_sum import OpenedSum
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.study_progress import StudyProgress
 from securefl.learning.strategies import strategy_of
+from securefl.secagg.cipher_ring import cipher_ring
 from securefl.secagg.number_layout import NumberLayout
 from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.total_check import RoundSecret
@@ -211,8 +212,8 @@ class OtherKey(Coordinator):
     """Shows a key that is none of the round."""
 
     def key(self, secret):
-        del secret
-        return CkksIntegers().generate().secret()
+        ring = cipher_ring(len(secret.values))
+        return CkksIntegers().generate(ring).secret()
 
     def _opening(self, facts, secret, opened):
         return super()._opening(facts, self.key(secret), opened)

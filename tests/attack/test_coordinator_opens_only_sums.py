@@ -38,8 +38,8 @@ class KeepingKeys(seal.CkksIntegers):
     def __init__(self):
         self.pairs = {}
 
-    def generate(self):
-        keys = super().generate()
+    def generate(self, ring):
+        keys = super().generate(ring)
         self.pairs[keys.public.sha256] = keys._decryptor
         return keys
 
@@ -74,6 +74,9 @@ class Attacker:
         Announcement.open(data, study=PLAN.digest, verify=self.room.researcher.card.verify)
         return announced_context(PLAN, data)
 
+    def ring(self, number):
+        return self.facts(number).cipher_layout.ring
+
     def ciphertext(self, number, site):
         facts = self.facts(number)
         frame = self.board.read(paths.RoundPaths(PLAN.digest, number).contribution(site), 1 << 24)
@@ -85,9 +88,9 @@ class Attacker:
         """int64[values], read with the round's secret key and no check at all."""
         facts = self.facts(number)
         layout = facts.layout
-        decryptor = self.pairs[facts.public_key_sha256]
+        decryptor, ring = self.pairs[facts.public_key_sha256], layout.ring
         noisy = seal._from_ntt(
-            np.stack([seal._decrypt_chunk(decryptor, chunk) for chunk in ciphertext])
+            np.stack([seal._decrypt_chunk(decryptor, chunk, ring) for chunk in ciphertext]), ring
         )
         messages = (noisy + np.uint64(layout.scale // 2)) // np.uint64(layout.scale)
         low = np.uint64((1 << layout.field_bits) - 1)
@@ -149,13 +152,16 @@ def test_no_contribution_opens_with_everything_that_coordinator_aggregator_and_s
 ):
     attacker, produced = world
     truth = produced[site][number]
-    control = take_off(attacker.ciphertext(number, site), _mask(attacker, number, site))
+    mask = _mask(attacker, number, site)
+    control = take_off(attacker.ciphertext(number, site), mask, attacker.ring(number))
     assert correlation(attacker.read(number, control), truth) > 0.999
     assert correlation(attacker.read(number, attacker.ciphertext(number, site)), truth) < BY_CHANCE
 
 
-def take_off(ciphertext, mask):
-    return add_mask(ciphertext, masks.subtract(np.zeros_like(mask), mask))
+def take_off(ciphertext, mask, ring):
+    return add_mask(
+        ciphertext, masks.subtract(np.zeros_like(mask), mask, np.uint64(ring.modulus)), ring
+    )
 
 
 def _mask(attacker, number, site):
@@ -171,10 +177,11 @@ def _mask(attacker, number, site):
 @pytest.mark.parametrize("kept", [NAMES[:2], NAMES[1:], (NAMES[0], NAMES[2])], ids="+".join)
 def test_no_part_of_a_cohort_opens(world, kept):
     attacker, produced = world
-    part = sum_mod_q(attacker.ciphertext(1, site) for site in kept)
+    modulus = np.uint64(attacker.ring(1).modulus)
+    part = sum_mod_q((attacker.ciphertext(1, site) for site in kept), modulus)
     assert correlation(attacker.read(1, part), sum(produced[site][1] for site in kept)) < BY_CHANCE
     whole = sum_mod_q(
-        attacker.ciphertext(1, site) for site in NAMES
+        (attacker.ciphertext(1, site) for site in NAMES), modulus
     )  # the control: the complete sum opens
     assert correlation(attacker.read(1, whole), sum(produced[site][1] for site in NAMES)) > 0.999
 
@@ -182,7 +189,11 @@ def test_no_part_of_a_cohort_opens(world, kept):
 def test_contributions_of_two_rounds_do_not_unmask_each_other(world):
     attacker, produced = world
     for site in NAMES:
-        difference = masks.subtract(attacker.ciphertext(2, site), attacker.ciphertext(1, site))
+        difference = masks.subtract(
+            attacker.ciphertext(2, site),
+            attacker.ciphertext(1, site),
+            np.uint64(attacker.ring(1).modulus),
+        )
         for number in (1, 2):
             assert (
                 correlation(
@@ -202,7 +213,7 @@ def test_keys_that_the_attacker_has_make_no_mask(world):
         secrets = pair_secrets(PLAN, site, mine, attacker.room.approvals)
         mask = pairwise_mask(site, secrets, attacker.facts(1))
         for change in (take_off, add_mask):
-            stripped = change(attacker.ciphertext(1, site), mask)
+            stripped = change(attacker.ciphertext(1, site), mask, attacker.ring(1))
             assert correlation(attacker.read(1, stripped), produced[site][1]) < BY_CHANCE
 
 

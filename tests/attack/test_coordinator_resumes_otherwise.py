@@ -142,16 +142,19 @@ class OtherWords(Coordinator):
     world = None
 
     def _round(self, number, theta):
-        context, given = self._announce(number, theta, self._cipher.generate())
+        context, given = self._announce(number, theta, self._new_keys(number))
         at = RoundBoard.of(self.world.board, context)
         self._post(at, given)
         while not all(house.run.started for house in self.world.houses.values()):
             self.world.turn()
         self.world.restart_all()
-        self._post(at, self._announce(number, theta, self._cipher.generate())[1])
+        self._post(at, self._announce(number, theta, self._new_keys(number))[1])
         for _ in range(20):
             self.world.turn()
         raise DoneError
+
+    def _new_keys(self, number):
+        return self._cipher.generate(self._plan.ring(number, len(self._cohort)))
 
     def _post(self, at, given):
         at.key.post(given.key)

@@ -183,7 +183,7 @@ class Hospital:
             NoMemory(),
         )
         coordinator._instances = all_ready(self.board, plan, self.nonce)
-        keys = CkksIntegers().generate()
+        keys = CkksIntegers().generate(plan.ring(number, len(plan.study.cohort)))
         facts, given = coordinator._announce(number, self.progress.broadcast(), keys)
         at = paths.RoundPaths(self.study.digest, number)
         for name in ("key", "model", "announcement"):

@@ -55,6 +55,10 @@ FAMILY_EXAMPLES = {
     ],
     "graph": [graph_section],
     "linear": [SimpleNamespace()],
+    "low-rank": [
+        SimpleNamespace(hidden=(5,), rank=2, initial_seed="lot"),
+        SimpleNamespace(hidden=(33, 7), rank=4, initial_seed="lot"),
+    ],
     "perceptron": [SimpleNamespace(hidden=(5,)), SimpleNamespace(hidden=(33, 7))],
     "subspace": [
         SimpleNamespace(hidden=(5,), dimensions=4, initial_seed="lot"),

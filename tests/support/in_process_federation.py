@@ -260,6 +260,11 @@ class Room:
             training_of(self.plan.study).model, len(feature_names(self.plan.study.data))
         )
 
+    def ring_of(self, number):
+        """Ring of the ciphertexts of a round that everybody contributes to."""
+        known = min(number, self.plan.last_round)
+        return self.plan.ring(known, len(self.plan.study.cohort))
+
     def announce(
         self,
         number=1,
@@ -277,7 +282,7 @@ class Room:
     ):
         """A coordinator's broadcast, honest but for the changes; ``(keys, Broadcast)``."""
         plan = self.plan
-        keys = keys or self.cipher.generate()
+        keys = keys or self.cipher.generate(self.ring_of(number))
         model = weights_to_bytes(self.theta if theta is None else theta)
         readers = readers or [card_of(p) for p in plan.study.participants]
         sealed = seal_model(model, readers, sealed_under or plan.context(number))

@@ -32,6 +32,7 @@ _KEYS = {
     "perceptron": {"kind": "mlp", "hidden": (5, 3)},
     "additive": {"kind": "additive", "knots": 7, "smoothing": 1},
     "boosted-trees": {"kind": "boosted-trees", "trees": 9, "depth": 3},
+    "low-rank": {"kind": "low-rank", "hidden": (6, 4), "rank": 2},
     "subspace": {"kind": "subspace", "hidden": (6,), "dimensions": 9},
 }
 KINDS = tuple(itertools.product(TASKS, _KEYS))

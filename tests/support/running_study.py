@@ -151,7 +151,8 @@ class Scene:
         theta = initial_weights(
             training_of(self.study.file).model, len(feature_names(self.study.file.data))
         )
-        _, given = coordinator._announce(number, theta, CkksIntegers().generate())
+        ring = coordinator._plan.ring(number, len(coordinator._cohort))
+        _, given = coordinator._announce(number, theta, CkksIntegers().generate(ring))
         for name in ("key", "model", "announcement"):
             self.board.post(getattr(self.at(number), name), spoil.get(name, getattr(given, name)))
 

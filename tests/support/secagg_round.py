@@ -11,11 +11,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from secagg_whole import pairwise_mask, read_contribution
 
+from securefl.secagg.cipher_ring import CIPHER_RINGS, LARGE_RING, cipher_ring
 from securefl.secagg.masks import add_mask, pair_secret, uniform_residues
 from securefl.secagg.packing import FieldLayout
-from securefl.secagg.ring import DEGREE, MODULUS
 from securefl.secagg.round_context import RoundContext
 
+#: Bits of a value of five hospitals that a ring of this degree has room for.
+BITS = {4096: 16, 2048: 16, 1024: 9}
+#: Degrees of all rings of ciphertexts, for tests that hold in each.
+DEGREES = tuple(ring.degree for ring in CIPHER_RINGS)
 NAMES = ("other", "STMW", "SVHC", "SVHD", "SVI")
 
 
@@ -24,7 +28,7 @@ def digest_of(text: str) -> str:
 
 
 def make_facts(
-    names=NAMES, *, bits=16, length=10, public_key_sha256=None, **changes
+    names=NAMES, *, bits=16, length=10, public_key_sha256=None, degree=4096, **changes
 ) -> RoundContext:
     facts = RoundContext(
         study=digest_of("study"),
@@ -34,7 +38,7 @@ def make_facts(
         cohort=tuple(sorted(names)),
         instances=tuple(digest_of(f"run of {name}") for name in sorted(names)),
         public_key_sha256=public_key_sha256 or digest_of("key"),
-        layout=FieldLayout(bits, len(names)),
+        layout=FieldLayout(bits, len(names), degree),
         length=length,
         bound=100,
         model_sha256=digest_of("model"),
@@ -42,10 +46,11 @@ def make_facts(
     return replace(facts, **changes)
 
 
-def fake_ciphertext(chunks: int, seed: str = "ciphertext") -> np.ndarray:
+def fake_ciphertext(chunks: int, seed: str = "ciphertext", ring=LARGE_RING) -> np.ndarray:
     """Residues that look like a ciphertext; no key opens them."""
     key = sha256(seed.encode()).digest()
-    return uniform_residues(key, chunks * 2 * DEGREE, MODULUS).reshape(chunks, 2, DEGREE)
+    residues = uniform_residues(key, chunks * 2 * ring.degree, ring.modulus)
+    return residues.reshape(chunks, 2, ring.degree)
 
 
 @dataclass
@@ -73,19 +78,25 @@ class Round:
     """Hospitals, an aggregator and a coordinator's key pair, all real."""
 
     names: tuple[str, ...] = NAMES
-    bits: int = 16
-    length: int = 10
+    bits: int = 0  # as many as the ring has room for
+    length: int = 10  # 0: one ciphertext full
+    degree: int = 4096
 
     def __post_init__(self):
         from securefl.secagg.seal import RoundKeyPair
 
         self.parties = {name: Party(name) for name in (*self.names, "aggregator", "coordinator")}
-        self.keys = RoundKeyPair.generate()
+        self.bits = self.bits or BITS[self.degree]
+        self.ring = cipher_ring(self.degree)
+        layout = FieldLayout(self.bits, len(self.names), self.degree)
+        self.length = self.length or layout.values_per_chunk
+        self.keys = RoundKeyPair.generate(self.ring)
         self.facts = make_facts(
             self.names,
             bits=self.bits,
             length=self.length,
             public_key_sha256=self.keys.public.sha256,
+            degree=self.degree,
         )
 
     def values(self, seed: int = 0) -> dict[str, np.ndarray]:
@@ -108,7 +119,8 @@ class Round:
     def masked(
         self, me: str, ciphertext: np.ndarray, facts: RoundContext | None = None
     ) -> np.ndarray:
-        return add_mask(ciphertext, pairwise_mask(me, self.secrets(me), facts or self.facts))
+        mask = pairwise_mask(me, self.secrets(me), facts or self.facts)
+        return add_mask(ciphertext, mask, self.ring)
 
     def frame(self, me: str, values: np.ndarray) -> bytes:
         from secagg_whole import contribute

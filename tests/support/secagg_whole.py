@@ -90,7 +90,7 @@ def add_contributions(contributions, facts):
         "",
         facts.digest(),
         {n: c.sha256 for n, c in received.items()},
-        sum_mod_q(received[n].ciphertext for n in facts.cohort),
+        sum_mod_q((received[n].ciphertext for n in facts.cohort), modulus_of(facts)),
     )
 
 
@@ -110,4 +110,10 @@ def open_sum(keys, ciphertext, facts):
 
 
 def pairwise_mask(me, secrets, facts):
-    return masks.pairwise_seeds(me, secrets, facts).block(0, facts.chunks)
+    ring = facts.cipher_layout.ring
+    return masks.pairwise_seeds(me, secrets, facts).block(0, facts.chunks, ring)
+
+
+def modulus_of(facts):
+    """Prime of a round's ciphertexts."""
+    return np.uint64(facts.cipher_layout.ring.modulus)

@@ -11,7 +11,7 @@ import pytest
 from binary_models import Server
 from conftest import fixed_identity
 from in_process_federation import INSTANCES, NAMES, Room, added, histogram_of, sealed_study
-from secagg_whole import read_contribution, write_sum
+from secagg_whole import modulus_of, read_contribution, write_sum
 
 from securefl.errors import MessageError, RoundError, StudyError
 from securefl.federation.local_exchange import LocalExchange
@@ -134,7 +134,7 @@ def ciphertexts(room, replies, facts):
 def claimed(room, facts, added, parts=None, sign=None):
     """A sum frame of these ciphertexts, signed by the aggregator."""
     parts = parts or {c.sender: c.sha256 for c in added}
-    total = sum_mod_q(c.ciphertext for c in added)
+    total = sum_mod_q((c.ciphertext for c in added), modulus_of(facts))
     return write_sum(facts, "Aggregator", total, parts, sign or room.operator.sign)
 
 
@@ -256,8 +256,8 @@ def test_the_key_of_a_round_is_erased_also_when_the_round_fails():
     room, made = Room(), []
 
     class Remembering(type(room.cipher)):
-        def generate(self):
-            made.append(super().generate())
+        def generate(self, ring):
+            made.append(super().generate(ring))
             return made[-1]
 
     room.cipher = Remembering()

@@ -40,7 +40,7 @@ class Frames:
             root, parameters=parameters, sites=3, bits=8, rounds=1, on_dropout=on_dropout
         )
         self.board, cipher = open_board(str(root / FOLDERS.store)), CkksIntegers()
-        keys = cipher.generate()
+        keys = cipher.generate(self.plan.ring(1, len(self.plan.study.cohort)))
         facts = self.plan.facts(
             1,
             keys.public.sha256,

@@ -112,7 +112,7 @@ def test_the_first_update_starts_from_the_weights_that_were_approved():
     hospital = room.participant(room.plan.study.cohort[0])
 
     def announced(number, theta):
-        keys = room.cipher.generate()
+        keys = room.cipher.generate(room.ring_of(number))
         return lying._announce(number, theta, keys)[1]
 
     def check(broadcast):

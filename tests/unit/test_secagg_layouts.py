@@ -3,6 +3,7 @@
 import pytest
 from secagg_round import make_facts
 
+from securefl.secagg.group_contexts import group_contexts
 from securefl.secagg.layouts import body_bytes, layout_for
 from securefl.secagg.number_layout import NumberLayout
 from securefl.secagg.packing import FieldLayout
@@ -15,14 +16,49 @@ def test_values_coarser_than_a_ciphertext_packs_travel_under_keys(bits):
 
 
 def test_the_coarsest_values_that_a_ciphertext_packs_travel_in_it():
-    assert layout_for(6, 5, 10) == FieldLayout(6, 5)
+    assert layout_for(6, 5, 10) == FieldLayout(6, 5, 1024)
 
 
-def test_of_two_packings_of_equal_size_the_simpler_is_taken():
-    length = 16_342
-    direct, keyed = FieldLayout(6, 1000), NumberLayout(6, 1000, 1)
-    assert body_bytes(direct, length) == body_bytes(keyed, length) == 118_784
-    assert layout_for(6, 1000, length) == direct
+@pytest.mark.parametrize(
+    ("bits", "contributors", "length", "degree", "size"),
+    [
+        (9, 5, 1_023, 1024, 6_400),
+        (9, 5, 1_024, 1024, 12_800),
+        (9, 5, 4_092, 1024, 25_600),
+        (9, 5, 4_093, 2048, 26_112),
+        (10, 5, 100, 2048, 26_112),
+        (16, 5, 2_047, 2048, 26_112),
+        (16, 5, 2_048, 2048, 52_224),
+        (16, 5, 4_095, 4096, 59_392),
+        (16, 5, 8_191, 4096, 59_392),
+        (9, 16, 100, 2048, 26_112),
+        (7, 16, 100, 1024, 6_400),
+    ],
+)
+def test_few_numbers_travel_in_the_smallest_ring_that_holds_them(
+    bits, contributors, length, degree, size
+):
+    layout = layout_for(bits, contributors, length)
+    assert layout == FieldLayout(bits, contributors, degree)
+    assert body_bytes(layout, length) == size
+
+
+def test_a_group_travels_in_the_ring_of_the_round_whose_key_it_uses():
+    """Nine-bit values of five groups of three and more: alone, a group might choose another."""
+    names = [f"H{i:02}" for i in range(15)]
+    groups = tuple(tuple(names[i : i + 3]) for i in range(0, 15, 3))
+    for bits, length in ((9, 500), (7, 500), (16, 3_000), (16, 100_000)):
+        layout = layout_for(bits, len(names), length)
+        facts = make_facts(names, length=length, layout=layout, groups=groups, bound=50)
+        for group in group_contexts(facts):
+            assert group.cipher_layout.ring == facts.cipher_layout.ring
+    assert layout_for(9, 3, 500).ring != layout_for(9, 15, 500).ring
+
+
+def test_of_two_packings_of_equal_size_the_simpler_is_taken(monkeypatch):
+    layouts = [FieldLayout(16, 5), NumberLayout(16, 5, 1)]
+    monkeypatch.setattr("securefl.secagg.layouts.body_bytes", lambda *_: 1)
+    assert layout_for(16, 5, 100) == layouts[0]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from securefl.errors import RoundError, StudyError, UsageError
-from securefl.secagg.packing import MARGIN_SDS, NOISE_SD, FieldLayout
+from securefl.secagg.cipher_ring import CIPHER_RINGS, CipherRing, cipher_ring
+from securefl.secagg.packing import MARGIN_SDS, FieldLayout
 from securefl.secagg.ring import DEGREE, MODULUS
 
 
@@ -26,12 +27,46 @@ def test_fields_per_coefficient_are_those_of_the_design(bits, contributors, fiel
     assert layout.scale == MODULUS >> (field_bits * fields)
 
 
-@pytest.mark.parametrize("bits", range(8, 25))
-@pytest.mark.parametrize("contributors", [1, 2, 5, 8, 100, 126, 127, 128, 1000, 4096])
-def test_every_layout_keeps_twelve_standard_deviations_of_noise(bits, contributors):
-    layout = FieldLayout(bits, contributors)
-    assert layout.scale / 2 >= MARGIN_SDS * NOISE_SD * math.sqrt(contributors)
-    assert layout.scale << (layout.fields * layout.field_bits) <= MODULUS
+@pytest.mark.parametrize("ring", CIPHER_RINGS, ids=lambda ring: ring.degree)
+@pytest.mark.parametrize("bits", range(6, 25))
+def test_every_layout_keeps_twelve_standard_deviations_of_noise(bits, ring):
+    made = 0
+    for contributors in (1, 2, 5, 8, 100, 126, 127, 128, 1000, 4096):
+        try:
+            layout = FieldLayout(bits, contributors, ring.degree)
+        except StudyError:
+            continue
+        made += 1
+        assert layout.scale / 2 >= MARGIN_SDS * ring.noise_sd * math.sqrt(contributors)
+        assert layout.scale << (layout.fields * layout.field_bits) <= ring.modulus
+    assert made == 10 or ring.degree < DEGREE
+
+
+@pytest.mark.parametrize(
+    ("bits", "contributors", "degree", "fields"),
+    [
+        (9, 5, 1024, 1),
+        (10, 5, 1024, 0),
+        (7, 16, 1024, 1),
+        (8, 16, 1024, 0),
+        (6, 100, 1024, 0),
+        (16, 5, 2048, 1),
+        (15, 5, 2048, 2),
+        (9, 5, 2048, 3),
+        (24, 100, 2048, 1),
+    ],
+)
+def test_small_rings_hold_what_their_noise_leaves(bits, contributors, degree, fields):
+    if fields == 0:
+        with pytest.raises(StudyError, match="too little room"):
+            FieldLayout(bits, contributors, degree)
+    else:
+        assert FieldLayout(bits, contributors, degree).fields == fields
+
+
+def test_there_are_no_other_rings():
+    with pytest.raises(StudyError, match="4096, 2048, 1024"):
+        cipher_ring(512)
 
 
 def test_where_the_field_formula_would_eat_the_margin_there_is_one_field_fewer():
@@ -52,7 +87,8 @@ def test_a_layout_out_of_range_is_the_researchers_to_mend(bits, contributors):
 
 
 def test_a_layout_without_room_for_the_noise_is_refused(monkeypatch):
-    monkeypatch.setattr("securefl.secagg.packing.NOISE_SD", 1e12)
+    noisy = CipherRing(DEGREE, MODULUS, 1, 46, 1e12)
+    monkeypatch.setattr("securefl.secagg.packing.cipher_ring", lambda _: noisy)
     with pytest.raises(StudyError, match="too little room"):
         FieldLayout(16, 5)
 

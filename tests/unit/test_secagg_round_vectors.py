@@ -82,6 +82,7 @@ class PublicHalf:
 
     def __init__(self, facts):
         self.sha256 = facts.public_key_sha256
+        self.ring = facts.cipher_layout.ring
 
 
 @EACH

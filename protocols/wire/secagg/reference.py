@@ -10,15 +10,33 @@ import hmac
 import json
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-N = 4096
-Q = 288230376151130113
-P = 4169729
+
+class Ring(NamedTuple):
+    """A row of the page's table of rings, and what the vectors of this ring hold."""
+
+    n: int
+    q: int
+    p: int  # 0: there is none
+    usable: int
+    noise: float
+    width: int  # bits of the values
+    length: int
+    step: int  # in the opened values
+
+
+LARGE = Ring(4096, 288230376151130113, 4169729, 46, 15.2, 16, 10000, 1000)
+SMALL = (
+    Ring(2048, 2251799813640193, 0, 51, 170, 16, 4100, 1000),
+    Ring(1024, 33550337, 0, 25, 120, 9, 1030, 80),
+)
+# What carries keys of numbers is in the large ring (reference_round.py, reference_losses.py).
+N, Q = LARGE.n, LARGE.q
 MAGIC = b"SFLFRM1\n"
 
 
@@ -57,25 +75,25 @@ def residues(key: bytes, count: int, modulus: int) -> list[int]:
     return found
 
 
-def layout(width: int, contributors: int) -> dict[str, Any]:
+def layout(width: int, contributors: int, ring: Ring = LARGE) -> dict[str, Any]:
     """Fields, their width and D."""
     field = width + (contributors - 1).bit_length()
-    fields = 46 // field
-    while (Q >> (fields * field)) / 2 < 12 * 15.2 * contributors**0.5:
+    fields = ring.usable // field
+    while (ring.q >> (fields * field)) / 2 < 12 * ring.noise * contributors**0.5:
         fields -= 1
     return {
         "bits": width,
         "contributors": contributors,
         "field_bits": field,
         "fields": fields,
-        "scale": str(Q >> (fields * field)),
-        "values_per_chunk": fields * N - 1,
+        "scale": str(ring.q >> (fields * field)),
+        "values_per_chunk": fields * ring.n - 1,
     }
 
 
-def pack(values: list[int], width: int, contributors: int) -> list[list[int]]:
-    """Messages: a list of 4096 coefficients for each ciphertext."""
-    plan = layout(width, contributors)
+def pack(values: list[int], width: int, contributors: int, ring: Ring = LARGE) -> list[list[int]]:
+    """Messages: a list of N coefficients for each ciphertext."""
+    plan = layout(width, contributors, ring)
     per_chunk = plan["values_per_chunk"]
     chunks = -(-len(values) // per_chunk)
     padded = values + [0] * (chunks * per_chunk - len(values))
@@ -83,8 +101,8 @@ def pack(values: list[int], width: int, contributors: int) -> list[list[int]]:
     for c in range(chunks):
         slots = [1, *padded[c * per_chunk : (c + 1) * per_chunk]]
         messages.append([
-            sum((slots[f * N + i] + (1 << (width - 1))) << (f * plan["field_bits"]) for f in range(plan["fields"]))
-            for i in range(N)
+            sum((slots[f * ring.n + i] + (1 << (width - 1))) << (f * plan["field_bits"]) for f in range(plan["fields"]))
+            for i in range(ring.n)
         ])  # fmt: skip
     return messages
 
@@ -110,68 +128,79 @@ def frame(fields: dict[str, Any], chunks: list[bytes], signing: bytes) -> bytes:
     return MAGIC + len(manifest).to_bytes(4, "big") + manifest + b"".join(chunks)
 
 
-def negacyclic(a: list[int], sparse: dict[int, int]) -> list[int]:
-    """A times a polynomial with few terms, mod X^4096 + 1 and q."""
-    product = [0] * N
+def negacyclic(a: list[int], sparse: dict[int, int], ring: Ring) -> list[int]:
+    """A times a polynomial with few terms, mod X^N + 1 and q."""
+    product = [0] * ring.n
     for shift, factor in sparse.items():
         for i, value in enumerate(a):
             at = i + shift
-            product[at % N] += -factor * value if at >= N else factor * value
-    return [value % Q for value in product]
+            product[at % ring.n] += -factor * value if at >= ring.n else factor * value
+    return [value % ring.q for value in product]
 
 
-def opening() -> dict[str, Any]:
+def opening(ring: Ring) -> dict[str, Any]:
     """A ciphertext of known secret key, noise and message; what it must open to."""
-    width, contributors = 16, 5
-    scale = int(layout(width, contributors)["scale"])
-    values = [[i * k - 1000 * (i % 3) for i in range(20)] for k in range(1, contributors + 1)]
+    width, contributors = ring.width, 5
+    scale = int(layout(width, contributors, ring)["scale"])
+    values = [[i * k - ring.step * (i % 3) for i in range(20)] for k in range(1, contributors + 1)]
     message = [
         sum(column)
-        for column in zip(*(pack(v, width, contributors)[0] for v in values), strict=True)
+        for column in zip(*(pack(v, width, contributors, ring)[0] for v in values), strict=True)
     ]
-    secret = {3: 1, 500: -1, 4095: 1}
-    noise = [(i * 37) % 201 - 100 for i in range(N)]
-    c1 = residues(bytes([7] * 32), N, Q)
-    product = negacyclic(c1, secret)
-    c0 = [(scale * message[i] + noise[i] - product[i]) % Q for i in range(N)]
+    secret = {3: 1, 500: -1, ring.n - 1: 1}
+    noise = [(i * 37) % 201 - 100 for i in range(ring.n)]
+    c1 = residues(bytes([7] * 32), ring.n, ring.q)
+    product = negacyclic(c1, secret, ring)
+    c0 = [(scale * message[i] + noise[i] - product[i]) % ring.q for i in range(ring.n)]
     return {
         "bits": width,
         "contributors": contributors,
         "secret_key": {str(at): value for at, value in secret.items()},
         "c1_from_key": "07" * 32,
         "c0_first": [str(value) for value in c0[:4]],
-        "ciphertext_hex_sha256": digest(bits(c0 + c1, 58)),
+        "ciphertext_hex_sha256": digest(bits(c0 + c1, ring.q.bit_length())),
         "noise": "(i * 37) % 201 - 100",
         "opened": [sum(column) for column in zip(*values, strict=True)],
     }
 
 
-def vectors() -> dict[str, Any]:
-    """Everything in vectors.json."""
+def public_key(ring: Ring) -> bytes:
+    """The body of a public key of known residues."""
+    body = b""
+    for prime in (ring.q, ring.p):
+        if prime:
+            body += bits(residues(bytes([9] * 32), 2 * ring.n, prime), prime.bit_length())
+    return body
+
+
+def of_ring(ring: Ring) -> dict[str, Any]:
+    """What differs from ring to ring."""
+    width = ring.q.bit_length()
     names = ["A", "B", "C"]
     private = {name: bytes([i + 1] * 32) for i, name in enumerate(names)}
     public = {
         n: X25519PrivateKey.from_private_bytes(k).public_key().public_bytes_raw().hex()
         for n, k in private.items()
     }
-    key_rows = [residues(bytes([9] * 32), 2 * N, Q), residues(bytes([9] * 32), 2 * N, P)]
-    key_body = bits(key_rows[0], 58) + bits(key_rows[1], 22)
+    key_body = public_key(ring)
     facts: dict[str, Any] = {
         "attempt": 1,
-        "bits": 16,
-        "bound": 1000,
+        "bits": ring.width,
+        "bound": 100 if ring.width < 16 else 1000,
         "cohort": names,
-        "fields": layout(16, 3)["fields"],
+        "fields": layout(ring.width, 3, ring)["fields"],
         "format": "securefl-round/3",
         "instances": [digest(b"run of " + name.encode()) for name in names],
         "kind": "update",
-        "length": 10000,
+        "length": ring.length,
         "model_sha256": digest(b"model"),
         "primes": 0,
         "public_key_sha256": digest(key_body),
         "round": 7,
         "study": digest(b"study"),
     }
+    if ring.n != 4096:
+        facts["degree"] = ring.n
     round_digest = digest(canonical(facts))
     seeds = {
         one + two: hkdf(
@@ -181,20 +210,21 @@ def vectors() -> dict[str, Any]:
         for one, two in ("AB", "AC", "BC")
     }
     polynomials = {
-        name: [residues(chunk_key(seed, c), N, Q) for c in range(2)] for name, seed in seeds.items()
+        name: [residues(chunk_key(seed, c), ring.n, ring.q) for c in range(2)]
+        for name, seed in seeds.items()
     }
     mask_of_b = [
         [
-            (plus - minus) % Q
+            (plus - minus) % ring.q
             for plus, minus in zip(polynomials["BC"][c], polynomials["AB"][c], strict=True)
         ]
         for c in range(2)
     ]
     signing = bytes([5] * 32)
-    flat = residues(bytes([8] * 32), 2 * 2 * N, Q)
-    chunks = [bits(flat[: 2 * N], 58), bits(flat[2 * N :], 58)]
+    flat = residues(bytes([8] * 32), 2 * 2 * ring.n, ring.q)
+    chunks = [bits(flat[: 2 * ring.n], width), bits(flat[2 * ring.n :], width)]
     common = {"attempt": 1, "kind": "update", "round": 7, "study": facts["study"]}
-    in_round = {**common, "round_digest": round_digest, "shape": [[2, 2, N]]}
+    in_round = {**common, "round_digest": round_digest, "shape": [[2, 2, ring.n]]}
     parts = [{"sender": name, "sha256": digest(name.encode())} for name in names]
     frames = {
         "contribution": frame(
@@ -211,37 +241,25 @@ def vectors() -> dict[str, Any]:
             signing,
         ),
     }
-    sample = [(i * i * 2654435761) % Q for i in range(64)]
-    packed = pack([1, -1, 32767, -32767, 5], 16, 5)[0]
+    sample = [(i * i * 2654435761) % ring.q for i in range(64)]
+    most = (1 << (ring.width - 1)) - 1
+    values = [1, -1, most, -most, 5]
+    packed = pack(values, ring.width, 5, ring)[0]
     return {
-        "format": "securefl-secagg-vectors/1",
-        "ring": {"degree": N, "modulus": str(Q), "special_modulus": str(P)},
+        "ring": {"degree": ring.n, "modulus": str(ring.q), "special_modulus": str(ring.p)},
         "bit_packing": {
-            "width": 58,
+            "width": width,
             "values": [str(value) for value in sample],
-            "packed": bits(sample, 58).hex(),
+            "packed": bits(sample, width).hex(),
         },
-        "layouts": [
-            layout(width, k)
-            for width, k in (
-                (8, 8),
-                (12, 5),
-                (12, 8),
-                (16, 1),
-                (16, 5),
-                (16, 126),
-                (16, 127),
-                (24, 5),
-            )
-        ],
+        "layouts": [layout(wide, k, ring) for wide, k in LAYOUTS[ring.n]],
         "packing": {
-            "bits": 16,
+            "bits": ring.width,
             "contributors": 5,
-            "values": [1, -1, 32767, -32767, 5],
+            "values": values,
             "first_coefficients": [str(value) for value in packed[:7]],
             "sha256": digest(bits(packed, 64)),
         },
-        "uniform": {"key": "00" * 32, "modulus": "257", "residues": residues(bytes(32), 40, 257)},
         "round": {"facts": facts, "digest": round_digest},
         "masks": {
             "private_keys": {name: key.hex() for name, key in private.items()},
@@ -250,14 +268,14 @@ def vectors() -> dict[str, Any]:
             "pair_seed_AB": seeds["AB"].hex(),
             "chunk_keys_AB": [chunk_key(seeds["AB"], c).hex() for c in range(2)],
             "first_residues_AB": [str(value) for value in polynomials["AB"][0][:4]],
-            "mask_of_B_sha256": [digest(bits(row, 58)) for row in mask_of_b],
+            "mask_of_B_sha256": [digest(bits(row, width)) for row in mask_of_b],
         },
         "public_key": {
             "residues_from_key": "09" * 32,
             "sha256": digest(key_body),
             "bytes": len(key_body),
         },
-        "opening": opening(),
+        "opening": opening(ring),
         "frames": {
             "signing_private_key": signing.hex(),
             "ciphertext_from_key": "08" * 32,
@@ -270,6 +288,23 @@ def vectors() -> dict[str, Any]:
                 for name, data in frames.items()
             },
         },
+    }
+
+
+#: (bits, hospitals) by degree.
+LAYOUTS = {
+    4096: ((8, 8), (12, 5), (12, 8), (16, 1), (16, 5), (16, 126), (16, 127), (24, 5)),
+    2048: ((6, 100), (9, 5), (15, 5), (16, 5), (24, 100)),
+    1024: ((6, 3), (9, 5), (7, 16)),
+}
+
+
+def vectors() -> dict[str, Any]:
+    """Everything in vectors.json: the large ring's, then the small ones'."""
+    return {
+        "format": "securefl-secagg-vectors/2",
+        "uniform": {"key": "00" * 32, "modulus": "257", "residues": residues(bytes(32), 40, 257)},
+        "rings": [of_ring(ring) for ring in (LARGE, *SMALL)],
     }
 
 

@@ -79,8 +79,10 @@ class Signs:
         self._scale = 1 / math.sqrt(self._folds)
 
     def upward(self, z: FloatArray) -> FloatArray:
-        """S z: float64[p] of float64[k]."""
-        moved: FloatArray = (self._signs * (z * self._scale)).reshape(-1)[: self._size]
+        """S z: float64[..., p] of float64[..., k]."""
+        scaled = z[..., None, :] * self._scale
+        whole = (self._signs * scaled).reshape(*z.shape[:-1], -1)
+        moved: FloatArray = whole[..., : self._size]
         return moved
 
     def downward(self, gradients: FloatArray) -> FloatArray:

@@ -1,0 +1,224 @@
+"""A perceptron whose hidden layers move in few directions each, drawn by a public lot.
+
+A hidden layer's weights are W = W0 + A Z B and its biases b = b0 + A c. W0 and b0 are the
+perceptron's initial ones, A and B are fixed and public, and what is learnt, clipped, noised and
+sent is Z and c, of ``rank`` rows. The first layer learns from every feature (B is the identity),
+and the last one, of few outputs, is learnt whole. Low rank for few numbers: Hu et al. 2021
+(arXiv:2106.09685); both outer matrices fixed: Balazy et al. 2024 (arXiv:2405.17604).
+
+A and B are the signed sums of :class:`securefl.learning.families.subspace.Signs`, with orthonormal
+columns and rows: a gradient gets no longer by them. A record's gradient of W is the outer product
+of two factors, so that of Z is the outer product of the projected factors: nothing of the size of
+W is made for a record.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from securefl.learning.clipping import Factors, written_out
+from securefl.learning.families.family import Family
+from securefl.learning.families.layers import Layers
+from securefl.learning.families.subspace import Signs
+from securefl.study.fields import Fault
+from securefl.study.training import ModelSpec
+
+if TYPE_CHECKING:
+    from securefl.learning.portable.program import Value
+    from securefl.learning.steps import GradientFunction
+    from securefl.learning.tasks.task import Task
+    from securefl.types import FloatArray
+
+#: Rows whose factors of all layers are in memory at once.
+_ROWS_AT_ONCE: Final = 256
+
+
+class LowRankSpec(ModelSpec):
+    """A perceptron with hidden layers of the widths ``hidden``, each moved in ``rank`` directions."""
+
+    kind: Literal["low-rank"]
+    hidden: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=8)
+    ]
+    rank: Annotated[int, Field(ge=1, le=4096)]
+
+    @model_validator(mode="after")
+    def _is_smaller(self) -> Self:
+        least = min(self.hidden)
+        if self.rank > least:
+            raise Fault(
+                f"is more than the {least} units of the narrowest hidden layer: fewer numbers are"
+                ' the point of it; lower it, or write kind = "mlp"',
+                "rank",
+            )
+        return self
+
+
+class _Moved:
+    """How one layer moves.
+
+    Args:
+        seed: public text, for the signs.
+        shape: (out, in) of the layer.
+        rows: directions of its outputs; as many as there are outputs for all of them.
+        columns: directions of its inputs, likewise.
+    """
+
+    def __init__(
+        self,
+        seed: str,
+        shape: tuple[int, int],
+        rows: int,
+        columns: int,
+    ) -> None:
+        out, into = shape
+        self.rows, self.columns = rows, columns
+        self._out: Signs | None = None
+        self._in: Signs | None = None
+        if rows < out:
+            self._out = Signs(f"{seed}/out", out, rows)
+        if columns < into:
+            self._in = Signs(f"{seed}/in", into, columns)
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that are learnt of the layer."""
+        return self.rows * (self.columns + 1)
+
+    def upward(self, z: FloatArray) -> FloatArray:
+        """A Z B, then A c: float64[out * (in + 1)] of float64[parameters]."""
+        weight = z[: self.rows * self.columns].reshape(self.rows, self.columns)
+        bias = z[self.rows * self.columns :]
+        if self._in is not None:
+            weight = self._in.upward(weight)
+        if self._out is not None:
+            weight = self._out.upward(weight.T).T
+            bias = self._out.upward(bias)
+        return np.concatenate([weight.reshape(-1), bias])
+
+    def downward(self, factors: Factors) -> Factors:
+        """The factors of a gradient of Z and c, of those of W and b."""
+        activations, backprops = factors
+        if self._in is not None:
+            activations = self._in.downward(activations)
+        if self._out is not None:
+            backprops = self._out.downward(backprops)
+        return Factors(activations, backprops)
+
+
+class LowRank(Family):
+    """The perceptron; theta is Z and c of each layer, in the order of the layers."""
+
+    Section = LowRankSpec
+
+    def __init__(
+        self,
+        section: LowRankSpec,
+        inputs: int,
+        outputs: int,
+    ) -> None:
+        self._layers = Layers(section.hidden, inputs, outputs)
+        self._hidden = section.hidden
+        self._rank = section.rank
+        self._seed = section.initial_seed
+        self._made: tuple[FloatArray, tuple[_Moved, ...]] | None = None
+
+    @property
+    def parameters(self) -> int:
+        """The numbers of all layers."""
+        return sum(rows * (columns + 1) for rows, columns in self._shapes())
+
+    def initial_weights(self, seed: str) -> FloatArray:
+        """Zeros: the perceptron starts from its own initial weights."""
+        del seed
+        return np.zeros(self.parameters)
+
+    def scores(self, theta: FloatArray, x: FloatArray) -> FloatArray:
+        """See :class:`~securefl.learning.families.family.Family`."""
+        return self._layers.scores(self._weights(theta), x)
+
+    def portable(self, theta: FloatArray, features: Value) -> Value:
+        """Those of the perceptron: the directions are of training alone."""
+        return self._layers.portable(self._weights(theta), features)
+
+    def gradients(self, task: Task) -> GradientFunction:
+        """Gradients of Z and c, of the factors of the perceptron's, row by row."""
+        of_weights: Any = self._layers.gradients(task)
+        _, moved = self._fixed
+
+        def projected(theta: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
+            weights = self._weights(theta)
+            found = np.empty((len(x), self.parameters))
+            for i in range(0, len(x), _ROWS_AT_ONCE):
+                some = slice(i, i + _ROWS_AT_ONCE)
+                layers = of_weights.factors(weights, x[some], y[some])
+                few = [layer.downward(f) for layer, f in zip(moved, layers, strict=True)]
+                found[some] = written_out(few)
+            return found
+
+        return projected
+
+    def open_libraries(self) -> None:
+        """See :class:`Family`."""
+        self._layers.open_libraries()
+
+    def longest_gradient(self, steepest: float) -> float:
+        """That of the perceptron: no projection makes a gradient longer."""
+        return self._layers.longest_gradient(steepest)
+
+    def rescaled(self, theta: FloatArray, scale: float, shift: FloatArray) -> FloatArray:
+        """The last layer carries both, for it is learnt whole."""
+        start, _ = self._fixed
+        whole = self._layers.rescaled(self._weights(theta), scale, shift)
+        out, into = self._layers.sizes[-1]
+        last = out * (into + 1)
+        found = theta.copy()
+        found[-last:] = whole[-last:] - start[-last:]
+        return found
+
+    def words(self, task: Task) -> str:
+        """The network, its size and the directions."""
+        del task
+        widths = ", ".join(map(str, self._hidden))
+        return (
+            f"a neural network (hidden layers of {widths}; {self._layers.parameters:,} connections)"
+            " that is moved in directions drawn by a public lot,"
+        )
+
+    def _shapes(self) -> list[tuple[int, int]]:
+        """Rows and columns of Z of each layer."""
+        found = []
+        last = len(self._layers.sizes) - 1
+        for i, (out, into) in enumerate(self._layers.sizes):
+            rows = columns = self._rank
+            if i == 0:
+                columns = into
+            if i == last:
+                rows, columns = out, into
+            found.append((rows, columns))
+        return found
+
+    def _weights(self, theta: FloatArray) -> FloatArray:
+        start, moved = self._fixed
+        parts = []
+        at = 0
+        for layer in moved:
+            parts.append(layer.upward(theta[at : at + layer.parameters]))
+            at += layer.parameters
+        return start + np.concatenate(parts)
+
+    @property
+    def _fixed(self) -> tuple[FloatArray, tuple[_Moved, ...]]:
+        if self._made is None:
+            start = self._layers.initial_weights(self._seed)
+            sizes = self._layers.sizes
+            shapes = zip(sizes, self._shapes(), strict=True)
+            moved = tuple(
+                _Moved(f"{self._seed}/{i}", shape, rows, columns)
+                for i, (shape, (rows, columns)) in enumerate(shapes)
+            )
+            self._made = start, moved
+        return self._made
