@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from secagg_adversary import Adversary
+from secagg_round import DEGREES
 from secagg_survivors import COORDINATOR, Party, World
 
 from securefl.errors import RoundError, SecureFLError
@@ -25,9 +26,9 @@ ATTEMPTS = 3
 
 
 @cache
-def world_of(size):
+def world_of(size, degree=4096):
     k, c, t = size
-    return World([f"H{i}" for i in range(k)], t, c)
+    return World([f"H{i}" for i in range(k)], t, c, degree=degree)
 
 
 class Scene:
@@ -191,9 +192,9 @@ def test_control_the_same_adversary_opens_several_sets_where_answers_are_not_sin
     assert len(played(size, [], 1, restraint=OrderRules(one_answer=False))) > 1
 
 
-def everybody_contributed(size, attempts=1, **more):
+def everybody_contributed(size, attempts=1, degree=4096, **more):
     k, c, _ = size
-    world = world_of(size)
+    world = world_of(size, degree)
     scene = Scene(world, world.names[k - c :], **more)
     for attempt in range(1, attempts + 1):
         for name in scene.adversary.honest:
@@ -230,19 +231,23 @@ def one_hospitals_values(scene, victim):
         )
         for other in terms.neighbours.of(victim)
     )
-    mask = Seeds(pairs, (seed_of(victim, None),)).block(0, 1)
-    sent = unpack_bits(world.usual(victim, 1)[1], 58).reshape(1, 2, -1)
-    clear = add_mask(sent, subtract(np.zeros_like(mask), mask))
+    ring = terms.facts.cipher_layout.ring
+    mask = Seeds(pairs, (seed_of(victim, None),)).block(0, 1, ring)
+    sent = unpack_bits(world.usual(victim, 1)[1], ring.bits).reshape(1, 2, -1)
+    clear = add_mask(sent, subtract(np.zeros_like(mask), mask, np.uint64(ring.modulus)), ring)
     ((messages, _),) = world.keys[1].open_blocks([clear], terms.facts.layout)
     return terms.facts.layout.unpack(messages, world.length, 1)[0]
 
 
-def test_control_without_single_answers_and_signatures_one_hospital_is_opened():
+@pytest.mark.parametrize("degree", DEGREES)
+def test_control_without_single_answers_and_signatures_one_hospital_is_opened(degree):
     """Why the rules are there: four sets, each without one other hospital, and the fifth hospital's
     masks are all open.
     """
     scene = everybody_contributed(
-        (5, 1, 4), restraint=OrderRules(one_signature=False, one_answer=False)
+        (5, 1, 4),
+        degree=degree,
+        restraint=OrderRules(one_signature=False, one_answer=False),
     )
     victim = "H0"
     for left_out in ("H1", "H2", "H3"):
@@ -251,8 +256,9 @@ def test_control_without_single_answers_and_signatures_one_hospital_is_opened():
     assert np.array_equal(one_hospitals_values(scene, victim), scene.world.values(victim))
 
 
-def test_with_the_rules_the_same_four_sets_open_one_sum_and_no_hospital():
-    scene = everybody_contributed((5, 1, 4))
+@pytest.mark.parametrize("degree", DEGREES)
+def test_with_the_rules_the_same_four_sets_open_one_sum_and_no_hospital(degree):
+    scene = everybody_contributed((5, 1, 4), degree=degree)
     ask_all(scene, 1, ["H0", "H2", "H3", "H4"])
     for left_out in ("H2", "H3"):
         with pytest.raises(RoundError):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from secagg_round import DEGREES
 from secagg_survivors import COORDINATOR, Party, World, run_round
 
 from securefl.errors import RoundError
@@ -19,16 +20,16 @@ SIZES = [(3, 0, 2), (4, 1, 3), (5, 1, 4), (6, 1, 4), (6, 2, 5)]
 
 
 @cache
-def world_of(size):
+def world_of(size, degree=4096):
     k, c, t = size
-    return World([f"H{i}" for i in range(k)], t, c)
+    return World([f"H{i}" for i in range(k)], t, c, degree=degree)
 
 
-def lost_at(size, stages):
+def lost_at(size, stages, degree=4096):
     """Each hospital vanishes before contributing (0), after it (1), after signing (2), or never
     (3).
     """
-    world = world_of(size)
+    world = world_of(size, degree)
     at_least = [
         [name for name, stage in zip(world.names, stages, strict=True) if stage >= least]
         for least in (1, 2, 3)
@@ -55,9 +56,10 @@ def lost_at(size, stages):
         assert set(caught.value.whose.split(", ")) == set(at_least[0]) - set(at_least[2])
 
 
+@pytest.mark.parametrize("degree", DEGREES)
 @pytest.mark.parametrize("stages", list(product(range(4), repeat=3)), ids=str)
-def test_three_hospitals_lost_at_every_point(stages):
-    lost_at((3, 0, 2), stages)
+def test_three_hospitals_lost_at_every_point(stages, degree):
+    lost_at((3, 0, 2), stages, degree)
 
 
 @pytest.mark.parametrize("size", SIZES[1:], ids=str)

@@ -10,12 +10,13 @@ from hashlib import sha256
 import numpy as np
 from conftest import fixed_identity
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from secagg_round import digest_of, make_facts
+from secagg_round import BITS, digest_of, make_facts
 
+from securefl.secagg.cipher_ring import cipher_ring
 from securefl.secagg.holder import Holder
 from securefl.secagg.masks import pair_secret, pair_seed, uniform_residues
 from securefl.secagg.proposer import Proposer
-from securefl.secagg.ring import DEGREE, MODULUS, add
+from securefl.secagg.ring import add
 from securefl.secagg.streaming import add_survivors, open_survivors
 from securefl.secagg.survivor_contribution import check_contribution, read_head, spool_contribution
 from securefl.secagg.survivor_terms import SurvivorTerms
@@ -37,7 +38,7 @@ class Clear:
         def open_blocks(self, blocks, layout):
             def each():
                 for block in blocks:
-                    noise = (block[:, 0].astype(object) + layout.scale // 2) % MODULUS
+                    noise = (block[:, 0].astype(object) + layout.scale // 2) % layout.ring.modulus
                     yield (noise // layout.scale).astype(np.uint64), 0.05
 
             return each()
@@ -45,13 +46,16 @@ class Clear:
         def erase(self):
             self.erased = True
 
-    def generate(self):
+    def generate(self, ring):
+        del ring
         return self.Keys()
 
     def encrypt(self, public, messages, layout):
-        ciphertext = np.empty((len(messages), 2, DEGREE), dtype=np.uint64)
-        ciphertext[:, 1] = uniform_residues(bytes(32), DEGREE, MODULUS)
-        ciphertext[:, 0] = add(messages * np.uint64(layout.scale), np.ones_like(messages))
+        ring = layout.ring
+        ciphertext = np.empty((len(messages), 2, ring.degree), dtype=np.uint64)
+        ciphertext[:, 1] = uniform_residues(bytes(32), ring.degree, ring.modulus)
+        scaled = messages * np.uint64(layout.scale)
+        ciphertext[:, 0] = add(scaled, np.ones_like(messages), np.uint64(ring.modulus))
         return ciphertext
 
 
@@ -75,9 +79,9 @@ class Draws:
 class World:
     """Hospitals with their keys, and the facts of a round."""
 
-    def __init__(self, names, t, c, *, length=10, bits=16, cipher=None):
+    def __init__(self, names, t, c, *, length=10, bits=0, cipher=None, degree=4096):
         self.names, self.t, self.c = tuple(sorted(names)), t, c
-        self.length, self.bits = length, bits
+        self.length, self.bits, self.degree = length, bits or BITS[degree], degree
         self.cipher = cipher or Clear()
         self.identities = {name: fixed_identity(name, "hospital") for name in self.names}
         self.cards = {name: identity.card for name, identity in self.identities.items()}
@@ -97,13 +101,14 @@ class World:
 
     def terms(self, attempt=1) -> SurvivorTerms:
         if attempt not in self._terms:
-            self.keys[attempt] = self.cipher.generate()
+            self.keys[attempt] = self.cipher.generate(cipher_ring(self.degree))
             facts = make_facts(
                 self.names,
                 bits=self.bits,
                 length=self.length,
                 public_key_sha256=self.keys[attempt].public.sha256,
                 attempt=attempt,
+                degree=self.degree,
             )
             self._terms[attempt] = SurvivorTerms(facts, self.t, self.c)
         return self._terms[attempt]
