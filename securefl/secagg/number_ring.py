@@ -233,8 +233,9 @@ def _product_by_limbs(a: WordArray, b: WordArray, prime: int) -> WordArray:
     # Horner's rule from the highest limb down: both terms are below 2^64, each is reduced at once.
     for place in range(prime.bit_length() // _LIMB_BITS, -1, -1):
         digit = (b >> np.uint64(place * _LIMB_BITS)) & low
-        shifted = (found << limb) % modulus
-        found = (shifted + a * digit % modulus) % modulus
+        shifted = np.remainder(found << limb, modulus)
+        term = np.remainder(a * digit, modulus)
+        np.remainder(shifted + term, modulus, out=found)
     return found
 
 
