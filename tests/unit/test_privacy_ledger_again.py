@@ -7,7 +7,9 @@ from ledger_after_a_year import Hospital, sha, year
 
 from securefl.privacy import ledger_reading
 from securefl.privacy.audit import Sheet, audit
+from securefl.privacy.audit_history import history
 from securefl.privacy.ledger_again import LedgerMemory
+from securefl.privacy.ledger_file import LedgerFile
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,56 @@ def test_an_old_row_that_was_altered_meanwhile_is_found(h, column, monkeypatch):
     assert str(read(memory, h).fault) == str(h.read().fault) != "None"
     # and it is not forgotten at the next look
     assert read(memory, h).fault is not None
+
+
+def test_before_a_reading_and_after_a_fault_there_is_no_history(h):
+    memory = memory_of(h)
+    assert memory.history() is None
+    read(memory, h)
+    assert memory.history() is not None
+    with sqlite3.connect(h.folder / "ledger.sqlite") as file:
+        file.execute(ALTERED["body"])
+    file.close()
+    assert read(memory, h).fault is not None
+    assert memory.history() is None
+
+
+def test_a_history_goes_on_with_the_rows_and_begins_anew_with_an_older_file(h):
+    def told():
+        return memory.history(), history(read_ledger_of(h))
+
+    memory = memory_of(h)
+    older = h.ledger.size
+    read(memory, h)
+    now, whole = told()
+    assert now == whole
+    h.ledger.pause("again")
+    read(memory, h)
+    now, whole = told()
+    assert now == whole
+    assert len(now.pauses) == 2
+    with sqlite3.connect(h.folder / "ledger.sqlite") as file:
+        file.execute("DELETE FROM event WHERE seq > ?", (older,))
+    file.close()
+    read(memory, h)
+    now, whole = told()
+    assert now == whole
+    assert len(now.pauses) == 1
+
+
+def read_ledger_of(h):
+    """Events of the file as it is, checked from the first one."""
+    return h.read().events
+
+
+def test_the_file_is_closed_after_each_reading(h, monkeypatch):
+    closed = []
+    close = LedgerFile.close
+    monkeypatch.setattr(LedgerFile, "close", lambda self: (closed.append(1), close(self)))
+    memory = memory_of(h)
+    read(memory, h)
+    read(memory, h)
+    assert len(closed) == 2
 
 
 def test_rows_that_are_gone_are_found(h):

@@ -440,6 +440,18 @@ def test_14_a_version_that_is_not_later_supersedes_nothing():
         apply(state, agree(3, version=2, supersedes=digest(2)))
 
 
+def test_14_the_same_version_under_another_text_supersedes_nothing():
+    with pytest.raises(UsageError, match="no later"):
+        apply(apply(OPEN, agree()), agree(2, version=1, supersedes=digest(1)))
+
+
+def test_15_notices_count_for_the_agreement_that_they_are_about():
+    other = agree(2, populations=("q",))
+    state = fold([agree(), other, depart(), depart(2, party="STMW")], OPEN)
+    assert set(departed(state, digest(1))) == {"SVI"}
+    assert set(departed(state, digest(2))) == {"STMW"}
+
+
 def test_15_the_hospital_itself_is_bound_until_its_notice_is_over():
     state = fold([agree(), depart()], OPEN)
     assert bound(state) == digest(1)

@@ -28,6 +28,7 @@ from securefl.privacy.ledger_events import Pause, Resume
 from securefl.privacy.ledger_file import LedgerFile
 from securefl.privacy.ledger_reading import read_chain
 from securefl.privacy.ledger_witness import read_witness, witness_path, write_witness
+from securefl.signed import dump_signed
 
 NOW = "2026-11-24T12:00:00Z"
 
@@ -441,3 +442,68 @@ def test_what_another_process_commits_while_a_ledger_is_read_is_no_alarm(ledger,
 
     monkeypatch.setattr(LedgerFile, "rows", meanwhile)
     assert read_ledger(path, verify).fault is None
+
+
+def test_a_new_witness_has_room_for_two_words(tmp_path):
+    ledger = tmp_path / "ledger.sqlite"
+    write_witness(ledger, b"first")
+    data = witness_path(ledger).read_bytes()
+    assert len(data) == 2048
+    assert data.split() == [b"first"]
+
+
+def word(size):
+    """A word of a witness that names so many events, by nobody's key."""
+    body = {"type": "securefl-checkpoint/1", "site": "SVI", "size": size, "head": "0f" * 32}
+    return dump_signed(body, lambda _: bytes(64))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        (word(1), b"cut thr", 0),
+        (b"cut thr", word(1), 1),
+        (word(7), word(9), 1),
+        (word(9), word(7), 0),
+        (word(1), word("9"), 0),
+        (word("9"), word(1), 1),
+    ],
+)
+def test_the_newest_word_is_not_written_over(tmp_path, first, second, kept):
+    ledger = tmp_path / "ledger.sqlite"
+    witness_path(ledger).write_bytes(first.ljust(1024) + second.ljust(1024))
+    write_witness(ledger, b"newest")
+    data = witness_path(ledger).read_bytes()
+    assert len(data) == 2048
+    places = [data[:1024].strip(), data[1024:].strip()]
+    assert places[kept] == (first, second)[kept]
+    assert places[1 - kept] == b"newest"
+
+
+def test_of_two_words_that_know_more_the_one_that_knows_most_is_told(ledger, path):
+    ledger.pause()
+    ledger.resume()
+    ledger.close()
+    cut(path, 4)
+    with pytest.raises(LedgerAlteredError, match="knows 6 events that this ledger, of 4"):
+        read_ledger(path, verify).require()
+
+
+def test_a_word_is_flushed_after_it_is_written_and_the_file_is_closed(tmp_path, monkeypatch):
+    ledger = tmp_path / "ledger.sqlite"
+    write_witness(ledger, b"first")
+    calls = []
+
+    def noting(name):
+        real = getattr(os, name)
+
+        def call(*given):
+            calls.append(name)
+            return real(*given)
+
+        monkeypatch.setattr(os, name, call)
+
+    for name in ("pwrite", "fdatasync", "close"):
+        noting(name)
+    write_witness(ledger, b"second")
+    assert calls == ["pwrite", "fdatasync", "close"]
