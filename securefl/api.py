@@ -32,6 +32,7 @@ from securefl.learning.graphs.graph_template import read_template
 from securefl.party.folder import PartyFolder
 from securefl.party.pysyft_keys import publish_pysyft_keys
 from securefl.party.study_names import fit_words, meant, meant_version
+from securefl.party.vouch import plan_vouched_trust, trust_vouched
 from securefl.privacy.accounting import PldAccountant
 from securefl.report.explain_study import worst_epsilon
 from securefl.researcher.agreement_check import check_agreed
@@ -109,6 +110,13 @@ def load_model(folder: str | Path, *, anyway: bool = False) -> Model:
     return model
 
 
+def _bytes_of(given: bytes | str | Path) -> bytes:
+    """Bytes as they were given, or those of a file."""
+    if isinstance(given, bytes):
+        return given
+    return read_given(Path(given))
+
+
 class Lab(Shown):
     """A researcher at work. Slow parts (PySyft) are opened for each call and closed again."""
 
@@ -124,11 +132,29 @@ class Lab(Shown):
             ("studies", f"{len(self.studies())}"),
         ]
 
-    def trust(self, card: bytes | str | Path) -> IdentityCard:
-        """Add a card whose fingerprint was compared with its owner."""
-        data = card if isinstance(card, bytes) else read_given(Path(card))
-        found = read_card(as_it_was_sent(data))
-        self.folder.book.trust(found)
+    def trust(
+        self,
+        card: bytes | str | Path,
+        *,
+        vouch: bytes | str | Path | None = None,
+    ) -> IdentityCard:
+        """Add a card whose fingerprint was compared with its owner.
+
+        Args:
+            card: the card, or its file.
+            vouch: a hospital's word for it, in place of the comparison
+                (:mod:`securefl.party.vouch`).
+
+        Raises:
+            MessageError, UntrustedError: the card or the word does not count.
+        """
+        found = read_card(as_it_was_sent(_bytes_of(card)))
+        if vouch is None:
+            self.folder.book.trust(found)
+            return found
+        now = datetime.now(UTC)
+        plan = plan_vouched_trust(self.folder.book, found, _bytes_of(vouch), now)
+        trust_vouched(self.folder.book, plan)
         return found
 
     def partners(self) -> list[IdentityCard]:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from securefl.api import connect
 from securefl.cli.main import main
-from securefl.errors import ExitCode
+from securefl.errors import ExitCode, MessageError
 from securefl.files import replace_file
 from securefl.identity import read_card
 from securefl.node.owner import requests
@@ -260,6 +261,11 @@ def test_a_party_that_cannot_be_telephoned_is_vouched_for(ring):
     card = folder / "cards" / "West.json"
     said = ring.run("study", "trust", card, "--vouch", words, "--yes", *mine)
     assert "Nobody here has compared this card." in said
+    ring.run("study", "trust", "--remove", "West", *mine)
+    lab = connect(ring.root / "uni")
+    with pytest.raises(MessageError):
+        lab.trust(cards["Mitte"], vouch=words)
+    assert lab.trust(card, vouch=words).name == "West"
     shown = "NOT compared in person; Nord vouched for it until"
     assert shown in ring.run("study", "trust", *mine)
     assert shown in ring.run("consortium", "check", folder, *mine)

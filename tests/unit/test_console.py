@@ -452,6 +452,21 @@ def test_new_requests_are_looked_for_where_no_agent_runs(client):
     assert "Looked for new requests." in client.get("inbox?fetched").words
 
 
+def test_the_look_before_an_approval_is_a_button_on_the_request(c, client):
+    study = study_of(c)
+    kept = c.root / ME / "private" / "looks" / "records.json"
+    assert "Look at your table beside this request" in client.get(f"requests/{study.digest}").words
+    client.get(f"data/readiness?table=records&request={study.digest}")
+    assert not kept.exists(), "a page writes nothing"
+    answer = client.post(f"requests/{study.digest}/look")
+    assert answer.status == 303
+    assert kept.exists()
+    place = answer.header("location").removeprefix(f"/{client.room}/")
+    assert place == f"data/readiness?table=records&request={study.digest}"
+    assert "Readiness of" in client.get(place).words
+    assert client.get("data/readiness?table=records&request=none").status in {400, 404}
+
+
 def test_the_readiness_of_a_table_is_a_page_of_the_console(client):
     page = client.get("data")
     assert f'href="/{client.room}/data/readiness?table=records"' in page.text

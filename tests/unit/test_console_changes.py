@@ -193,7 +193,8 @@ def test_patients_are_taken_out_and_their_identifiers_stand_nowhere(client, c):
 def test_only_acts_that_read_no_rows_are_done_where_decisions_are(c):
     """Others see the moment of a decision; a removal looks into tables."""
     assert [act.path for act in ACTS if isinstance(act, Act) and act.counts] == [
-        "/data/leaving/patients"
+        "/requests/{digest}/look",
+        "/data/leaving/patients",
     ]
 
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 from securefl.console.view import Act, View, check_typed
 from securefl.errors import SecureFLError, UsageError
 from securefl.node.owner import offers, people, requests
-from securefl.node.owner.pages import leaving_words, review_page
+from securefl.node.owner.pages import leaving_words, readiness_kinds, review_page
 from securefl.node.owner.questions import ask
+from securefl.node.owner.readiness import keep_look, keep_shown, readiness
 from securefl.node.owner.requests import RequestState
 from securefl.node.owner.stopping import stop_cost
+from securefl.study.sealed import SealedStudy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,6 +93,17 @@ def _approve(site: Site, asked: Asked) -> str:
     check_typed(asked, reviewed.request.short)
     requests.approve(site, reviewed)
     return f"requests/{digest}"
+
+
+def _look(site: Site, asked: Asked) -> str:
+    """The owner's look at the table beside a request, which an agreement may ask for."""
+    digest = asked.parts["digest"]
+    text = requests.request_text(site, digest)
+    table = SealedStudy.read(text).study.data.dataset
+    found = readiness(site, table, text)
+    keep_look(site, found, asked.at)
+    keep_shown(site, found, readiness_kinds(found))
+    return f"data/readiness?table={table}&request={digest}"
 
 
 def _ask(site: Site, asked: Asked) -> str:
@@ -174,6 +187,7 @@ VIEWS = (
 ACTS = (
     Act("/requests/{digest}/approve", _approve, _PLACE),
     Act("/requests/{digest}/ask", _ask, _PLACE),
+    Act("/requests/{digest}/look", _look, _PLACE, counts=True),
     Act("/requests/{digest}/refuse", _refuse, _PLACE),
     Act("/requests/{digest}/offer", _offer, _PLACE),
     Act("/requests/{digest}/word", _give_word, _PLACE),

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.console.view import View
 from securefl.node.owner.data import registered_tables
-from securefl.node.owner.pages import data_page, readiness_kinds, readiness_page
-from securefl.node.owner.readiness import keep_shown, readiness
+from securefl.node.owner.pages import data_page, readiness_page
+from securefl.node.owner.readiness import readiness
+from securefl.node.owner.requests import request_text
 from securefl.node.owner.status import budget_statuses
 
 if TYPE_CHECKING:
@@ -37,13 +38,15 @@ def asked_table(site: Site, asked: Asked) -> tuple[list[str], str]:
 
 
 def _read_readiness(site: Site, asked: Asked) -> Mapping[str, Any]:
-    """Readiness of the table that is asked for."""
+    """Readiness of the table that is asked for, beside its own columns or those of a request."""
     names, wanted = asked_table(site, asked)
     page = None
     if wanted:
-        found = readiness(site, wanted)
-        keep_shown(site, found, readiness_kinds(found))
-        page = readiness_page(found)
+        request = asked.query.get("request", "")
+        columns = None
+        if request:
+            columns = request_text(site, request)
+        page = readiness_page(readiness(site, wanted, columns))
     return {"page": page, "names": names}
 
 
