@@ -184,8 +184,20 @@ def test_a_later_version_grows_from_the_model_that_came_home(c):
     assert study.report()["continues"] == before.digest
     # one hospital takes it from itself alone
     reason = ("--reason", "The laboratory changed its scale.")
-    typed("site", "model", "recall", "later", *reason, *site)
+    typed("site", "model", "recall", "later", *reason, "--yes", *site)
     with pytest.raises(NotApprovedError, match="changed its scale"):
         typed("site", "model", "predict", "later", c.table(first), *site)
     elsewhere = ("--site", c.root / others[0])
     typed("site", "model", "predict", "later", c.table(others[0]), *elsewhere)
+    # the agents of the others find it in the store, and a second recall makes more than half
+    c.until(lambda: recalled_at(c, others[0], study) == [first], "the recall at another hospital")
+    typed("site", "model", "recall", "later", *reason, "--yes", *elsewhere)
+    with pytest.raises(NotApprovedError, match="changed its scale"):
+        typed("site", "model", "predict", "later", c.table(others[0]), *elsewhere)
+    assert len(study.report()["notices"]) == 2
+    c.until(lambda: len(recalled_at(c, others[1], study)) == 2, "both at the third")
+
+
+def recalled_at(c, name, study):
+    """Hospitals whose recall lies at that one."""
+    return [said.site for said in states(c, name, study).standing.recalls]
