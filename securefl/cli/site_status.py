@@ -35,6 +35,7 @@ def status_json(found: SiteStatus) -> dict[str, Any]:
         "late_replies": found.late_replies,
         "waiting": found.waiting,
         "quarantined": found.quarantined,
+        "recalled_models": list(found.recalled),
         "agreements": [
             {
                 "population": population,

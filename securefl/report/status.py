@@ -77,6 +77,7 @@ def site_status(
     ended: tuple[str, str] | None = None,
     agreements: Sequence[tuple[str, str]] = (),
     network_allowed: bool = False,
+    recalled: Sequence[str] = (),
     has_pysyft: bool = True,
 ) -> Page:
     """The hospital's state as a page.
@@ -99,6 +100,7 @@ def site_status(
             runs.
         agreements: population, and the agreement that binds it.
         network_allowed: whether the owner's policy gives up the wall before a worker's network.
+        recalled: studies whose models other hospitals recalled.
         has_pysyft: whether requests come through PySyft.
     """
     return page(
@@ -112,6 +114,7 @@ def site_status(
                 ("waiting", _waiting(waiting)),
                 _late(late_replies),
                 ("put aside", _quarantined(quarantined)),
+                _recalled(recalled),
             ]
         ),
         *_why(store_away, ended),
@@ -144,6 +147,14 @@ def _worker(*, network_allowed: bool) -> tuple[str, Value] | None:
     return "worker", Span(
         "your policy lets it read tables where its network is NOT blocked", Tone.BAD
     )
+
+
+def _recalled(names: Sequence[str]) -> tuple[str, Value] | None:
+    """A line on models that other hospitals recalled; None where there is none."""
+    if not names:
+        return None
+    listed = Outside(", ".join(names), Tone.WARN)
+    return ("recalled models", Lines((listed, " (`securefl site models` says by whom and why)")))
 
 
 def _requests(*, has_pysyft: bool) -> tuple[str, Value] | None:

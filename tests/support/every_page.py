@@ -452,6 +452,7 @@ def status(**changed):
         "waiting": 1,
         "late_replies": 3,
         "quarantined": 2,
+        "recalled": ("tsh-123456789abc",),
         "store_away": ("2026-11-28T17:09:31Z", "cannot be read"),
         "ended": ("2026-11-28T17:09:31Z", "it was killed"),
         "agreements": [("referrals", "thyroid-ring, version 2 (0123456789ab)")],

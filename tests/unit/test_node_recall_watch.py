@@ -190,6 +190,23 @@ def test_the_list_of_models_tells_recalls_and_expiry(those):
     assert "It is not to be used any more." in listed()
 
 
+def test_the_status_names_models_that_others_recalled(those):
+    west = those.sites["West"]
+
+    def shown():
+        done = CliRunner().invoke(
+            cli, ["site", "status", "--site", str(west.path)], env={"COLUMNS": "200"}
+        )
+        assert done.exit_code == 0, done.output
+        return " ".join(done.stdout.split())
+
+    recalled(those, "West")
+    assert "recalled models" not in shown()  # the owner's own
+    recalled(those, "Nord")
+    those.turn()
+    assert f"recalled models {NAME} (`securefl site models` says by whom and why)" in shown()
+
+
 def test_the_card_says_where_recalls_lie(those):
     assert "in the folder `notices` beside this card" in (
         those.folder("West") / "model_card.md"

@@ -68,7 +68,7 @@ model show STUDY
 model rounds STUDY
 model drift STUDY PROTOCOL
 model predict STUDY PROTOCOL
-model recall STUDY --reason wrong
+model recall STUDY --reason wrong --yes
 personalize STUDY
 patient remove clinic --yes
 backup NEW

@@ -160,6 +160,7 @@ def status_page(found: SiteStatus) -> Page:
             for population, a in found.agreements.items()
         ],
         network_allowed=found.network_allowed,
+        recalled=found.recalled,
         has_pysyft=found.has_pysyft,
     )
 

@@ -17,6 +17,7 @@ from securefl.node.agreements import bound
 from securefl.node.leaving import COUNTS
 from securefl.node.owner.requests import RequestState, waiting_requests
 from securefl.node.quality import verdict_of
+from securefl.node.recalled_models import recalled_models
 from securefl.node.requests import kept_requests, kept_study
 from securefl.node.waiting import waiting_for, waiting_since
 from securefl.node.worker_rules import network_allowed
@@ -104,6 +105,7 @@ class SiteStatus:
         quarantined: messages put aside because they did not pass the checks.
         agreements: population → the agreement that binds it now.
         network_allowed: whether the policy gives up the wall before a worker's network.
+        recalled: studies whose models other hospitals recalled.
         has_pysyft: whether requests come through PySyft, and not off the board.
     """
 
@@ -119,6 +121,7 @@ class SiteStatus:
     quarantined: int
     agreements: Mapping[str, Agree]
     network_allowed: bool
+    recalled: tuple[str, ...] = ()
     has_pysyft: bool = True
 
     @property
@@ -155,6 +158,7 @@ def read_status(site: Site, *, over: int | None = None) -> SiteStatus:
         quarantined=int(_read(site.path / "desk.json").get("quarantined", 0)),
         agreements=bound(site, datetime.now(UTC)),
         network_allowed=network_allowed(site),
+        recalled=tuple(dict.fromkeys(model.name for model in recalled_models(site))),
         has_pysyft=site.has_pysyft,
     )
 
