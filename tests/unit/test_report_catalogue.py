@@ -169,6 +169,16 @@ def test_a_sentence_says_all_that_the_english_one_says_and_nothing_else(language
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_a_sentence_is_said_in_one_way(language):
+    """Two pairs of one sentence, under other names of its places, would be said by chance."""
+    said = {}
+    for left, right in pairs(language):
+        sentence = PLACE.sub("{}", left)
+        words = PLACE.sub("{}", right)
+        assert said.setdefault(sentence, words) == words, left
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_no_sentence_is_kept_that_the_program_no_longer_writes(language):
     for left, _ in pairs(language):
         fixed = max(PLACE.split(left)[::3], key=len)

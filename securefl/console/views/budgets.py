@@ -54,7 +54,7 @@ def _figure(read: Callable[[str], Decimal], text: str, name: str) -> Decimal:
         return read(text.strip())
     except ValueError as error:
         raise UsageError(
-            f"That is no {name} of a budget: it {error}. Nothing was done.",
+            f"That is no {name} of a budget: {error}. Nothing was done.",
             next_step="Go back, and write it in plain digits, with a point before decimals.",
         ) from None
 
