@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from conftest import fixed_identity, make_study
 from consortium import NAMES
 from every_page import built
+from looked_at import KINDS, LOOKS
 
 import securefl
 from securefl.cli import doctor_study
@@ -95,13 +96,20 @@ def test_a_worker_that_answers_nothing_is_a_fault(sealed, tmp_path, monkeypatch)
 
 
 def test_the_real_worker_is_timed_behind_its_walls(tmp_path):
-    """The one process of this file: what the command starts is what a study starts."""
+    """What the command starts is what a study starts."""
     sealed = SealedStudy.read(make_study()[0])
     site = sealed.study.participants[0].name
     pace = machine.rounds_on_mock_data(sealed, site, tmp_path, 0)
     assert pace.rounds == 1
     assert pace.first > 0
     assert pace.memory is None or pace.memory > 10**8
+
+
+def test_the_real_worker_answers_looks_between_updates(tmp_path):
+    sealed = SealedStudy.read(make_study(5, LOOKS)[0])
+    site = sealed.study.participants[0].name
+    pace = machine.rounds_on_mock_data(sealed, site, tmp_path, 300)
+    assert pace.rounds == pace.of == len(KINDS)
 
 
 def test_the_wire_page_lists_the_fields_and_the_vector_is_what_is_written():

@@ -18,6 +18,7 @@ from shared_noise import shared_study
 from simulated_tables import tables_of
 
 from securefl.errors import RoundError, StudyError
+from securefl.learning.features import Prepared
 from securefl.learning.looks import Look, LookAnswers, Trend, read_looks, trend_of, trend_words
 from securefl.learning.stages.programme import Programme, charges_of
 from securefl.learning.stages.roles import moves_model, training_result
@@ -355,11 +356,41 @@ def test_a_look_reads_the_weights_from_which_the_next_round_starts(strategy):
     theta = np.arange(1.0, stage.parameters + 1)
     public = np.zeros(stage.public_length)
     public[: theta.size] = theta
-    quiet = type("Quiet", (), {"gaussian": staticmethod(lambda sigma, n: np.zeros(n, np.int64))})()
-    counted = LookAnswers(plan.study, stage.section.looks, hospital._rows.held_out, quiet)
+    counted = LookAnswers(plan.study, stage.section.looks, hospital._rows.held_out, Quiet())
     answer = counted.answer(public)
     assert answer.sum() == 20
     assert not np.array_equal(answer, counted.answer(-public))
+
+
+class Quiet:
+    """Draws without noise."""
+
+    def gaussian(self, sigma, count):
+        assert sigma == NOISE
+        return np.zeros(count, dtype=np.int64)
+
+
+def exact_look(x, y, patients):
+    """The list of rows without noise, by a hospital's own code."""
+    rows = Prepared(x.astype(np.float32), y.astype(np.int8), tuple(patients), {})
+    stage = PLAN.programme.stages[0]
+    answers = LookAnswers(STUDY, stage.section.looks, rows, Quiet())
+    return answers.answer(np.linspace(-1, 1, stage.public_length))
+
+
+def test_a_patient_moves_a_look_by_what_its_noise_is_for():
+    """Each patient counts once, with however many rows; without one of them one count is one less."""
+    draws = np.random.default_rng(3)
+    x = draws.uniform(-1, 1, (20, 6))
+    y = draws.integers(0, 2, 20)
+    patients = [f"p{row // 2}" for row in range(20)]
+    whole = exact_look(x, y, patients)
+    assert whole.sum() == 10
+    for patient in range(10):
+        others = np.arange(20) // 2 != patient
+        kept = [name for name in patients if name != f"p{patient}"]
+        moved = whole - exact_look(x[others], y[others], kept)
+        assert (moved.sum(), np.abs(moved).sum()) == (1, 1)
 
 
 def test_hospitals_that_share_the_noise_share_that_of_a_look():
