@@ -198,6 +198,7 @@ def test_the_command_writes_page_picture_and_json(tmp_path):
         "longer",
         "curve",
         "evaluation",
+        "looks",
     ]
     assert Path(tmp_path / "p.svg").read_text().startswith("<svg ")
     done = CliRunner().invoke(command, ["plan", str(tmp_path / "p.toml"), "--json", "-"])
