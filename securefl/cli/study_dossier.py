@@ -10,7 +10,7 @@ import click
 from securefl.cli.nouns import speak_as_file
 from securefl.cli.screen import json_option, say, write_json
 from securefl.errors import UsageError
-from securefl.files import read_given, replace_file
+from securefl.files import made_whole, read_given, replace_file
 
 if TYPE_CHECKING:
     from securefl.report.dossier import Dossier
@@ -76,11 +76,6 @@ def _write(made: Dossier, folder: Path) -> None:
             f"{folder} has {there[0]} already, and somebody may have filled it in.",
             next_step="Name another folder with --to.",
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with made_whole(folder, next(iter(made.files))) as building:
         for name, data in made.files.items():
-            replace_file(folder / name, data)
-    except OSError as error:
-        raise UsageError(
-            f"{folder} cannot be written: {error.strerror}.", next_step="Name another folder."
-        ) from None
+            replace_file(building / name, data)

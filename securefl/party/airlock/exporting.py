@@ -24,6 +24,7 @@ from securefl.party.airlock.bundle import (
 from securefl.party.airlock.channel import Channel, keep_channel, read_channel
 from securefl.party.airlock.kinds import TOPS, place_of
 from securefl.party.airlock.manifest import MAX_OBJECT, AirlockManifest, Listed, time_text
+from securefl.report.words import plural
 from securefl.study.sealed import SealedStudy
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def export_bundle(mine: PartyFolder, target: Path, wanted: Export) -> CheckedBun
         listed = _copy_new(mine, building, places, before)
         if not listed:
             raise UsageError(
-                f"Nothing on the store is new for {wanted.to}: {before.number} bundles went there.",
+                f"Nothing on the store is new for {wanted.to}: {plural(before.number, 'bundle')} went there.",
                 next_step="Export again when something has happened, or --all for everything.",
             )
         for path, one in listed.items():
