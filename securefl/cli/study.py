@@ -128,7 +128,7 @@ def datasets(json_file: str | None, folder: str | None) -> None:
     Each is checked against its hospital's signature. One that does not hold is named, and nothing
     of it is shown.
     """
-    from securefl.report.explain_study import column_words
+    from securefl.report.explain_columns import column_words
 
     found = open_lab(folder).datasets()
     if json_file:

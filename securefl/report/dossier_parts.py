@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from securefl.report import explain_study
+from securefl.report import explain_columns, explain_study
 from securefl.report.page import (
     Code,
     Notice,
@@ -117,7 +117,7 @@ def _party(role: str, name: str) -> Words:
 
 def columns(given: DossierFacts) -> Facts:
     """Columns that are used, by kind."""
-    rows = explain_study.column_rows(given.study)
+    rows = explain_columns.column_rows(given.study)
     return facts((label, Quoted(text)) for label, text in rows)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from securefl.errors import UsageError
 from securefl.identity import IdentityCard
@@ -21,20 +21,18 @@ from securefl.privacy.planning import epsilon_if_masks_fail
 from securefl.report.group_sums import group_sentences
 from securefl.report.words import bytes_words, decimal_words, plural
 from securefl.secagg.layouts import body_bytes, layout_for
-from securefl.study import meanings
 from securefl.study.counts import shows_each_participant
 from securefl.study.noise_shares import noise_shares
 from securefl.study.stages import makes_model
 from securefl.study.training import training_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from fractions import Fraction
 
     from securefl.identity import Role
     from securefl.learning.stages.release import Release
     from securefl.learning.stages.stage import Stage
-    from securefl.study.columns import Column
     from securefl.study.schema import Party, Template
 
 #: GA4GH Data Use Ontology, the codes that data owners meet most (obolibrary.org/obo/duo.owl).
@@ -167,72 +165,6 @@ def looks_sentence(study: Template) -> str:
         f" {often} a round of its own looks at the model on the patients kept aside, {count} times"
         f" in all: it changes nothing in the model, and is charged whatever comes of it.{ends}"
     )
-
-
-def column_rows(study: Template) -> list[tuple[str, str]]:
-    """The columns by kind, label and text."""
-    data = study.data
-    numbers = [
-        f"{c.name} ({decimal_words(c.low)} to"
-        f" {decimal_words(c.high)}{f' {c.unit}' if c.unit else ''}{_noted(c)})"
-        for c in data.columns
-        if c.kind == "numeric"
-    ]
-    choices = [
-        f"{c.name} ({', '.join(c.levels)}{_noted(c)})" for c in data.columns if c.kind == "category"
-    ]
-    yes_no = [
-        f"{c.name}{f' ({codes})' if (codes := meanings.column_notes(c)) else ''}"
-        for c in data.columns
-        if c.kind == "boolean"
-    ]
-    missing = [c.name for c in data.columns if c.missing == "flag"]
-    aim = "to be predicted"
-    if not makes_model(study):
-        aim = "counted apart"
-    # the row is quoted for its column's name, so no renderer finds our words in it
-    inside = study.words.say("used inside the hospital only")
-    rows = [
-        ("numbers", ", ".join(numbers)),
-        ("choices", ", ".join(choices)),
-        ("yes or no", ", ".join(yes_no)),
-        ("may be missing", ", ".join(missing)),
-        (aim, task_of(data).words()),
-        ("tells patients apart", f"{data.patient} ({inside}, never sent)"),
-    ]
-    return [(label, text) for label, text in rows if text]
-
-
-def column_words(column: Mapping[str, Any]) -> str:
-    """One declared column as a hospital shows it: its name with range and unit, or levels.
-
-    Args:
-        column: the fields of a column of ``[data]``, from a statement that was verified; a field
-            that is not there is left out.
-
-    >>> column_words({"name": "age", "low": "0", "high": "120", "unit": "years"}), column_words({"name": "sex", "levels": ["F", "M"]})
-    ('age (0 to 120 years)', 'sex (F, M)')
-    """
-    if "low" in column and "high" in column:
-        inside = f"{column['low']} to {column['high']} {column.get('unit', '')}".strip()
-    else:
-        inside = ", ".join(map(str, column.get("levels", ())))
-    clipped = ""
-    if column.get("outside") == "clip":
-        clipped = meanings.CLIPPED
-    codes = meanings.codes_words(tuple(map(str, column.get("missing_codes", ()))))
-    inside = "; ".join(part for part in (inside, clipped, codes) if part)
-    if inside:
-        return f"{column['name']} ({inside})"
-    return str(column["name"])
-
-
-def _noted(column: Column) -> str:
-    """Notes of a column, behind its values."""
-    notes = meanings.column_notes(column)
-    if notes:
-        return f"; {notes}"
-    return ""
 
 
 def use_words(study: Template) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from securefl.report.explain_study import column_words
+from securefl.report.explain_columns import column_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -12,7 +12,7 @@ from securefl.errors import UntrustedError
 from securefl.learning.stages.programme import Programme
 from securefl.privacy.explain import explain_share, percent
 from securefl.privacy.planning import share
-from securefl.report import explain_study, terms
+from securefl.report import explain_columns, explain_study, terms
 from securefl.report.changes import changes_section
 from securefl.report.earlier_study import continued_section
 from securefl.report.errors import errors_facts
@@ -217,7 +217,7 @@ def _columns(
 ) -> Section:
     return section(
         f"Which columns (data set {study.data.dataset}, patients of {study.data.population})",
-        facts((label, Quoted(text)) for label, text in explain_study.column_rows(study)),
+        facts((label, Quoted(text)) for label, text in explain_columns.column_rows(study)),
         explain_study.use_words(study),
         *_otherwise(study, registered),
         *_own_table(rows),

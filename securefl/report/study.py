@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.learning.strategies import strategy_of
-from securefl.report import explain_study
+from securefl.report import explain_columns, explain_study
 from securefl.report.markdown import markdown
 from securefl.report.own_graph import own_graph_section
 from securefl.report.page import (
@@ -62,7 +62,7 @@ def study_page(study: Template | Study, digest: str | None = None) -> Page:
         section(
             "Which columns",
             ("Data set ", Code(data.dataset), " of the patients of ", Code(data.population), "."),
-            facts((label, Quoted(text)) for label, text in explain_study.column_rows(study)),
+            facts((label, Quoted(text)) for label, text in explain_columns.column_rows(study)),
             explain_study.use_words(study),
         ),
         section("What is trained", _training(study)) if makes_model(study) else None,

@@ -45,7 +45,8 @@ from securefl.learning.tasks.told import Told
 from securefl.learning.training import training_steps
 from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.randomness import SystemRandomness
-from securefl.report.explain_study import column_rows, model_words
+from securefl.report.explain_columns import column_rows
+from securefl.report.explain_study import model_words
 from securefl.report.page import facts
 from securefl.report.terminal import plain_text
 from securefl.study.consistency import check_consistency

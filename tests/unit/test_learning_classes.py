@@ -20,7 +20,8 @@ from securefl.learning.tasks import task_of
 from securefl.learning.tasks.classes.evaluation import evaluate
 from securefl.node.tables import count_rows
 from securefl.privacy.accounting import PldAccountant
-from securefl.report.explain_study import column_rows, model_words
+from securefl.report.explain_columns import column_rows
+from securefl.report.explain_study import model_words
 from securefl.report.page import facts
 from securefl.report.rows import rows_warning, rows_words
 from securefl.report.terminal import plain_text

@@ -22,7 +22,8 @@ from securefl.learning.table import read_table
 from securefl.learning.tasks import task_of
 from securefl.node.tables import count_rows
 from securefl.privacy.accounting import PldAccountant
-from securefl.report.explain_study import column_rows, leaving, model_words
+from securefl.report.explain_columns import column_rows
+from securefl.report.explain_study import leaving, model_words
 from securefl.report.rows import rows_words
 from securefl.sources.csv import CsvSource
 from securefl.study.consistency import check_consistency

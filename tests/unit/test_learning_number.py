@@ -33,7 +33,8 @@ from securefl.learning.tasks.number.scale import Scale
 from securefl.learning.tasks.number.task import Number
 from securefl.node.tables import count_rows
 from securefl.privacy.accounting import PldAccountant
-from securefl.report.explain_study import column_rows, leaving, model_words, quality_sentence
+from securefl.report.explain_columns import column_rows
+from securefl.report.explain_study import leaving, model_words, quality_sentence
 from securefl.report.outcome import model_facts
 from securefl.report.own_model import own_model_page
 from securefl.report.page import facts

@@ -31,7 +31,8 @@ from securefl.learning.tasks.survival.labels import parts
 from securefl.learning.tasks.survival.own_figures import exact_c_index
 from securefl.learning.tasks.survival.pairs import concordance
 from securefl.privacy.accounting import PldAccountant
-from securefl.report.explain_study import column_rows, leaving, model_words, quality_sentence
+from securefl.report.explain_columns import column_rows
+from securefl.report.explain_study import leaving, model_words, quality_sentence
 from securefl.report.page import facts
 from securefl.report.terminal import plain_text
 from securefl.report.told import told_section

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from securefl.learning.tasks.binary.label_words import label_words
-from securefl.report import explain_study
+from securefl.report import explain_columns, explain_study
 from securefl.report.markdown import escaped
 from securefl.report.study import study_page, study_words
 from securefl.report.terminal import drawn, plain_text
@@ -130,7 +130,7 @@ def test_codes_and_clipping_stand_behind_their_column():
         sick.model_copy(update={"missing_codes": ("u",)}),
     )
     rows = dict(
-        explain_study.column_rows(
+        explain_columns.column_rows(
             STUDY.model_copy(update={"data": STUDY.data.model_copy(update={"columns": columns})})
         )
     )
@@ -216,8 +216,8 @@ def test_what_a_hospital_shows_of_a_column_has_its_codes_and_its_clipping():
         'TSH (0.005 to 600 mU/L; a value outside counts as the nearer end; 0, -9 mean "not'
         ' recorded")'
     )
-    assert explain_study.column_words(column) == words
+    assert explain_columns.column_words(column) == words
     assert (
-        explain_study.column_words({"name": "sick", "missing_codes": ["u"]})
+        explain_columns.column_words({"name": "sick", "missing_codes": ["u"]})
         == 'sick (u means "not recorded")'
     )
