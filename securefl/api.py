@@ -609,7 +609,7 @@ class Study(StudyLife, Shown):
 
         if not somebody_is_there():
             return None
-        return progress_of(self.plan)
+        return progress_of(self.plan, self.folder)
 
     # --- inside
     # ------------------------------------------------------------------------------------------------------

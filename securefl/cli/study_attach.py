@@ -32,7 +32,7 @@ def attach(*, name: str, folder: str | None) -> None:
             whose="the researcher",
             next_step=f"`securefl study run {found.name}{folder_hint(folder)}`",
         )
-    words = round_lines(found.plan)
+    words = round_lines(found.plan, found.folder)
     for record in follow(found.folder):
         say(words(record))
     if not has_result(found.folder):

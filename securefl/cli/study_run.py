@@ -174,7 +174,7 @@ def _run_with_bar(found: Study, out: Path | None) -> Result:
     )
     with bar:
         task = bar.add_task("rounds", total=found.plan.last_round)
-        line = round_lines(found.plan)
+        line = round_lines(found.plan, found.folder)
 
         def watch(record: RoundRecord) -> None:
             bar.update(task, description="rounds")

@@ -75,6 +75,7 @@ def round_line(
     upload_bytes: int,
     values: int,
     lost: Sequence[str] = (),
+    figure: str = "",
 ) -> str:
     """The line of a round: the one sum that the coordinator received.
 
@@ -84,6 +85,7 @@ def round_line(
         upload_bytes: size of one hospital's contribution.
         values: integers in the opened sum.
         lost: hospitals that were in the sum before and are not in this one.
+        figure: read off the sum, where it is a look at the training.
 
     >>> round_line("round 7 of 40", hospitals=5, upload_bytes=59_900, values=31)
     'round 7 of 40: received one sum of 5 hospitals: 31 integers, 59.9 kB each'
@@ -92,9 +94,12 @@ def round_line(
     if lost:
         verb = plural(len(lost), "is", "are").partition(" ")[2]
         gone = f"; {', '.join(lost)} {verb} lost from here on"
+    seen = ""
+    if figure:
+        seen = f"; {figure}"
     return (
         f"{which}: received one sum of {plural(hospitals, 'hospital')}:"
-        f" {plural(values, 'integer')}, {bytes_words(upload_bytes)} each{gone}"
+        f" {plural(values, 'integer')}, {bytes_words(upload_bytes)} each{seen}{gone}"
     )
 
 

@@ -14,6 +14,7 @@ from securefl.researcher.stopping import KERNEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.round_record import RoundRecord
@@ -45,11 +46,15 @@ class MovingLine:
         return f"<div>{bar} {line}</div>"
 
 
-def progress_of(plan: RoundPlan) -> Callable[[RoundRecord], None]:
+def progress_of(plan: RoundPlan, folder: Path) -> Callable[[RoundRecord], None]:
     """Return what shows each opened round of this study: one moving line in a notebook, else a
     printed line each.
+
+    Args:
+        plan: the study.
+        folder: the study's folder at its researcher.
     """
-    words = round_lines(plan)
+    words = round_lines(plan, folder)
     show = _display()
     handle: Any = None
 

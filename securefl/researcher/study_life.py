@@ -86,7 +86,7 @@ class StudyLife(StudyPages):
         from securefl.researcher.detached_run import look_on
         from securefl.researcher.run_progress import progress_of
 
-        look_on(self.folder, watch or progress_of(self.plan), seconds)
+        look_on(self.folder, watch or progress_of(self.plan, self.folder), seconds)
         return self.report()
 
     @abstractmethod

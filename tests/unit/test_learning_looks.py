@@ -18,6 +18,8 @@ from shared_noise import shared_study
 from simulated_tables import tables_of
 
 from securefl.errors import RoundError, StudyError
+from securefl.federation.kept_totals import KeptTotals
+from securefl.federation.round_record import RoundRecord
 from securefl.learning.features import Prepared
 from securefl.learning.looks import Look, LookAnswers, Trend, read_looks, trend_of, trend_words
 from securefl.learning.stages.programme import Programme, charges_of
@@ -32,7 +34,9 @@ from securefl.report.plan import plan_page, plan_study
 from securefl.report.study import study_page
 from securefl.report.terminal import plain_text
 from securefl.report.terms import when_sentences
+from securefl.researcher.durable_run import FOLDER, TOTALS
 from securefl.researcher.lower_epsilon import lower_epsilon
+from securefl.researcher.progress import round_lines
 from securefl.simulation.draws import Samplers
 from securefl.simulation.trial import run_trial, virtual_hospitals
 from securefl.simulation.virtual_study import virtual_study
@@ -285,6 +289,18 @@ def test_every_course_has_words():
 
 
 # --- beside a run
+
+
+def test_the_line_of_a_look_ends_with_its_figure(tmp_path):
+    totals = KeptTotals(tmp_path / FOLDER / TOTALS)
+    totals.keep(2, np.array([400, 200, 50, 10, 10, 50, 200, 400]), 3)
+    sent = dict.fromkeys(NAMES, "c" * 64)
+    record = RoundRecord(2, "look", "a" * 64, "b" * 64, sent, "d" * 64, 7000)
+    (found,) = read_looks(STUDY, [(1, *total[1:]) for total in totals.of([2])]).looks
+    line = round_lines(PLAN, tmp_path)(record)
+    assert line.startswith("look 1 of 3: received one sum of 3 hospitals: 8 integers")
+    assert line.endswith(f"; AUC {found.low:.3f} to {found.high:.3f} (95 %)")
+    assert 0.8 < found.low < 0.95
 
 
 def test_a_simulation_looks_as_the_study_would():

@@ -17,6 +17,7 @@ from securefl.node.owner.status import budget_statuses
 from securefl.party import study_archive
 from securefl.party.study_archive import ArchiveManifest, check_archive
 from securefl.report.terminal import plain_text
+from securefl.researcher.progress import round_lines
 from securefl.researcher.run_series import run_looks, run_series, run_settling
 
 KINDS = ["update", "look", "update", "look", "update", "evaluation"]
@@ -63,6 +64,21 @@ def test_the_result_the_report_and_the_series_tell_them(whole):
     assert {p.round for p in points if p.series == "look/low"} == {2, 4}
     assert {p.round for p in points if p.series == "training/update_length"} == {1, 3, 5}
     assert run_settling(study.folder, study.plan).rounds == 3
+
+
+def test_the_run_tells_a_looks_figure_behind_its_round(whole, tmp_path):
+    study, outcome = whole.study, whole.result.outcome
+    lines = [round_lines(study.plan, study.folder)(record) for record in outcome.records]
+    found = training_result(outcome.results).looks.looks
+    for line, look in zip((lines[1], lines[3]), found, strict=True):
+        said = "; the noise leaves nothing to say of the AUC"
+        if look.known:
+            said = f"; AUC {look.low:.3f} to {look.high:.3f} (95 %)"
+        assert line.startswith("look ")
+        assert line.endswith(said)
+    without = round_lines(study.plan, tmp_path)  # control: no opened sums lie there
+    assert "AUC" not in "".join(without(record) for record in outcome.records)
+    assert "AUC" not in "".join(lines[::2])
 
 
 def test_the_live_page_tells_the_newest_and_what_all_say(whole):

@@ -84,9 +84,9 @@ def outputs(monkeypatch):
     return made
 
 
-def test_a_notebook_shows_one_line_that_moves(outputs, capsys):
+def test_a_notebook_shows_one_line_that_moves(outputs, capsys, tmp_path):
     end = finished()
-    watch = progress_of(end.plan)
+    watch = progress_of(end.plan, tmp_path)
     for record in end.outcome.records:
         watch(record)
     (one,) = outputs
@@ -98,10 +98,10 @@ def test_a_notebook_shows_one_line_that_moves(outputs, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_elsewhere_each_round_is_a_printed_line(outputs, monkeypatch, capsys):
+def test_elsewhere_each_round_is_a_printed_line(outputs, monkeypatch, capsys, tmp_path):
     monkeypatch.delitem(sys.modules, "ipykernel.kernelapp")
     end = finished()
-    watch = progress_of(end.plan)
+    watch = progress_of(end.plan, tmp_path)
     for record in end.outcome.records:
         watch(record)
     assert outputs == []
