@@ -54,11 +54,19 @@ def trust_cards(
         else:
             _trust(book, card, fingerprint, yes=yes)
     _write_list(book, json_file)
-    names = ", ".join(f"{card.name} ({card.role})" for card in book.cards().values())
+    listed = book.listed().values()
+    names = ", ".join(_short(entry) for entry in listed if not entry.lapsed)
     say(f"Trusted here: {names or 'nobody yet'}.")
     if not cards:
-        for entry in book.listed().values():
+        for entry in listed:
             _say_listed(entry)
+
+
+def _short(entry: ListedCard) -> str:
+    """A card in a line of names."""
+    if entry.vouched is not None:
+        return f"{entry.card.name} ({entry.card.role}, on the word of {entry.vouched.by})"
+    return f"{entry.card.name} ({entry.card.role})"
 
 
 def _check_words(

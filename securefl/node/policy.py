@@ -20,7 +20,7 @@ from securefl.node.agreements import agreement_faults
 from securefl.node.earlier_study import continuation_faults
 from securefl.node.own_policy import policy_faults
 from securefl.node.worker_rules import wall_faults
-from securefl.party.vouch import check_collusion
+from securefl.party.vouch import check_collusion, check_until
 from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.planning import over_budget
 from securefl.study.consistency import check_consistency
@@ -134,6 +134,7 @@ def _review(
         if _listed(listed, p)
     }
     check(lambda: check_collusion(study, entries))
+    check(lambda: check_until(study, entries))
     if study.aggregator.name in cards:
         check(lambda: _check_names(cards[study.aggregator.name], study.aggregator))
     dataset = next((d for d in site.settings.datasets if d.name == study.data.dataset), None)

@@ -94,11 +94,16 @@ def all_approvals(
     """
     found = {}
     on_board = StudyBoard(site.board, plan.digest)
-    cards = {**site.book.cards(), site.name: site.identity.card}
+    listed = site.book.listed()
+    cards = {name: entry.card for name, entry in listed.items() if not entry.lapsed}
+    cards[site.name] = site.identity.card
     for name in plan.study.cohort:
         if name not in cards:
+            why = f"{name} is no longer in this hospital's list."
+            if name in listed:
+                why = f"{name} is trusted here no more. {listed[name].lapsed}"
             raise NotApprovedError(
-                f"{name} is no longer in this hospital's list.",
+                why,
                 whose=name,
                 next_step="Trust its card again, then ask for a new study.",
             )

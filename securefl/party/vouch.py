@@ -11,7 +11,8 @@ A vouch is somebody's word and no comparison; pages say so wherever the card is 
 4. it counts while the hospital stands on the reader's list with the key that signed it
    (:class:`securefl.partners.AddressBook`);
 5. a hospital and all for whom it vouched count as one that may collude
-   (:func:`check_collusion`).
+   (:func:`check_collusion`);
+6. it outlasts each study that is approved on it (:func:`check_until`).
 """
 
 from __future__ import annotations
@@ -303,6 +304,32 @@ def find_vouches(
         except SecureFLError:
             continue  # as if it were not there: whoever takes it is told why
     return tuple(found)
+
+
+def check_until(study: Study, listed: Mapping[str, ListedCard]) -> None:
+    """Refuse a study that may outlast the word under which a party of it is trusted.
+
+    A word that ends while a study runs would end the study for all.
+
+    Raises:
+        StudyError: naming the party.
+    """
+    closes = study.schedule.closes
+    for name in (*study.cohort, study.coordinator.name):
+        entry = listed.get(name)
+        if entry is None or entry.vouched is None or entry.lapsed:
+            continue
+        word = entry.vouched
+        if _time(word.until) < closes:
+            raise StudyError(
+                f"{word.by} vouched for {name} until {word.until[:10]}, and the study may run until"
+                f" {closes:%Y-%m-%d}.",
+                whose="the data owner",
+                next_step=(
+                    f"Compare {name}'s fingerprint by telephone and trust its card anew, or ask"
+                    f" {word.by} for a longer word (`securefl consortium vouch --days`)."
+                ),
+            )
 
 
 def check_collusion(study: Study, listed: Mapping[str, ListedCard]) -> None:

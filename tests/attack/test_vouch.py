@@ -10,14 +10,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from conftest import fixed_identity, make_study
+from consortium import NAMES, Consortium
 
 from securefl.errors import MessageError, StudyError, UntrustedError
 from securefl.identity import Identity
-from securefl.partners import AddressBook, Vouched
+from securefl.partners import AddressBook, ListedCard, Vouched
 from securefl.party.vouch import (
     MOST_DAYS,
     Vouch,
     check_collusion,
+    check_until,
     plan_vouched_trust,
     trust_vouched,
 )
@@ -229,6 +231,63 @@ def test_a_list_that_new_keys_sign_keeps_the_words(book, tmp_path, clock):
     again = AddressBook(tmp_path / "next", later, nullcontext, clock)
     assert again.listed() == book.listed()
     assert again.listed()["STMW"].vouched is not None
+
+
+def test_a_study_that_may_outlast_a_word_is_not_approved_on_it(book):
+    small = study(3)
+    card = replace(THIRD.card, name=small.cohort[0])
+    closes = small.schedule.closes
+
+    def listed_until(time):
+        listed = AddressBook(book._path.parent / text(time), READER, nullcontext, book._now)
+        listed.trust(VOUCHER.card)
+        listed.trust_vouched(card, Vouched("SVHC", VOUCHER.card.signing_public, text(time)))
+        return listed.listed()
+
+    with pytest.raises(StudyError, match="and the study may run until"):
+        check_until(small, listed_until(closes - timedelta(seconds=1)))
+    check_until(small, listed_until(closes))  # control: it ends with the study
+    compared = {card.name: ListedCard(card)}
+    check_until(small, compared)
+
+
+def test_hospital_refuses_in_its_review_what_rests_on_one_word(tmp_path):
+    """The same two rules where the owner decides, with a real request."""
+    c = Consortium(tmp_path)
+    me, other, third = NAMES
+    asked = c.new_study("asked")
+
+    def faults(until):
+        site = c.site(me)
+        card = site.book.cards()[third]
+        by = site.book.cards()[other]
+        site.book.distrust(third)
+        site.book.trust_vouched(card, Vouched(other, by.signing_public, until))
+        site.ledger.close()
+        site, found = c.review(me, asked)
+        site.ledger.close()
+        assert found.vouched[third].by == other
+        return [fault.what for fault in found.faults]
+
+    site, found = c.review(me, asked)
+    site.ledger.close()
+    assert (found.faults, dict(found.vouched)) == ((), {})  # control: compared
+    far = faults("2999-12-31T00:00:00Z")
+    assert len(far) == 1
+    assert f"on the word of {other} alone" in far[0]
+    near = faults("2998-01-01T00:00:00Z")
+    assert any("the study may run until 2999" in what for what in near)
+    # and once the word is over, the card is a stranger's
+    site = c.site(me)
+    card = site.book.cards()[third]
+    by = site.book.cards()[other]
+    site.book.distrust(third)
+    site.book.trust_vouched(card, Vouched(other, by.signing_public, "2020-01-01T00:00:00Z"))
+    site.ledger.close()
+    site, found = c.review(me, asked)
+    site.ledger.close()
+    assert third not in found.trusted
+    assert any("is trusted here no more" in fault.what for fault in found.faults)
 
 
 def study(colluders):
