@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.report.codes import code_words
-from securefl.report.page import Page, Table, page
+from securefl.report.page import Page, Table, page, when
+from securefl.report.terms import without_pysyft_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 def approvals_page(
     study: str,
     states: Mapping[str, str],
     causes: Mapping[str, tuple[str, str]],
+    without_pysyft: Sequence[str] = (),
 ) -> Page:
     """Make the page of a study's approvals.
 
@@ -22,9 +24,14 @@ def approvals_page(
         study: its name, of letters that need no quoting.
         states: hospital to ``waiting``, ``approved``, or the code with which it ended its part.
         causes: hospital to whose end it followed, and with which code.
+        without_pysyft: names of hospitals that signed that they have no PySyft datasite.
     """
     rows = tuple((site, answer_words(code, causes.get(site))) for site, code in states.items())
-    return page(f"Approvals of {study}", Table(("hospital", "answer"), rows))
+    return page(
+        f"Approvals of {study}",
+        Table(("hospital", "answer"), rows),
+        when(without_pysyft, without_pysyft_sentence(without_pysyft)),
+    )
 
 
 def answer_words(code: str, cause: tuple[str, str] | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.researcher.asking import causes, states
+from securefl.researcher.asking import causes, states, without_pysyft
 from securefl.researcher.finished_study import FinishedStudy
 
 if TYPE_CHECKING:
@@ -36,8 +36,9 @@ class StudyPages(FinishedStudy):
         """
         from securefl.report.approvals import approvals_page
 
-        found = states(self._home, self.plan)
-        return approvals_page(self.folder.name, found, causes(self._home, self.plan))
+        lab, plan = self._home, self.plan
+        off_board = without_pysyft(lab, plan)
+        return approvals_page(self.folder.name, states(lab, plan), causes(lab, plan), off_board)
 
     def extract_pages(self) -> dict[str, Page]:
         """Hospital to the extract of its audit: what its ledger charged, and what left it.

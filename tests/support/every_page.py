@@ -789,7 +789,7 @@ def audit_extract():
 
 def approvals():
     states = {"SVI": "waiting", "STMW": "approved", "SVHC": "declined", "SVHD": "partner-ended"}
-    return approvals_page("first-study", states, {"SVHD": ("SVHC", "declined")})
+    return approvals_page("first-study", states, {"SVHD": ("SVHC", "declined")}, ("SVI",))
 
 
 def study_report():

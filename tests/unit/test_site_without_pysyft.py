@@ -5,6 +5,7 @@ command of its owner imports anything that a light installation leaves out.
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -14,19 +15,23 @@ from consortium import NAMES, Consortium
 
 from securefl.cli.main import cli
 from securefl.errors import UsageError
+from securefl.federation.study_request import RequestWay
 from securefl.node import request_ways
 from securefl.node.agent import Agent
+from securefl.node.owner import requests
 from securefl.node.owner.folder import make_site
 from securefl.node.owner.machine import request_way_words
+from securefl.node.owner.pages import review_page
 from securefl.node.owner.settings import read_settings
 from securefl.node.owner.status import read_status
 from securefl.node.requests import kept_requests
 from securefl.party.folder import PartyFolder
 from securefl.party.pysyft_keys import publish_pysyft_keys
 from securefl.party.shown_datasets import board_datasets, take_off_board
+from securefl.report.terminal import plain_text
 from securefl.researcher.asking import offer_study
 
-ME, OTHER, _ = NAMES
+ME, OTHER, THIRD = NAMES
 #: Commands on the light folder, in the order in which an owner may give them; what they name is not
 #: always there. STUDY, PROTOCOL and NEW stand for a request, a study file and a folder to be made.
 COMMANDS = """
@@ -181,6 +186,24 @@ def test_one_word_at_a_time_lies_on_the_board(c, site):
     assert board_datasets(board, card) == ()
     assert board.names(f"datasets/{ME}/records") == []
     request_ways.intake_of(site).exchange(site, lambda _line: None)
+
+
+def test_the_others_see_it_by_its_own_signature_alone(c, site):
+    request_ways.intake_of(site).exchange(site, lambda _line: None)
+    # whoever writes to the store says the same of another hospital
+    forged = RequestWay(THIRD, ()).dump(site.identity.sign)
+    c.lab.folder.board.post(f"identities/{THIRD}/requests", forged)
+    said = f"Without a PySyft datasite: {ME}. The signed request comes from the store there"
+    assert said in plain_text(c.study.approvals_page(), 400)
+    assert c.study.without_pysyft() == (ME,)
+    c.hand_over(c.study, OTHER)
+    other = c.site(OTHER)
+    reviewed = requests.review(other, c.study.digest, datetime.now(UTC))
+    assert reviewed.elsewhere.others.without_pysyft == (ME,)
+    page = review_page(OTHER, reviewed, requests.own_view(other, reviewed))
+    assert said in plain_text(page, 400)
+    other.ledger.close()
+    c.lab.folder.board.erase(f"identities/{THIRD}/requests")
 
 
 def test_an_agent_takes_the_request_in_and_nothing_runs_unapproved(c, site, monkeypatch):
