@@ -370,10 +370,20 @@ def rdp_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:
         UsageError: delta out of range.
     """
     grouped = _grouped(mechanisms)
-    # The logarithm is taken of the decimal: the float of a delta below 1e-308 is 0.
-    log_delta = float(_delta(delta).ln())
+    checked = _delta(delta)
     if not grouped:
         return Decimal(0)
+    return _renyi_epsilon(grouped, checked)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _renyi_epsilon(grouped: tuple[Mechanism, ...], delta: Decimal) -> Decimal:
+    """Work :func:`rdp_epsilon` out.
+
+    Cached: each reading of a study asks for the figure that its file names.
+    """
+    # The logarithm is taken of the decimal: the float of a delta below 1e-308 is 0.
+    log_delta = float(delta.ln())
     best = math.inf
     if all(m.noise_multiplier >= _LEAST_SMOOTH_NOISE for m in grouped):
         orders = (*_TENTHS, *_WHOLE)
