@@ -52,10 +52,24 @@ class Quarantine:
         return entry
 
     def entries(self) -> tuple[Quarantined, ...]:
-        """Read all refusals, oldest first."""
+        """Read all refusals, oldest first.
+
+        A line that a killed process left half written, or that somebody spoiled, is passed over: the
+        log decides nothing, and must keep nobody from the inbox.
+        """
         if not self._log.exists():
             return ()
-        return tuple(Quarantined(**json.loads(line)) for line in self._log.read_text().splitlines())
+        lines = self._log.read_text("utf-8", "replace").splitlines()
+        found = (_read_entry(line) for line in lines)
+        return tuple(entry for entry in found if entry is not None)
+
+
+def _read_entry(line: str) -> Quarantined | None:
+    """A refusal as its line says it; None where the line is none."""
+    try:
+        return Quarantined(**json.loads(line))
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def _write(path: Path, data: bytes, flag: int) -> None:

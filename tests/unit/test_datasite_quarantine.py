@@ -30,3 +30,12 @@ def test_a_flood_fills_neither_folder_nor_log(tmp_path, monkeypatch):
         box.add("r@x.y", f"m{i}", "because", b"data")
     assert len(box.entries()) == 5
     assert len(list((tmp_path / "q").iterdir())) <= 5
+
+
+def test_a_line_that_cannot_be_read_hides_no_other(tmp_path):
+    box = Quarantine(tmp_path / "q")
+    box.add("r@x.y", "m1", "because", None)
+    with (tmp_path / "q" / "log.jsonl").open("ab") as log:
+        log.write(b'[1]\n\xff\xfe\n{"at": "now"}\n{"at": "2026-\n')
+    box.add("r@x.y", "m2", "because", None)
+    assert [entry.message for entry in box.entries()] == ["m1", "m2"]
