@@ -1,6 +1,7 @@
 """Groups drawn from nonces that everybody committed to, and why the commitments are needed."""
 
 import hashlib
+import hmac
 from itertools import count
 
 import pytest
@@ -43,6 +44,39 @@ def test_another_study_or_single_nonce_makes_other_groups():
     first = drawn(nonces)
     assert drawn(nonces, "e" * 64) != first
     assert drawn(nonces | {"H03": b"x" * 32}) != first
+
+
+def framed(*parts):
+    """Each part behind its length in eight bytes, the highest first."""
+    return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+
+
+def test_the_groups_are_those_of_the_stated_hashes_on_every_machine():
+    nonces = nonces_of(1)
+    parts = [part for site in SITES for part in (site.encode(), nonces[site])]
+    facts = (b"securefl group lot v3", STUDY.encode(), (5).to_bytes(8, "big"))
+    lot = hashlib.sha256(framed(*facts, *parts)).digest()
+    order = sorted(SITES, key=lambda site: hmac.digest(lot, site.encode(), "sha256"))
+    expected = sorted(tuple(sorted(order[place::3])) for place in range(3))
+    assert drawn(nonces) == tuple(expected)
+    # As another version of this software must draw them, too.
+    assert drawn(nonces)[0] == ("H00", "H01", "H09", "H13", "H14")
+
+
+def test_a_commitment_is_the_stated_hash_of_a_nonce_of_32_bytes():
+    expected = framed(b"securefl group nonce v2", STUDY.encode(), b"H01", b"n" * 32)
+    assert commitment(STUDY, "H01", b"n" * 32) == hashlib.sha256(expected).digest()
+    for wrong in (31, 33):
+        with pytest.raises(ValueError, match="32 bytes"):
+            commitment(STUDY, "H01", b"n" * wrong)
+
+
+def test_all_who_show_no_nonce_are_named_in_order():
+    nonces = nonces_of(1)
+    silent = ("H12", "H03", "H07", "H05")
+    shown = {site: nonce for site, nonce in nonces.items() if site not in silent}
+    with pytest.raises(RoundError, match=r"^H03, H05, H07, H12 did not show"):
+        Lot.open(STUDY, committed(nonces), shown)
 
 
 def test_a_pair_of_hospitals_meets_as_often_as_chance_says():
