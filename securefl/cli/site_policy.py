@@ -24,8 +24,9 @@ def policy() -> None:
     largest_epsilon, largest_epsilon_quarter, largest_share, least_hospitals, tasks, families,
     hours, jurisdictions, store_jurisdiction, approvers, studies_at_once, walls, memory_gb, cores,
     processor_hours, worker_may_have_network. A rule that is left out allows
-    everything, but for the last: the network wall round the worker is required. Studies that you approved before go on. A table [[approve_alone]] is the other way
-    round: the agent approves without you what it names, and nothing else.
+    everything, but for the last: the network wall round the worker is required. Studies that you
+    approved before go on. A table [[approve_alone]] is the other way round: the agent approves
+    without you what it names, and nothing else.
     """
 
 

@@ -108,8 +108,8 @@ def curves(
     """Hand the curves of a run to TensorBoard, MLflow or a program.
 
     A point for each opened round: hospitals, bytes, seconds, and how long the model's update was
-    beside what noise alone would be; for a look, its figure with the interval. Nothing is in it but public facts and what follows from sums
-    that were charged.
+    beside what noise alone would be; for a look, its figure with the interval. Nothing is in it but
+    public facts and what follows from sums that were charged.
     """
     from securefl.researcher.curves import write_mlflow, write_tensorboard
     from securefl.researcher.run_series import run_series

@@ -1,9 +1,10 @@
 """Aggregator at work: finds studies that it was invited to, and adds each round as it completes.
 
 Invited by a trusted coordinator. It holds nothing that it cannot read again: killed anywhere, the
-next process adds the round that is going on from the store, to the same bytes. It runs for months beside hundreds of old studies: one that is
-over, that is another aggregator's, or whose time has passed is remembered by name and read no more;
-what cannot be served yet and what does not move is looked at less and less often.
+next process adds the round that is going on from the store, to the same bytes. It runs for months
+beside hundreds of old studies: one that is over, that is another aggregator's, or whose time has
+passed is remembered by name and read no more; what cannot be served yet and what does not move is
+looked at less and less often.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 hash of the total, sealed to the runs of their agents.
 
 Keys of runs are in memory alone: who records the store and steals a hospital's keys after the study
-opens nothing with them. It leaves after the sum was opened without a fault, and before the next round is announced. Whoever
-has it opens the sum of the signed frames again (:mod:`securefl.secagg.total_check`). The hash of the
-total is inside: for a short list a hash can be guessed, and the store's operator would know the sum.
+opens nothing with them. It leaves after the sum was opened without a fault, and before the next
+round is announced. Whoever has it opens the sum of the signed frames again
+(:mod:`securefl.secagg.total_check`). The hash of the total is inside: for a short list a hash can
+be guessed, and the store's operator would know the sum.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class ShownOpening(Statement):
         round: number of the round.
         attempt: number of the attempt.
         round_digest: what masks and messages of the round are bound to.
-        sealed: key (256, 512 or 1024 bytes, by its ring) and SHA-256 of the total, sealed under study, round and attempt.
+        sealed: key (256, 512 or 1024 bytes, by its ring) and SHA-256 of the total, sealed under
+        study, round and attempt.
     """
 
     TYPE: ClassVar[str] = "securefl-round-opening/1"

@@ -5,9 +5,9 @@ A step: draw patients by Poisson sampling; each patient's gradient (the sum over
 rows), clipped and put on the fine integer grid (:mod:`securefl.learning.clipping`); the sum;
 Gaussian noise on the integers: all of it, or this hospital's share
 (:mod:`securefl.study.noise_shares`), in front of which the sum is limited number by number. Whatever
-happens in a batch, an empty one included, the noise is added. A round's steps are added up, made into what the strategy sends, and then, once, rounded by lot to the
-steps of the wire and cut to its fields (:mod:`securefl.study.wire`): all after the noise, so that
-none of it costs privacy.
+happens in a batch, an empty one included, the noise is added. A round's steps are added up, made
+into what the strategy sends, and then, once, rounded by lot to the steps of the wire and cut to its
+fields (:mod:`securefl.study.wire`): all after the noise, so that none of it costs privacy.
 
 What one patient can change in the sum is that patient's own grid vector, of norm at most ``grid``:
 no other row, no row count and no data-derived scale enters.

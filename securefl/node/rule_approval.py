@@ -1,7 +1,8 @@
 """Approval by a rule that the owner wrote beforehand (``[[approve_alone]]`` of the policy).
 
-Asked by the agent after a request came in (:mod:`securefl.node.rule_desk`). A request with any fault, one that the owner has begun
-to decide, and one beyond every rule wait for the owner as they always did.
+Asked by the agent after a request came in (:mod:`securefl.node.rule_desk`). A request with any
+fault, one that the owner has begun to decide, and one beyond every rule wait for the owner as they
+always did.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Key of one run of a hospital's agent in a study, kept so that an agent that was killed goes on.
 
 It is kept before the ready statement that names it is said (:mod:`securefl.node.instances`), until
-the study ends. Two agents that had it would mask alike. So it is good in its place alone: beside the key stand this machine's id and the number under which the file system knows the
-file. A copy of the folder, and one that was put back from a backup, has another; it holds no run
-that goes on. A clone of a whole machine has the same: that one is seen by its words in the store,
-and stands as a limit in the threat model.
+the study ends. Two agents that had it would mask alike. So it is good in its place alone: beside
+the key stand this machine's id and the number under which the file system knows the file. A copy of
+the folder, and one that was put back from a backup, has another; it holds no run that goes on. A
+clone of a whole machine has the same: that one is seen by its words in the store, and stands as a
+limit in the threat model.
 """
 
 from __future__ import annotations

@@ -16,9 +16,10 @@ and the moments of the discrete Gaussian under integer shifts are those of the c
 (Canonne, Kamath, Steinke 2020). A privacy loss distribution is more than its moments: at sigma 2
 and sensitivity 1 the discrete Gaussian has epsilon 2.0113 at delta 1e-5 where the continuous one
 has 1.9931. A PLD figure of counts is therefore the larger of the two. One patient changes one count
-by 1, or each of several (``cells``) whose noise is drawn one by one; so that figure is exact. The integers of a training step are 2^20 to the clip norm
-(:data:`securefl.study.wire.GRID`), and the noise is 3 * 10^5 of them or more: from 64 on the two
-differ by at most 1e-5, and by the square of that less here.
+by 1, or each of several (``cells``) whose noise is drawn one by one; so that figure is exact. The
+integers of a training step are 2^20 to the clip norm (:data:`securefl.study.wire.GRID`), and the
+noise is 3 * 10^5 of them or more: from 64 on the two differ by at most 1e-5, and by the square of
+that less here.
 
 Noise that hospitals share (``shares`` above 1) is not exactly the integer Gaussian that is charged:
 the sum of shares is within a factor of exp(±tau) of it for each number

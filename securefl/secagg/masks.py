@@ -14,7 +14,8 @@ whole cohort and nothing else.
     polynomial   = AES-256-CTR(chunk key, counter from 0) read as little-endian 64-bit words,
                    each cut to the bits of q, words at or above q skipped, the first N kept
 
-N and q are those of the ciphertexts' ring. A chunk index is 4 bytes, big-endian; lesser and greater are the two public keys as bytes.
+N and q are those of the ciphertexts' ring. A chunk index is 4 bytes, big-endian; lesser and greater
+are the two public keys as bytes.
 """
 
 from __future__ import annotations

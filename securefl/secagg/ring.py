@@ -89,8 +89,8 @@ def looks_degenerate(polynomials: WordArray) -> bool:
     """True if any polynomial (last axis) is all but zero, or constant.
 
     An honest polynomial is uniform mod q: in the smallest ring, of 1024 residues of 25 bits, nine
-    zeros have probability 2^-153. TenSEAL accepts a ciphertext with c1 = 0, which is no encryption at all; a monomial in c1 is the probe
-    of a decryption oracle.
+    zeros have probability 2^-153. TenSEAL accepts a ciphertext with c1 = 0, which is no encryption
+    at all; a monomial in c1 is the probe of a decryption oracle.
     """
     zeros = polynomials.shape[-1] - np.count_nonzero(polynomials, axis=-1)
     constant = polynomials.max(axis=-1) == polynomials.min(axis=-1)

@@ -5,8 +5,9 @@ patients, so the sums of a group's numbers estimate one size: they are combined 
 their variances, and each block is moved onto it (least squares under one linear constraint). A
 ratio of two such sums gets the interval of Fieller (1954), a quantile that of Woodruff (1952): the
 interval of the distribution function at that point, turned round and rounded outward to edges of
-bins. Counts that are shown are also made non-negative with their total kept (Euclidean projection onto a simplex; Duchi et al. 2008).
-All of it is post-processing of the released sum and costs no privacy.
+bins. Counts that are shown are also made non-negative with their total kept (Euclidean projection
+onto a simplex; Duchi et al. 2008). All of it is post-processing of the released sum and costs no
+privacy.
 """
 
 from __future__ import annotations
