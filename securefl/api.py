@@ -45,7 +45,6 @@ from securefl.researcher.asking import (
     states,
     without_pysyft,
 )
-from securefl.researcher.offers import offers_of
 from securefl.researcher.parties import card_fields, party_fields
 from securefl.researcher.public_data import (
     PublicDataset,
@@ -53,7 +52,6 @@ from securefl.researcher.public_data import (
     hospitals_off_board,
     verified_dataset,
 )
-from securefl.researcher.questions import AskedQuestion, asked_questions, send_answer
 from securefl.researcher.study_beginning import check_not_cancelled
 from securefl.researcher.study_life import StudyLife
 from securefl.shown import Shown
@@ -69,7 +67,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from securefl.federation.exchange import Waiting
-    from securefl.federation.offers import Offer
     from securefl.federation.round_record import RoundRecord
     from securefl.learning.artefact import Model
     from securefl.learning.model_versions import ModelVersion
@@ -326,8 +323,10 @@ class Study(StudyLife, Shown):
             UsageError: somebody is not in the researcher's list, the weights do not add up to
                 exactly 1, or exactly this study was made before: a study runs once.
         """
+        from securefl.researcher.earlier_study import started
+
         unsealed = UnsealedStudy.read(read_template(Path(protocol)))
-        unsealed = _started(lab, unsealed, continues)
+        unsealed = started(lab.study, unsealed, continues)
         plain = unsealed.study
         check_not_over(plain, datetime.now(UTC), unsealed.text.decode())
         weighed = shares(hospitals, weights, weight_source)
@@ -426,31 +425,6 @@ class Study(StudyLife, Shown):
         here has replaced. From signed words in the store and the researcher's own list only.
         """
         return states(self._lab.folder, self.plan)
-
-    def questions(self) -> list[AskedQuestion]:
-        """What data owners asked about this study, each signed by its hospital.
-
-        Raises:
-            StoreError: the store cannot be reached.
-        """
-        return asked_questions(self._lab.folder, self.sealed)
-
-    def offers(self) -> list[Offer]:
-        """Offers of hospitals that refused, each signed by its hospital.
-
-        Raises:
-            StoreError: the store cannot be reached.
-        """
-        return offers_of(self._lab.folder, self.sealed)
-
-    def answer(self, site: str, number: int, text: str) -> None:
-        """Answer a data owner's question, signed. One answer to a question.
-
-        Raises:
-            UsageError: there is no such question, it was answered before, or the text is none.
-            StoreError: the store cannot be reached.
-        """
-        send_answer(self._lab.folder, self.sealed, site, number, text)
 
     def causes(self) -> dict[str, tuple[str, str]]:
         """Site → the party that it followed when it ended its part, and that one's code.
@@ -622,36 +596,3 @@ class Study(StudyLife, Shown):
     def plan(self) -> RoundPlan:
         """The study with what follows from it for its rounds."""
         return RoundPlan(self.sealed)
-
-
-def _started(lab: Lab, protocol: UnsealedStudy, continues: str | None) -> UnsealedStudy:
-    """A protocol with the model of the study that it continues, where it continues one.
-
-    Raises:
-        UsageError: that study is not in the folder, or released no model.
-        StudyError: its model does not fit.
-    """
-    from securefl.learning.artefact import load_model as read_model
-    from securefl.researcher.earlier_study import continued
-
-    named = protocol.study.continues
-    if continues is None and named is None:
-        return protocol
-    earlier = lab.study(continues or named or "")
-    if named is not None and named != earlier.digest:
-        raise UsageError(
-            f"The protocol continues {named[:12]}, and {earlier.name} was named.",
-            next_step="Name the same study in both places, or in one.",
-        )
-    folder = earlier.report().get("model")
-    if folder is None:
-        raise UsageError(
-            f"{earlier.name} released no model.",
-            next_step="A study can go on from a released model only.",
-        )
-    model = read_model(folder)
-    made = continued(protocol, earlier.sealed, model)
-    # a model that most recalled is refused; what fewer said is told
-    for sentence in model.standing().sentences:
-        warnings.warn(sentence, stacklevel=3)
-    return made

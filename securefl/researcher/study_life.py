@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from securefl.federation.offers import Offer
     from securefl.federation.round_record import RoundRecord
+    from securefl.researcher.questions import AskedQuestion
     from securefl.study.differences import Difference
 
 
@@ -29,9 +30,36 @@ class StudyLife(StudyPages):
     def name(self) -> str:
         """The study's id and the first twelve digits of its digest."""
 
-    @abstractmethod
+    def questions(self) -> list[AskedQuestion]:
+        """What data owners asked about this study, each signed by its hospital.
+
+        Raises:
+            StoreError: the store cannot be reached.
+        """
+        from securefl.researcher.questions import asked_questions
+
+        return asked_questions(self._home, self.plan.sealed)
+
     def offers(self) -> list[Offer]:
-        """Offers of hospitals that refused."""
+        """Offers of hospitals that refused, each signed by its hospital.
+
+        Raises:
+            StoreError: the store cannot be reached.
+        """
+        from securefl.researcher.offers import offers_of
+
+        return offers_of(self._home, self.plan.sealed)
+
+    def answer(self, site: str, number: int, text: str) -> None:
+        """Answer a data owner's question, signed. One answer to a question.
+
+        Raises:
+            UsageError: there is no such question, it was answered before, or the text is none.
+            StoreError: the store cannot be reached.
+        """
+        from securefl.researcher.questions import send_answer
+
+        send_answer(self._home, self.plan.sealed, site, number, text)
 
     def standing(self) -> dict[str, Any]:
         """How it stands: ``state``, ``approved`` hospitals and ``hospitals`` in all.
