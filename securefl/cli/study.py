@@ -153,8 +153,8 @@ def datasets(json_file: str | None, folder: str | None) -> None:
         if item.fault:
             say(f"{item.site}/{item.name}: NOT SHOWN. {item.fault}")
             continue
-        way = ", shown without PySyft" if item.without_pysyft else ""
-        say(f"{item.site}/{item.name}: {len(item.mock())} invented rows{way}, with these columns:")
+        way = ", shown without PySyft," if item.without_pysyft else ""
+        say(f"{item.site}/{item.name}: {len(item.mock())} invented rows{way} with these columns:")
         say_quoted(", ".join(column_words(c) for c in item.description["columns"]))
     if not found:
         say("No data set is shown to you yet: ask the hospitals' owners to trust your card.")
