@@ -3,7 +3,6 @@
 ``python benchmarks/differ/fewer_bytes.py`` writes ``fewer_bytes.json`` and its table in
 ``README.md``; a quarter of an hour on one core. Each run is a `securefl study simulate` of
 `protocols/studies/thyroid` with another model: 40 rounds, seeds 0 to 3, the same splits for all.
-``--new`` keeps the rows that are in the file and measures those that are not.
 """
 
 from __future__ import annotations
@@ -38,7 +37,6 @@ SEEDS = range(4)
 HOSPITALS = 5
 _ALL = 'kind = "mlp"\nhidden = [400, 220]'
 _FEW = 'kind = "subspace"\nhidden = [400, 220]\ndimensions = 8000'
-_LOW = 'kind = "low-rank"\nhidden = [400, 220]\nrank = 10'
 DELTA = Decimal("1e-5")
 
 
@@ -51,20 +49,17 @@ class Setting:
         model: the table [stages.model], but for its seed.
         rounds: of the training.
         rate: of the server.
-        wire: the field ``bits`` of the training, and ``bound`` where it is not the usual one.
     """
 
     words: str
     model: str
     rounds: int
     rate: str
-    wire: str = "bits = 16"
 
 
 SETTINGS = (
     Setting("all weights", _ALL, 40, "1"),
     Setting("8,000 directions", _FEW, 40, "4"),
-    Setting("rank 10: 571 numbers", _LOW, 40, "3", "bits = 9\nbound = 200"),
 )
 
 
@@ -78,7 +73,6 @@ def protocol(setting: Setting) -> str:
         ("rounds = 40", f"rounds = {setting.rounds}"),
         ("steps = 40", f"steps = {setting.rounds}"),
         ('noise_multiplier = "4.98"', f'noise_multiplier = "{noise}"'),
-        ("bits = 16", setting.wire),
     ):
         if text.count(old) != 1:
             raise SystemExit(f"{TEMPLATE} does not hold {old!r} once")
@@ -149,16 +143,10 @@ def main() -> None:
     """Measure, write."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--page-only", action="store_true", help="the table of the figures kept")
-    arguments.add_argument("--new", action="store_true", help="only rows that are not kept")
-    given = arguments.parse_args()
-    if given.page_only:
+    if arguments.parse_args().page_only:
         write(json.loads((HERE / "fewer_bytes.json").read_text()))
         return
-    kept: dict[str, Any] = {}
-    if given.new:
-        known = json.loads((HERE / "fewer_bytes.json").read_text())
-        kept = {row["words"]: row for row in known["rows"]}
-    rows = [kept.get(setting.words) or measure(setting) for setting in SETTINGS]
+    rows = [measure(setting) for setting in SETTINGS]
     write({"machine": machine("numpy"), "seeds": list(SEEDS), "rows": rows})
 
 

@@ -50,7 +50,7 @@ def test_every_round_of_the_run_was_exact(figures):
 
 
 def test_the_upload_is_one_ciphertext_and_its_frame(figures):
-    assert 59392 < figures["upload_bytes_per_parameter"] * figures["parameters"] < 59392 + 20_000
+    assert 26112 < figures["upload_bytes_per_parameter"] * figures["parameters"] < 26112 + 20_000
 
 
 def test_memory_is_told_as_growth_above_the_start_of_each_process(figures):

@@ -60,4 +60,4 @@ def test_bytes_per_parameter_are_those_of_the_kept_files(tmp_path):
 
 def test_a_small_model_fits_one_ciphertext(tmp_path):
     bench_secagg(481, 2, 16, tmp_path)
-    assert {f.stat().st_size // 59392 for f in tmp_path.iterdir()} == {1}
+    assert {f.stat().st_size // 26112 for f in tmp_path.iterdir()} == {1}
