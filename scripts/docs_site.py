@@ -64,6 +64,7 @@ NAV: dict[str, list[str]] = {
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "SECURITY.md",
+        "MAINTAINERS.md",
         "docs/layout.md",
         "docs/walks.md",
     ],
