@@ -138,7 +138,7 @@ def dealing(name: str, seeds: list[bytes], round_digest: bytes, threshold: int) 
 
 def vectors() -> dict[str, Any]:
     """Everything in survivors-vectors.json: three hospitals, two needed, B lost."""
-    plain = BASE["vectors"]()["round"]["facts"]
+    plain = BASE["vectors"]()["rings"][0]["round"]["facts"]
     terms = {
         **plain, "format": "securefl-round/4", "length": 100, "min_contributors": 2, "colluders": 0, "degree": 2,
         "share_threshold": 2, "ring_seed": "",
