@@ -18,6 +18,8 @@ from securefl.errors import ExitCode
 from securefl.privacy.explain import guess_percent
 from securefl.report import explain_study
 from securefl.report.words import bytes_words
+from securefl.researcher.run_study import _GOES_ON
+from securefl.researcher.stopping import StoppedFromOutsideError
 from securefl.study.parse import parse_protocol
 from securefl.study.training import training_of
 
@@ -181,6 +183,14 @@ def test_a_message_that_a_page_explains_is_one_that_the_program_says(page):
 def test_the_exit_codes_are_those_of_the_program():
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", TEXTS["docs/exit-codes.md"], re.MULTILINE)
     assert {name: int(code) for code, name in rows} == {c.name: int(c) for c in ExitCode}
+
+
+def test_the_row_of_sigterm_says_that_the_study_goes_on_as_it_does():
+    (row,) = [line for line in TEXTS["docs/exit-codes.md"].splitlines() if "| 130 |" in line]
+    _, _, after = row.partition("SIGTERM during")
+    assert "not the study" in after
+    assert issubclass(StoppedFromOutsideError, _GOES_ON)
+    assert not issubclass(KeyboardInterrupt, _GOES_ON)  # Ctrl-C ends it
 
 
 def test_names_map_to_pysyft_as_the_page_says():
