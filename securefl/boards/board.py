@@ -132,6 +132,22 @@ class CarriedBoard:
         """See :attr:`Board.pace`."""
         return self._carrier.pace
 
+    def check_there(self) -> None:
+        """Refuse a folder that is not there: a name that was mistyped would become a new store.
+
+        Raises:
+            StoreError: there is none, or it is not the store that was used before.
+        """
+        try:
+            with self._reading():
+                if self._carrier.has_root:
+                    self._carrier.names("")
+        except _NOTHING:
+            raise StoreError(
+                f"The store {self.url} is not there: there is no such folder. Nothing was made.",
+                next_step="See that the name is right and that the share is mounted.",
+            ) from None
+
     def post(self, path: str, data: bytes | bytearray) -> None:
         """See :meth:`Board.post`."""
         self._write(path, lambda file: file.write(data))

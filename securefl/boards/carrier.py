@@ -30,12 +30,14 @@ class Carrier(ABC):
         many_at_a_time: several threads may call at once.
         comes_and_goes: another place may stand at the URL from one call to the next, as a share
             that is not mounted leaves an empty folder.
+        has_root: the place is a folder that may be missing; an object store has only names.
         pace: seconds between two looks for one thing that is waited for, at least. A public figure
             of the kind of place, and no measurement: when a party looks must tell nothing of it.
     """
 
     many_at_a_time: bool = False
     comes_and_goes: bool = False
+    has_root: bool = False
     pace: float = 0.0
 
     @abstractmethod

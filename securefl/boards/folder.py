@@ -22,6 +22,7 @@ class FolderCarrier(Carrier):
 
     many_at_a_time = True
     comes_and_goes = True
+    has_root = True
 
     def __init__(self, url: str) -> None:
         self._folder = SharedFolder(str(Path(url.rpartition("://")[2]).absolute()))

@@ -59,6 +59,7 @@ class FsspecCarrier(Carrier):
         self._fs = fs
         self._root = root.rstrip("/")
         self._upload_is_whole = not _OBJECT_STORES.isdisjoint(protocols)
+        self.has_root = not self._upload_is_whole
         self.many_at_a_time = bool(getattr(fs, "async_impl", False))
         if _HERE.isdisjoint(protocols):
             self.pace = _PACE

@@ -84,8 +84,9 @@ def check_store(
     return found
 
 
-def _own_rights(board: Board, name: str) -> Finding:
-    """Write, read, overwrite, remove."""
+def _own_rights(board: CarriedBoard, name: str) -> Finding:
+    """Write, read, overwrite, remove, at a place that is there and is the store used before."""
+    board.check_there()
     for token in (secrets.token_bytes(16), secrets.token_bytes(16)):
         board.post(name, token)
         if board.read(name, 16) != token:

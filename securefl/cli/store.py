@@ -33,19 +33,24 @@ def check(url: str | None, folder: str | None, json_file: str | None) -> None:
     Objects of random names are written, replaced and removed: how long that takes, whether news is
     seen at once, whether the store's clock is right, whether it can refuse a second object of one
     name, and whether this party can write where another one should alone. Nothing that lies there is
-    touched. Without URL it is the store of the party's folder.
+    touched, and no folder is made. Without URL it is the store of the party's folder, which must
+    be the one that it used before.
 
     Exit codes: 0 nothing FAILED, 10 the store cannot be used.
     """
+    from securefl.boards.marker import known_marker
     from securefl.boards.opening import open_board
     from securefl.boards.store_check import check_store
     from securefl.boards.url import usable_url
 
     party = _party(folder, needed=url is None)
     others = () if party is None else _places_of_others(party)
-    if url is None and party is not None:
-        url = party.settings.store
-    board = open_board(usable_url(url or ""))
+    marker = None
+    if party is not None:
+        url = url or party.settings.store
+        if usable_url(url) == party.settings.store:
+            marker = known_marker(party.path)
+    board = open_board(usable_url(url or ""), marker)
     found = check_store(board, others)
     rows = [{"check": f.check, "result": f.result, "detail": f.detail} for f in found]
     if json_file:

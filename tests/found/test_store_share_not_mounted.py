@@ -22,6 +22,11 @@ def test_a_party_with_a_past_begins_no_new_store(tmp_path):
     check = next(c for c in json.loads(doctor.stdout)["checks"] if c["check"] == "store")
     assert check["result"] == "FAILED"
     assert "not the store that was used here before" in check["detail"]
+    tried = securefl("store", "check", "--folder", folder, "--json", "-")
+    assert tried.returncode == 10
+    (only,) = json.loads(tried.stdout)["checks"]
+    assert only["result"] == "FAILED"
+    assert only["detail"].partition(" Nothing was")[0] in check["detail"]
     inbox = securefl("site", "inbox", "--site", folder)
     assert inbox.returncode == 10
     assert "see that it is mounted" in words(inbox.stderr)

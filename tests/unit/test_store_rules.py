@@ -203,6 +203,35 @@ def test_the_commands_say_what_was_tried_and_whose_rule_it_is(tmp_path):
     ]
     assert "No rule is known" in run("store", "policy", "ftp://h/x", "--folder", place, code=2)
     assert "FAILED" in run("store", "check", "/proc/nothing", code=10)
+
+
+def test_a_folder_that_is_not_there_is_said_and_not_made(tmp_path):
+    typo = tmp_path / "typo" / "share"
+    assert "there is no such folder" in run("store", "check", str(typo), code=10)
+    assert not typo.parent.exists()
+    typo.mkdir(parents=True)
+    assert run("store", "check", str(typo)).count("ok ") == 5
+
+
+def test_the_checked_store_is_the_one_used_before_however_it_is_named(tmp_path):
+    share = tmp_path / "share"
+    place = str(tmp_path / "svi")
+    mine = ("--name", "SVI", "--legal-name", "A", "--email", "a@b.example", "--store", str(share))
+    run("site", "init", place, *mine)
+    share.rename(tmp_path / "moved")
+    for named in ((), (str(share),)):
+        said = run("store", "check", *named, "--folder", place, code=10)
+        assert "not the store that was used here before" in said
+        assert not share.exists()
+    share.mkdir()
+    assert "used here before" in run("store", "check", "--folder", place, code=10)
+    assert list(share.iterdir()) == []
+    assert run("store", "check", str(tmp_path / "moved"), "--folder", place).count("ok ") == 5
+
+
+def test_a_policy_is_printed_in_a_partys_folder_alone(tmp_path):
+    share = tmp_path / "share"
+    share.mkdir()
     assert "no party's folder" in run("store", "policy", "--folder", str(share), code=2)
 
 
