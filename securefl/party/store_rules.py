@@ -1,6 +1,8 @@
 """Rights in the store by party: where each one writes, and the rule that a store's operator sets.
 
-Patterns of paths, ``*`` for one name. Everybody reads everything: what must not be read is sealed or
+Patterns of paths, ``*`` for one name, ``?`` for one character. The store's mark is written by whoever
+comes first, before there is a rule, and by nobody after: without it every party refuses the store.
+Everybody reads everything: what must not be read is sealed or
 encrypted. Nothing rests on these rights but that nobody removes another's objects.
 """
 
@@ -31,7 +33,8 @@ _BY_ROLE: Final[dict[Role, tuple[str, ...]]] = {
         f"{_STUDY}/returns/{{me}}",
         f"{_STUDY}/extracts/{{me}}",
         f"{_STUDY}/checkpoints/{{me}}/*",
-        f"{_STUDY}/questions/{{me}}-*",
+        # two digits and no star: `NORD-*` would also be the questions of a hospital NORD-2
+        f"{_STUDY}/questions/{{me}}-??",
         f"{_STUDY}/offers/{{me}}",
         "recalls/*.{me}",
         f"{_ROUND}/contributions/{{me}}",
@@ -67,8 +70,8 @@ _PYSYFT: Final = (
     "datasites/*/peers/{mail}*",
     "datasites/*/inbox/{mail}/**",
 )
-#: What everybody writes: the store's mark, and what a check leaves for a moment.
-_ALL: Final = (MARKER, "doctor-*")
+#: What everybody writes: what a check leaves for a moment.
+_ALL: Final = ("doctor-*",)
 
 
 def written_by(role: Role, name: str) -> tuple[str, ...]:
@@ -97,7 +100,8 @@ def may_write(role: Role, name: str, path: str) -> bool:
 
 def _regex(pattern: str) -> str:
     text = re.escape(pattern)
-    return text.replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
+    text = text.replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
+    return text.replace(r"\?", "[^/]")
 
 
 def rule_of(
@@ -168,6 +172,9 @@ def _sticky(store: str, user: str) -> str:
             f"chgrp -R securefl {folder}",
             "# 2: new folders keep the group; 1: a file is replaced and removed by its owner alone",
             f"find {folder} -type d -exec chmod 3770 {{}} +",
+            "# the mark of the store: without it every party refuses the store",
+            f"chown root {folder}/{MARKER}",
+            f"chmod 640 {folder}/{MARKER}",
             "# beside another party's objects each account can still put new ones",
         )
     )
@@ -193,6 +200,12 @@ def _webdav(
             f'<LocationMatch "^{base}/({ways})$">',
             "  <Limit PUT DELETE MOVE COPY PROPPATCH LOCK UNLOCK>",
             f"    Require user {user}",
+            "  </Limit>",
+            "</LocationMatch>",
+            "# the mark of the store is there and stays: without it every party refuses the store",
+            f'<LocationMatch "^{base}/{re.escape(MARKER)}$">',
+            "  <Limit PUT DELETE MOVE COPY PROPPATCH LOCK UNLOCK>",
+            "    Require all denied",
             "  </Limit>",
             "</LocationMatch>",
         )

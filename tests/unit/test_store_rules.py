@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from fnmatch import fnmatchcase
 
 import pytest
 from click.testing import CliRunner
@@ -12,14 +13,16 @@ from faulty_world import undisturbed
 from killed_hospital import approved
 from store_servers import s3
 
-from securefl.boards.board import CarriedBoard
+from securefl.boards.board import MARKER, CarriedBoard
 from securefl.boards.folder import FolderCarrier
+from securefl.boards.marker import mark
 from securefl.boards.memory import MemoryCarrier
 from securefl.boards.opening import open_board
 from securefl.boards.store_check import check_store
 from securefl.cli.main import cli
 from securefl.errors import SecureFLError, StoreError, UsageError
 from securefl.federation import paths
+from securefl.federation.questions import MOST_QUESTIONS
 from securefl.party.store_rules import may_write, rule_of, written_by
 
 HOSPITALS = ("STMW", "SVHC", "SVI")
@@ -116,16 +119,52 @@ def test_an_owners_words_are_written_by_that_hospital_alone(path):
     assert may_write("researcher", "lab", paths.reply("ab" * 32, "SVI", 3))
 
 
+@pytest.mark.parametrize("other", ["SVI-2", "SVI_2", "2-SVI", "SVI-SVI"])
+def test_a_name_that_begins_or_ends_with_anothers_is_another_hospital(written, other):
+    """A star of S3 also stands for a slash, so its patterns are tried as they are printed."""
+    allowed = json.loads(rule_of("s3://bucket/x", "hospital", "SVI", "svi"))["Statement"][-1]
+    places = [one.removeprefix("arn:aws:s3:::bucket/x/") for one in allowed["Resource"]]
+    own = [path.replace("SVHC", "SVI") for path in written["SVHC"]]
+    own += [paths.question("ab" * 32, "SVI", number) for number in (1, MOST_QUESTIONS)]
+    own += [paths.offer("ab" * 32, "SVI"), paths.recall("ab" * 32, "SVI")]
+    own = [path for path in own if not path.startswith("doctor-")]
+    for path in own:
+        theirs = path.replace("SVI", other)
+        if path == theirs:
+            continue
+        assert any(fnmatchcase(path, place) for place in places), path
+        assert not any(fnmatchcase(theirs, place) for place in places), theirs
+        assert may_write("hospital", "SVI", path)
+        assert not may_write("hospital", "SVI", theirs)
+    # the control: a star in the place of two digits lets the other one's questions in
+    theirs = paths.question("ab" * 32, "SVI-2", 1)
+    assert fnmatchcase(theirs, "studies/*/questions/SVI-*")
+
+
+@pytest.mark.parametrize("role", ["hospital", "researcher", "aggregator"])
+def test_no_partys_rule_lets_it_write_the_mark(role):
+    assert not may_write(role, "SVI", MARKER)
+    for store in ("s3://bucket/x", "davs://host/x"):
+        rule = rule_of(store, role, "SVI", "svi")
+        assert f'x/{MARKER}"' not in rule
+    assert "Require all denied" in rule.rpartition(f"{re.escape(MARKER)}$")[2]
+
+
 def test_a_folders_rule_is_commands_and_an_unknown_store_has_none():
     assert "chmod 3770" in rule_of("/mnt/share", "hospital", "SVI", "svi")
-    assert rule_of("sftp://svi@host/data", "hospital", "SVI", "svi").count("/data") == 2
+    assert rule_of("sftp://svi@host/data", "hospital", "SVI", "svi").count("/data") == 4
     with pytest.raises(UsageError, match="No rule is known"):
         rule_of("ftp://host/x", "hospital", "SVI", "svi")
 
 
 def test_webdavs_rule_keeps_a_partys_places_to_its_account():
     text = rule_of("davs://host/dav/x", "hospital", "SVI", "svi")
-    (way,) = re.findall(r'LocationMatch "(.*)"', text)
+    way, shut = re.findall(r'LocationMatch "(.*)"', text)
+    assert re.match(shut, f"/dav/x/{MARKER}")
+    assert not re.match(way, f"/dav/x/{MARKER}")
+    questions = "/dav/x/studies/ab/questions"
+    assert re.match(way, f"{questions}/SVI-01")
+    assert not re.match(way, f"{questions}/SVI-2-01")
     root = "/dav/x/studies/ab/rounds/00001-1/contributions"
     assert re.match(way, f"{root}/SVI")
     assert re.match(way, f"{root}/.{'0' * 16}.part")
@@ -160,6 +199,11 @@ def test_s3s_rule_holds_at_a_server(monkeypatch, tmp_path):
         mine, theirs = (f"studies/ab/rounds/1/contributions/{name}" for name in ("SVI", "SVHC"))
         control = open_board("s3://bucket/x")
         control.post(theirs, b"theirs")
+        control.post(MARKER, b"another")  # the control: the operator replaces the mark
+        control.erase(MARKER)
+        word = mark(control, f"securefl-store/1 {'0' * 32}")
+        questions = [paths.question("ab" * 32, name, 1) for name in ("SVI", "SVI-2")]
+        control.post(questions[1], b"asked")
         assert results(check_store(control, ["datasites/other"]))["conditional writes"] == "ok"
 
         server = http.client.HTTPConnection(url.removeprefix("http://"))
@@ -173,9 +217,14 @@ def test_s3s_rule_holds_at_a_server(monkeypatch, tmp_path):
         board.post(mine, b"mine")
         assert board.read(mine, 10) == b"mine"
         assert board.read(theirs, 10) == b"theirs"
-        for act in (lambda: board.post(theirs, b"mine"), lambda: board.erase(theirs)):
+        assert mark(board, f"securefl-store/1 {'1' * 32}") == word
+        board.post(questions[0], b"asked")
+        for path in (theirs, questions[1], MARKER):
             with pytest.raises(StoreError):
-                act()
+                board.post(path, b"mine")
+            with pytest.raises(StoreError):
+                board.erase(path)
+        assert mark(board, f"securefl-store/1 {'1' * 32}") == word
         found = results(check_store(board, ["datasites/other"]))
         assert found["rights"] == "ok"
         assert found["place of others: datasites/other"] == "ok"
