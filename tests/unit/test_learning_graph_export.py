@@ -201,3 +201,113 @@ def test_a_model_that_cannot_be_a_graph_is_refused_with_its_line_and_the_mend(bo
     with pytest.raises(StudyError, match=said) as refused:
         export_model(body, 6, 3)
     assert step in refused.value.next_step
+
+
+INIT = f"{HEAD}    def __init__(self):\n{LAST}        self.base = nn.Linear(6, 6)\n"
+FORWARD = "    def forward(self, x):\n"
+PLAIN = f"{FORWARD}        return self.last(self.base(x))\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "said", "step"),
+    [
+        (
+            f"{INIT}        self.base.weight.requires_grad = False\n{PLAIN}",
+            r"line 9: base.weight is frozen \(requires_grad is False\)",
+            "at most 4,096 numbers",
+        ),
+        (
+            f"{INIT}        self.base.requires_grad_(False)\n{PLAIN}",
+            "line 9: base.weight, base.bias are frozen",
+            "frozen backbone",
+        ),
+        (
+            (
+                f"{INIT}{FORWARD}        with torch.no_grad():\n            y = self.base(x)\n"
+                "        return self.last(y)\n"
+            ),
+            "line 11: the gradient of base.weight, base.bias is cut",
+            "frozen backbone",
+        ),
+        (
+            f"{INIT}    @torch.no_grad()\n{PLAIN}",
+            "line 11: the gradient of last.weight, last.bias, base.weight, base.bias is cut",
+            "frozen backbone",
+        ),
+        (
+            f"{INIT}{FORWARD}        y = self.base(x)\n        return self.last(y + y.detach().tanh())\n",
+            "line 11: the gradient of base.weight, base.bias is cut",
+            "frozen backbone",
+        ),
+        (
+            (
+                f"{INIT}        nn.init.zeros_(self.last.weight)\n"
+                f"{FORWARD}        return self.last(self.base(x).detach())\n"
+            ),
+            "line 11: the gradient of base.weight, base.bias is cut",
+            "frozen backbone",
+        ),
+        (
+            (
+                "import torch\nclass Sign(torch.autograd.Function):\n"
+                "    @staticmethod\n    def forward(ctx, x):\n        return x.tanh()\n"
+                "    @staticmethod\n    def backward(ctx, slope):\n        return slope\n"
+                f"{INIT}{FORWARD}        return self.last(Sign.apply(self.base(x)))\n"
+            ),
+            "the gradient of base.weight, base.bias is cut or changed",
+            "frozen backbone",
+        ),
+        (
+            f"{INIT}        self.unused = nn.Linear(64, 50)\n{PLAIN}",
+            "line 9: unused.weight, unused.bias are never used",
+            "Delete",
+        ),
+        (
+            f"{INIT}{FORWARD}        y = self.base(x)\n        return self.last(x)\n",
+            "line 8: base.weight, base.bias are never used",
+            "Delete",
+        ),
+        (
+            (
+                f"{INIT}        self.twin = nn.Linear(6, 6)\n"
+                "        self.twin.weight = self.base.weight\n"
+                f"{FORWARD}        return self.last(self.base(self.twin(x)))\n"
+            ),
+            "line 9: twin.weight is shared with another layer",
+            "call it twice",
+        ),
+    ],
+)
+def test_weights_that_pytorch_would_not_learn_so_are_refused(body, said, step):
+    with pytest.raises(StudyError, match=said) as refused:
+        export_model(body, 6, 3)
+    assert step in refused.value.next_step
+
+
+def test_constants_may_be_detached_and_one_layer_called_twice():
+    """The control: cutting what no weight reaches changes no gradient."""
+    body = (
+        f"{INIT}        self.register_buffer('scale', torch.ones(6))\n{FORWARD}"
+        "        x = x.detach() * torch.tensor([1.0, 2, 3, 4, 5, 6]) + self.scale.detach()\n"
+        "        with torch.no_grad():\n            x = x.tanh()\n"
+        "        return self.last(self.base(self.base(x)))\n"
+    )
+    graph = read_graph(export_model(body, 6, 3).graph)
+    assert sum(np.prod(one.shape) for one in graph.parameters) == 42 + 21
+
+
+def test_a_backbone_may_be_frozen():
+    body = f"{INIT}        self.requires_grad_(False)\n{PLAIN}"
+    export_model(body, 6, 3, learnt=False)
+    with pytest.raises(StudyError, match="frozen"):
+        export_model(body, 6, 3)
+
+
+def test_torch_prints_no_graph_of_its_own_beside_the_refusal(capfd):
+    body = (
+        f"{INIT}{FORWARD}        y = self.base(x)\n        while y.sum() < 3:\n"
+        "            y = y + 1\n        return self.last(y)\n"
+    )
+    with pytest.raises(StudyError, match="line 11 decides by a value"):
+        export_model(body, 6, 3)
+    assert capfd.readouterr() == ("", "")

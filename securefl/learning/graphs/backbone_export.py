@@ -49,7 +49,12 @@ def export_backbone(
     """
     from safetensors.numpy import save_file
 
-    text = export_model(source, inputs, features).graph
+    text = export_model(
+        source,
+        inputs,
+        features,
+        learnt=False,
+    ).graph
     graph = read_graph(text)
     own = {name: np.asarray(tensor, dtype=np.float64) for name, tensor in weights.items()}
     try:

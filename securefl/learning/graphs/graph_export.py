@@ -12,8 +12,10 @@ import logging
 import operator
 import sys
 import warnings
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib.abc import InspectLoader
+from io import StringIO
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -24,7 +26,16 @@ from torch import nn
 from securefl.errors import StudyError
 from securefl.learning.graphs.aten_operations import Said, translated
 from securefl.learning.graphs.graph import MOST_CONSTANTS, SCHEMA, read_graph, write_graph
-from securefl.learning.graphs.graph_nodes import NAME, layer_of, line_of, named, place_of, sides
+from securefl.learning.graphs.graph_nodes import (
+    NAME,
+    layer_of,
+    line_of,
+    line_with,
+    named,
+    place_of,
+    sides,
+)
+from securefl.learning.graphs.graph_weights import check_learnt
 from securefl.learning.graphs.operation import GraphFault
 from securefl.learning.graphs.refusals import why_refused
 from securefl.learning.public import public_uniforms
@@ -57,6 +68,8 @@ def export_model(
     source: str,
     features: int,
     outputs: int,
+    *,
+    learnt: bool = True,
 ) -> Exported:
     """The graph of the module that a ``model.py`` defines.
 
@@ -66,6 +79,8 @@ def export_model(
         source: the text.
         features: d, numbers of a record.
         outputs: k, scores that the task wants.
+        learnt: the graph is trained, so no weight of the module may be frozen or unused; a
+            backbone's never is.
 
     Raises:
         StudyError: it defines no module, or one that cannot be a graph: with the line and the mend.
@@ -76,10 +91,18 @@ def export_model(
     module = module.double().train()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = _traced(module, features)
-    written = _Writer(module, program, features, outputs)
-    graph = written.text()
-    _check_mixing(module, features)
+        traced, program = _traced(module, features)
+        written = _Writer(module, program, features, outputs)
+        graph = written.text()
+        if learnt:
+            check_learnt(
+                module,
+                traced,
+                program,
+                features,
+                text,
+            )
+        _check_mixing(module, features)
     return Exported(graph, text)
 
 
@@ -109,16 +132,8 @@ def refuse_layers(module: nn.Module, source: str = "") -> None:
         if known:
             why, instead = why_refused(known)
             kind = type(layer).__name__
-            at = _line_with(f"{kind}(", source)
+            at = line_with(f"{kind}(", source)
             raise _refused(f"{at}the layer {name or 'itself'} ({kind}) {why}.", instead)
-
-
-def _line_with(words: str, source: str) -> str:
-    """The first line of a text that holds these words, in front of what is wrong with it."""
-    for number, line in enumerate(source.splitlines(), 1):
-        if words in line:
-            return f"model.py, line {number}: "
-    return "model.py: "
 
 
 class _Text(InspectLoader):
@@ -181,7 +196,11 @@ def _class_of(made: ModuleType) -> type[nn.Module]:
     return named[0]
 
 
-def _traced(module: nn.Module, features: int) -> torch.export.ExportedProgram:
+def _traced(
+    module: nn.Module,
+    features: int,
+) -> tuple[torch.export.ExportedProgram, torch.export.ExportedProgram]:
+    """The module's program as it was traced, and in core ATen."""
     record = torch.zeros(
         1,
         features,
@@ -192,11 +211,13 @@ def _traced(module: nn.Module, features: int) -> torch.export.ExportedProgram:
     level = log.level
     log.setLevel(logging.CRITICAL + 1)
     try:
-        program = torch.export.export(
-            module,
-            (record,),
-            strict=False,
-        )
+        # It prints there what it had of the graph, past every logger.
+        with redirect_stderr(StringIO()):
+            program = torch.export.export(
+                module,
+                (record,),
+                strict=False,
+            )
         found: torch.export.ExportedProgram = program.run_decompositions()
     except Exception as error:
         said = _short(error)
@@ -213,7 +234,7 @@ def _traced(module: nn.Module, features: int) -> torch.export.ExportedProgram:
         ) from error
     finally:
         log.setLevel(level)
-    return found
+    return program, found
 
 
 def _check_mixing(module: nn.Module, features: int) -> None:

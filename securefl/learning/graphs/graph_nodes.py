@@ -67,3 +67,11 @@ def place_of(node: Node) -> str:
     if line:
         return f"model.py, line {line}, {layer_of(node)}: "
     return f"model.py, {layer_of(node)}: "
+
+
+def line_with(words: str, source: str) -> str:
+    """The first line of a text that holds these words, in front of what is wrong with it."""
+    for number, line in enumerate(source.splitlines(), 1):
+        if words in line:
+            return f"model.py, line {number}: "
+    return "model.py: "
