@@ -7,13 +7,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from securefl.errors import UsageError
+from securefl.errors import StudyError, UsageError
 from securefl.learning.graphs.graph_template import read_template
 from securefl.learning.table import Table, table_from_frame
+from securefl.privacy.accounting import PldAccountant
 from securefl.public_tables import public_tables
 from securefl.report.simulation import simulation_page
 from securefl.report.simulation_picture import simulation_svg, spread_words
@@ -30,6 +32,9 @@ from securefl.simulation.tables import (
     read_csv,
     table_of,
 )
+from securefl.study.consistency import contradictions
+from securefl.study.dates import check_not_over
+from securefl.study.sealed import read_any
 from securefl.study.training import training_if_any
 
 if TYPE_CHECKING:
@@ -259,7 +264,24 @@ def simulate(
         advise,
         watch,
     )
-    return SimulatedStudy(simulate_study(_text(study), data.source(seed), wishes))
+    text = _text(study)
+    found = simulate_study(text, data.source(seed), wishes)
+    return SimulatedStudy(replace(found, refused=_refused(text)))
+
+
+def _refused(text: bytes) -> tuple[str, ...]:
+    """Contradictions, and a time that has passed, for which the file is refused everywhere else.
+
+    A simulation chooses the figures of a file, and an epsilon is written down after its noise: so
+    they are told and the file is run.
+    """
+    study = read_any(text).study
+    found = contradictions(study, PldAccountant(), text.decode())
+    try:
+        check_not_over(study, datetime.now(UTC), text.decode())
+    except StudyError as error:
+        found.append(error.what.rstrip("."))
+    return tuple(found)
 
 
 def _sweep(given: Mapping[str, Sequence[object]] | Sequence[str]) -> dict[str, tuple[str, ...]]:

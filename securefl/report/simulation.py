@@ -43,6 +43,7 @@ def simulation_page(found: Simulation) -> Page:
     return page(
         ("Simulation of ", Outside(found.title)),
         notice,
+        when(found.refused, _refused(found)),
         _setting(found),
         _model(found),
         *map(told_section, found.base.tables),
@@ -51,6 +52,15 @@ def simulation_page(found: Simulation) -> Page:
         _sweep(found),
         when(found.advice, _advice(found)),
         when(found.warnings, section("Mind", bullets(found.warnings))),
+    )
+
+
+def _refused(found: Simulation) -> Section:
+    """Contradictions of the file, before any figure that it gave."""
+    return section(
+        "No study can be made of this file yet",
+        Paragraph("`securefl study check` refuses it. Mend this first, then simulate again:"),
+        bullets(Outside(fault) for fault in found.refused),
     )
 
 

@@ -205,6 +205,7 @@ class Simulation:
         close: points that these repeats cannot tell from the best.
         advice: settings that would serve better, or as well.
         warnings: what makes the figures worth less.
+        refused: why ``securefl study check`` refuses the file as it stands; empty where it does not.
         seconds: that the runs took.
         runs: how many rounds were run in all.
     """
@@ -224,6 +225,7 @@ class Simulation:
     close: tuple[int, ...] = ()
     advice: tuple[Advice, ...] = ()
     warnings: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
     seconds: float = 0.0
     runs: int = 0
     label: str = field(default=PROTECTS_NOTHING)
@@ -254,6 +256,7 @@ class Simulation:
             "best": best,
             "advice": [asdict(one) for one in self.advice],
             "warnings": list(self.warnings),
+            "refused": list(self.refused),
             "seconds": round(self.seconds, 2),
             "rounds_run": self.runs,
         }

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import protocol_text
+from looked_at import LOOKS
 from simulated_tables import csv_of
 
 import securefl as sf
@@ -107,6 +108,38 @@ def test_without_a_sweep_the_picture_is_the_training(study, table):
     assert NOTHING in found.picture()
     assert NOTHING in html_page(found.page())
     assert "interval to expect" in plain_text(found.page(), 100)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (("patience = 1", "patience = 3"), "stages.1.looks.patience: says 3, and there are 3"),
+        (('epsilon = "0.792"', 'epsilon = "0.5"'), "looks.epsilon"),
+        (("min_contributors = 5", "min_contributors = 4"), "at least colluders + 2 = 5"),
+        (("closes = 2999-01", "closes = 2026-02"), "the study was to run until"),
+    ],
+)
+def test_what_the_check_refuses_is_said_before_any_figure(tmp_path, table, edit, said):
+    file = tmp_path / "protocol.toml"
+    sound = protocol_text(LOOKS)
+    assert edit[0] in sound
+    file.write_text(sound.replace(*edit))
+    checked = CliRunner().invoke(cli, ["study", "check", str(file)])
+    found = sf.simulate(file, table, repeat=1, advise=False)
+    (fault,) = found.to_dict()["refused"]
+    assert said in fault
+    assert fault in str(checked.exception)
+    shown = " ".join(plain_text(found.page(), 400).split())
+    assert shown.index(fault) < shown.index("interval to expect")
+
+
+def test_control_a_file_that_the_check_takes_is_not_said_to_be_refused(tmp_path, table):
+    file = tmp_path / "protocol.toml"
+    file.write_text(protocol_text(LOOKS))
+    assert CliRunner().invoke(cli, ["study", "check", str(file)]).exit_code == 0
+    found = sf.simulate(file, table, repeat=1, advise=False)
+    assert found.to_dict()["refused"] == []
+    assert "No study can be made" not in plain_text(found.page(), 400)
 
 
 def test_encrypted_sums_change_nothing_but_the_time(study, table):
