@@ -276,7 +276,7 @@ class Agent:
             states,
             len(state.refusals),
             self._site.book.cards(),
-            self._requests.news(self._site),
+            self._exchanges.seen(partial(self._requests.news, self._site)),
         )
 
     def _rest(self, seconds: float) -> None:

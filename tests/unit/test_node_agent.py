@@ -583,17 +583,22 @@ def quiet(syncs):
         pass
 
 
-def test_while_there_is_nothing_to_exchange_pysyft_is_opened_four_times_a_minute(scene):
+def test_while_there_is_nothing_to_exchange_pysyft_is_opened_once_in_five_minutes(scene):
     syncs = Syncs(scene)
     assert syncs.seconds(100) < 12  # a few soon after the start
-    assert syncs.seconds(600) in range(38, 41)
+    syncs.seconds(600)
+    assert syncs.seconds(1800, turn=1.0) in {5, 6, 7}
 
 
-def test_a_message_that_comes_in_is_taken_in_within_two_seconds(scene):
+def test_a_message_is_taken_in_soon_and_within_45_seconds_where_none_came_for_long(scene):
     syncs = Syncs(scene)
+    syncs.seconds(20)
+    syncs.message("soon")
+    assert syncs.seconds(3) >= 1
     quiet(syncs)
-    syncs.message()
-    assert syncs.seconds(2) == 1
+    syncs.seconds(900, turn=1.0)
+    syncs.message("at-night")
+    assert syncs.seconds(46) >= 1
 
 
 def test_a_decision_and_a_card_are_shown_within_two_seconds(scene):
@@ -611,7 +616,10 @@ def test_what_comes_during_an_exchange_is_taken_in_by_the_next_one(scene):
     quiet(syncs)
     syncs.message("one")
     scene.monkeypatch.setattr(Agent, "_sync", lambda _: (syncs.sync(), syncs.message("two")))
-    assert syncs.seconds(2.5) == 2
+    before = len(syncs.times)
+    assert syncs.seconds(46) >= 2
+    one, other = syncs.times[before : before + 2]
+    assert other - one < 2.5
 
 
 def test_an_exchange_that_takes_long_is_a_small_part_of_the_time(scene):
