@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import click
 
 from securefl.cli.nouns import speak_as_file
 from securefl.cli.screen import html_option, json_option, say, show_page, write_json
-from securefl.errors import UsageError
+from securefl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from securefl.study.schema import Template
@@ -68,6 +69,8 @@ def plan(
 ) -> None:
     """Show what a protocol or study would cost at every hospital, what its noise does, and what a
     longer one would cost.
+
+    A file that `study check` refuses ends with its exit code, below the page with the faults.
     """
     from securefl.cli.screen import write_page, write_text
     from securefl.learning.graphs.graph_template import read_template
@@ -98,3 +101,5 @@ def plan(
         show_page(plan_page(made), html_file)
     elif html_file:
         write_page(plan_page(made), html_file)
+    if made.faults:
+        sys.exit(int(ExitCode.INVALID))

@@ -25,6 +25,7 @@ from securefl.learning.statistics.blocks import (
     recorded_features,
 )
 from securefl.study.columns import NumericColumn
+from securefl.study.groups import least_hospitals
 from securefl.study.statistics import column_of
 from securefl.study.subgroups import band_names
 
@@ -231,4 +232,4 @@ def _hospitals(study: Template) -> tuple[str, ...]:
     named = tuple(sorted(party.name for party in getattr(study, "participants", ())))
     if named:
         return named
-    return tuple(f"hospital {n}" for n in range(1, study.secagg.min_contributors + 1))
+    return tuple(f"hospital {n}" for n in range(1, least_hospitals(study) + 1))

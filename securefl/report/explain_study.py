@@ -22,6 +22,7 @@ from securefl.report.group_sums import group_sentences
 from securefl.report.words import bytes_words, decimal_words, plural
 from securefl.secagg.layouts import body_bytes, layout_for
 from securefl.study.counts import shows_each_participant
+from securefl.study.groups import least_hospitals
 from securefl.study.noise_shares import noise_shares
 from securefl.study.stages import makes_model
 from securefl.study.training import training_of
@@ -89,7 +90,7 @@ def card(party: Party, role: Role) -> IdentityCard:
 
 def hospitals(study: Template) -> int:
     """Number of hospitals that take part; for a template, the least that it needs."""
-    return len(getattr(study, "participants", ())) or study.secagg.min_contributors
+    return len(getattr(study, "participants", ())) or least_hospitals(study)
 
 
 def leaving(study: Template) -> tuple[Leaving, ...]:

@@ -28,6 +28,7 @@ from securefl.report.terms import OLD_ROUNDS
 from securefl.report.wording import in_words, words_rows
 from securefl.report.words import bytes_words, plural
 from securefl.study.cadence import cadence_sentences
+from securefl.study.groups import LEAST_GROUPS
 from securefl.study.schema import Study
 from securefl.study.stages import makes_model
 from securefl.study.training import training_of
@@ -169,8 +170,12 @@ def _identity(study: Template | Study, digest: str | None) -> Words:
 
 def _parties(study: Template | Study) -> list[Value]:
     if not isinstance(study, Study):
-        least = plural(study.secagg.min_contributors, "hospital")
-        return [f"Not decided yet; at least {least}. `securefl study new` adds them."]
+        least = plural(explain_study.hospitals(study), "hospital")
+        why = ""
+        if study.secagg.groups is not None:
+            in_each = study.secagg.min_contributors
+            why = f", as groups of {in_each} are compared, {LEAST_GROUPS} or more"
+        return [f"Not decided yet; at least {least}{why}. `securefl study new` adds them."]
     parties: list[tuple[str, Role, Party]] = [
         ("asks and coordinates", "researcher", study.coordinator),
         *(("hospital", "hospital", p) for p in study.participants),

@@ -40,13 +40,21 @@ def group_count(study: schema.Template) -> int:
     return max(hospitals // study.secagg.min_contributors, LEAST_GROUPS)
 
 
+def least_hospitals(study: schema.Template) -> int:
+    """The fewest hospitals with which a study of this template can be made."""
+    least = study.secagg.min_contributors
+    if study.secagg.groups is None:
+        return least
+    return LEAST_GROUPS * least
+
+
 def group_faults(study: schema.Template) -> Iterator[Finding]:
     """What in a study does not go with groups."""
     if study.secagg.groups is None:
         return
     participants = getattr(study, "participants", ())
     least = study.secagg.min_contributors
-    if participants and len(participants) < LEAST_GROUPS * least:
+    if participants and len(participants) < least_hospitals(study):
         yield _WHERE, too_few(len(participants), least)
     if len({one.weight for one in participants}) > 1:
         yield (

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from conftest import make_study, protocol_text
 
 from securefl.cli.study import study as command
-from securefl.errors import StudyError, UsageError
+from securefl.errors import ExitCode, StudyError, UsageError
 from securefl.learning.stages.programme import charges_of
 from securefl.learning.steps import RandomDraws
 from securefl.privacy.accounting import pld_epsilon
@@ -138,9 +138,11 @@ def test_what_check_refuses_stands_at_the_head_of_the_plan(tmp_path, plan):
     done = CliRunner().invoke(
         command, ["plan", str(tmp_path / "p.toml"), "--json", str(tmp_path / "p.json")]
     )
+    assert done.exit_code == ExitCode.INVALID
     faults = json.loads((tmp_path / "p.json").read_text())["faults"]
     refused = CliRunner().invoke(command, ["check", str(tmp_path / "p.toml")])
     assert isinstance(refused.exception, StudyError)
+    assert refused.exception.exit_code == done.exit_code
     assert len(faults) == 2
     assert all(f in refused.exception.what for f in faults)
     said = " ".join(done.output.split())
@@ -149,6 +151,21 @@ def test_what_check_refuses_stands_at_the_head_of_the_plan(tmp_path, plan):
         < said.index("stages.1.epsilon")
         < said.index("What it costs")
     )
+
+
+def test_a_template_by_groups_says_how_many_hospitals_it_takes(tmp_path):
+    def checked(*edits):
+        (tmp_path / "p.toml").write_text(protocol_text(*edits))
+        done = CliRunner().invoke(command, ["check", str(tmp_path / "p.toml")])
+        assert done.exit_code == 0
+        return " ".join(done.output.split())
+
+    by_groups = ("colluders = 3", 'colluders = 3\ngroups = "median"')
+    assert (
+        "Not decided yet; at least 15 hospitals, as groups of 5 are compared, 3 or more."
+        in checked(by_groups)
+    )
+    assert "Not decided yet; at least 5 hospitals. `securefl" in checked()
 
 
 def test_the_picture_stands_alone_and_shows_the_plan(plan):
