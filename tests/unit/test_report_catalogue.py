@@ -194,7 +194,7 @@ def test_a_page_in_german_has_german_figures():
     text = plain_text(catalogue("de").page(built("request")), 5000, most=5000)
     assert "Alle Prüfungen dieses Krankenhauses sind bestanden." in text
     assert "9.172 Zeilen, 9.170 sind brauchbar (51 positiv); 2 beiseitegelegt:" in text
-    assert "59,4 kB" in text
+    assert "26,1 kB" in text
     assert "Rauschfaktor 2,14 und Schranke 1" in text
     assert "1 zu 100.000" in text
     assert "9,172" not in text
