@@ -311,3 +311,72 @@ def test_torch_prints_no_graph_of_its_own_beside_the_refusal(capfd):
     with pytest.raises(StudyError, match="line 11 decides by a value"):
         export_model(body, 6, 3)
     assert capfd.readouterr() == ("", "")
+
+
+def refused_with(words, named):
+    """What a model is told that has these words in its line 10."""
+    with pytest.raises(StudyError, match=f"line 10, model .Model.: .*{named}") as refused:
+        export_model(with_words(words), 6, 3)
+    return refused.value.next_step
+
+
+def with_words(words):
+    return (
+        f"{HEAD}    def __init__(self):\n        super().__init__()\n"
+        f"        self.a = nn.Linear(6, 4)\n{FORWARD}        y = z = self.a(x)\n"
+        f"        y = {words}\n        return y.mean(1, keepdim=True).expand(-1, 3)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named", "right"),
+    [
+        ("y + y.mean()", "mean goes over all", "y.mean(1, keepdim=True)"),
+        ("y + y.max()", "max goes over all", "y.amax(1, keepdim=True)"),
+        ("y + y.amin(1, keepdim=True)", "amin is not", "-(-y).amax(1, keepdim=True)"),
+        ("y / y.norm()", "vector_norm is not", "((y * y).sum(1, keepdim=True) + 1e-6).sqrt()"),
+        (
+            "nn.functional.softplus(y)",
+            "log1p is not",
+            "torch.relu(y) + torch.log(1 + torch.exp(-y.abs()))",
+        ),
+        ("torch.expm1(y)", "expm1 is not", "torch.exp(y) - 1"),
+        ("nn.functional.log_softmax(y, 1)", "log_softmax is not", "torch.log(torch.softmax(y, 1))"),
+        ("y * torch.ones(4)", "full fills", "1 + y"),
+        ("y * y.prod(1, keepdim=True)", "prod.dim_int is not", "y[:, 0:1] * y[:, 1:2]"),
+        ("torch.tan(y)", "tan is not", "torch.sin(y) / torch.cos(y)"),
+        ("y ** y", "pow.Tensor_Tensor has a tensor", "torch.exp(z * torch.log(y))"),
+        ("y.flip(1)", "flip is not", "torch.cat([y[:, 1:2], y[:, 0:1]], 1)"),
+        ("y + y.sum()", "scores of a record change", "y.sum(1, keepdim=True)"),
+    ],
+)
+def test_a_refusal_says_in_words_of_the_list_what_to_write(wrong, named, right):
+    assert right in refused_with(wrong, named)
+    export_model(with_words(right), 6, 3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named", "step"),
+    [
+        ("y / y.std()", "var.correction is not", "(c * c).mean(1, keepdim=True)"),
+        ("nn.functional.normalize(y)", "vector_norm is not", "divide by it"),
+        (
+            "nn.functional.interpolate(y[None], size=8)[0]",
+            "arange.start_step fills",
+            "y.unsqueeze(2).expand(1, 4, 2).reshape(1, 8)",
+        ),
+        ("y.float()", "changes the type", "Delete .float()"),
+        ("torch.sign(y)", "sign decides by a value", "relu"),
+        ("y + y.amax()", "scores of a record change", "and so mean and amax"),
+    ],
+)
+def test_a_refusal_says_what_to_do(wrong, named, step):
+    assert step in refused_with(wrong, named)
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM", "RNN", "GRUCell"])
+def test_recurrent_layers_are_refused_by_name(kind):
+    body = f"{HEAD}    def __init__(self):\n{LAST}        self.cell = nn.{kind}(6, 6)\n{FORWARD}        return x\n"
+    with pytest.raises(StudyError, match=rf"line 8: the layer cell \({kind}\) runs its") as refused:
+        export_model(body, 6, 3)
+    assert "nn.Linear, sigmoid and tanh" in refused.value.next_step

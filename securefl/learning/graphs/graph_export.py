@@ -26,6 +26,7 @@ from torch import nn
 from securefl.errors import StudyError
 from securefl.learning.graphs.aten_operations import Said, translated
 from securefl.learning.graphs.graph import MOST_CONSTANTS, SCHEMA, read_graph, write_graph
+from securefl.learning.graphs.graph_mixing import check_mixing
 from securefl.learning.graphs.graph_nodes import (
     NAME,
     layer_of,
@@ -38,7 +39,6 @@ from securefl.learning.graphs.graph_nodes import (
 from securefl.learning.graphs.graph_weights import check_learnt
 from securefl.learning.graphs.operation import GraphFault
 from securefl.learning.graphs.refusals import why_refused
-from securefl.learning.public import public_uniforms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,9 +46,6 @@ if TYPE_CHECKING:
     from torch.fx import Node
 
 _NEXT: Final = "Mend model.py and make the study again."
-#: Records that are told from one another, when it is checked that a batch is not mixed.
-_TRIED: Final = 3
-_NEVER_MIXES: Final = 1e-6
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ def export_model(
                 features,
                 text,
             )
-        _check_mixing(module, features)
+        check_mixing(module, program, features)
     return Exported(graph, text)
 
 
@@ -127,6 +124,8 @@ def refuse_layers(module: nn.Module, source: str = "") -> None:
             known = "dropout"
         if isinstance(layer, nn.modules.conv._ConvTransposeNd):  # noqa: SLF001 - as above
             known = "transposed convolution"
+        if isinstance(layer, (nn.RNNBase, nn.RNNCellBase)):
+            known = "recurrent cell"
         if isinstance(layer, nn.Embedding):
             known = "embedding"
         if known:
@@ -235,26 +234,6 @@ def _traced(
     finally:
         log.setLevel(level)
     return program, found
-
-
-def _check_mixing(module: nn.Module, features: int) -> None:
-    """Refuse a module that reads one record in the light of others: its graph, which has one alone,
-    would be another model than the one that was tried out.
-    """
-    drawn = public_uniforms("batches-are-not-mixed", b"", _TRIED * features)
-    rows = torch.from_numpy(2.0 * drawn - 1.0).reshape(_TRIED, features)
-    try:
-        with torch.no_grad():
-            together = module(rows)
-            alone = torch.cat([module(rows[i : i + 1]) for i in range(_TRIED)])
-    except Exception:  # noqa: BLE001 - a module may well take one record only
-        return
-    if together.shape != alone.shape or (together - alone).abs().max() > _NEVER_MIXES:
-        raise _refused(
-            "The model's scores of a record change with the other records of a batch.",
-            "A hospital runs it on one record at a time, so what is taken over dimension 0 is lost"
-            " there. Write it for one record: dimension 0 is always 1.",
-        )
 
 
 class _Writer:

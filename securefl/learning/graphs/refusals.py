@@ -14,7 +14,10 @@ _RANDOM: Final = (
 )
 _CHOICE: Final = (
     "decides by a value",
-    "Use relu, clamp, torch.maximum or torch.minimum, which need no decision.",
+    (
+        "Use relu, clamp, torch.maximum or torch.minimum, which need no decision; LeakyReLU in place of"
+        " PReLU."
+    ),
 )
 _TABLE: Final = (
     "looks numbers up in a table",
@@ -27,6 +30,25 @@ _LOOP: Final = (
 _UP: Final = (
     "slides filters in the other direction",
     "Use Conv1d, Conv2d or nn.Linear.",
+)
+_CELL: Final = (
+    "runs its cell once a step, from a state of zeros",
+    "Write the steps out with nn.Linear, sigmoid and tanh, or use Conv1d.",
+)
+_FILLED: Final = (
+    "fills a tensor with numbers while the model runs",
+    (
+        "Write the number itself (1 + y), or make the tensor in __init__:"
+        " self.register_buffer('steps', torch.arange(4.0))."
+    ),
+)
+_TYPE: Final = (
+    "changes the type of numbers",
+    "Delete .float(), .double() and .to(...): a graph reckons in float64.",
+)
+_POOL: Final = (
+    "chooses its patches by the size of what it gets",
+    "Use AvgPool or MaxPool with a kernel_size, or y.mean(...) over the dimensions.",
 )
 _UNKNOWN: Final = (
     "is not on the list of operations",
@@ -64,11 +86,77 @@ _REFUSED: Final[dict[str, tuple[str, str]]] = {
     "map_impl": _LOOP,
     "scan": _LOOP,
     "transposed convolution": _UP,
+    "recurrent cell": _CELL,
+}
+_NOT_LISTED: Final = _UNKNOWN[0]
+_SPREAD: Final = (
+    _NOT_LISTED,
+    (
+        "Write it out: c = y - y.mean(1, keepdim=True); v = (c * c).mean(1, keepdim=True);"
+        " (v + 1e-6).sqrt() is the deviation. LayerNorm divides by it."
+    ),
+)
+#: Operation, by its whole name → why it is refused, and the same in words of the list.
+_WRITTEN_OUT: Final[dict[str, tuple[str, str]]] = {
+    "mean": ("goes over all dimensions, the records' too", "Write y.mean(1, keepdim=True)."),
+    "max": ("goes over all dimensions, or gives places", "Write y.amax(1, keepdim=True)."),
+    "min": (_NOT_LISTED, "Write -(-y).amax(1, keepdim=True)."),
+    "amin": (_NOT_LISTED, "Write -(-y).amax(1, keepdim=True)."),
+    "var": _SPREAD,
+    "std": _SPREAD,
+    "linalg_vector_norm": (
+        _NOT_LISTED,
+        "Write ((y * y).sum(1, keepdim=True) + 1e-6).sqrt(), and divide by it to normalise.",
+    ),
+    "log1p": (
+        _NOT_LISTED,
+        "Write torch.log(1 + y); softplus is torch.relu(y) + torch.log(1 + torch.exp(-y.abs())).",
+    ),
+    "expm1": (_NOT_LISTED, "Write torch.exp(y) - 1."),
+    "_log_softmax": (
+        _NOT_LISTED,
+        (
+            "Return the scores themselves: the task's loss takes their softmax. Inside a model write"
+            " torch.log(torch.softmax(y, 1))."
+        ),
+    ),
+    "arange": (
+        _FILLED[0],
+        f"{_FILLED[1]} In place of interpolate: y.unsqueeze(2).expand(1, 4, 2).reshape(1, 8).",
+    ),
+    "full": _FILLED,
+    "full_like": _FILLED,
+    "scalar_tensor": _FILLED,
+    "_assert_tensor_metadata": _TYPE,
+    "_to_copy": _TYPE,
+    "_adaptive_avg_pool2d": _POOL,
+    "adaptive_max_pool2d": _POOL,
+    "cumsum": (
+        _NOT_LISTED,
+        "Write y @ self.sums, with self.register_buffer('sums', torch.ones(4, 4).triu()).",
+    ),
+    "prod": (_NOT_LISTED, "Multiply the parts: y[:, 0:1] * y[:, 1:2]."),
+    "tan": (_NOT_LISTED, "Write torch.sin(y) / torch.cos(y)."),
+    "atan": (_NOT_LISTED, "Write torch.tanh(y), which is of the same form."),
+    "flip": (_NOT_LISTED, "Put the parts together: torch.cat([y[:, 1:2], y[:, 0:1]], 1)."),
+    "pow": ("has a tensor as its exponent", "Write torch.exp(z * torch.log(y))."),
+    "div": ("rounds", "Write y / 2 without rounding."),
+    "sort": _CHOICE,
+    "topk": _CHOICE,
+    "argmax": _CHOICE,
+    "argmin": _CHOICE,
+    "sign": _CHOICE,
+    "round": _CHOICE,
+    "floor": _CHOICE,
+    "ceil": _CHOICE,
+    "trunc": _CHOICE,
 }
 
 
 def why_refused(name: str) -> tuple[str, str]:
     """The reason why an operation is refused, and what to use instead."""
+    if name in _WRITTEN_OUT:
+        return _WRITTEN_OUT[name]
     found = [known for known in _REFUSED if name == known or name.startswith(f"{known}_")]
     if found:
         return _REFUSED[max(found, key=len)]
