@@ -20,7 +20,7 @@ def test_memory_of_large_models_in_both_packings():
     found = said(SECAGG / "large.py", "--sizes", "300", "60000", "--json", "-")
     small, large = found["rounds"]
     assert all(one["exact"] for one in (small, large))
-    assert small["upload_bytes_per_parameter"] > 100 > 5 > large["upload_bytes_per_parameter"]
+    assert small["upload_bytes_per_parameter"] > 50 > 5 > large["upload_bytes_per_parameter"]
 
 
 def test_bfv_beside_ckks():
