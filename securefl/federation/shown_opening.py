@@ -52,7 +52,7 @@ class ShownOpening(Statement):
         attempt: number of the attempt.
         round_digest: what masks and messages of the round are bound to.
         sealed: key (256, 512 or 1024 bytes, by its ring) and SHA-256 of the total, sealed under
-        study, round and attempt.
+            study, round and attempt.
     """
 
     TYPE: ClassVar[str] = "securefl-round-opening/1"

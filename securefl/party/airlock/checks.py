@@ -7,6 +7,7 @@ Everything is read out of the bundle itself: a checker needs no folder of a part
 from __future__ import annotations
 
 import hashlib
+from io import BytesIO
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from securefl.errors import SecureFLError
@@ -436,12 +437,7 @@ def _opening(there: BundleObjects, at: Place) -> None:
     data = there.read(slot, at)
     verify = plan.coordinator
     said = ShownOpening.open(data, verify=verify, study=at.study, round=at.round)
-    ciphertext = said.sealed[-_LAST_BYTES:]
-    check_looks_sealed(ciphertext, at.path)
-
-
-#: The ciphertext at the end of an opening, behind its list of readers.
-_LAST_BYTES: Final = 1024
+    check_sealed_to(BytesIO(said.sealed), plan.study.cohort, at.path)
 
 
 def _transcript(there: BundleObjects, at: Place) -> None:

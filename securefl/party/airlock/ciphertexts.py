@@ -15,6 +15,7 @@ from securefl.errors import MessageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from io import BytesIO
 
     from securefl.boards.capped import CappedReader
 
@@ -37,7 +38,11 @@ def check_looks_sealed(data: bytes, path: str) -> None:
         _check_piece(data[start : start + _PIECE], path)
 
 
-def check_sealed_to(file: CappedReader, readers: Collection[str], path: str) -> None:
+def check_sealed_to(
+    file: CappedReader | BytesIO,
+    readers: Collection[str],
+    path: str,
+) -> None:
     """Refuse an object that is not a list of wrapped keys, one a reader, and one ciphertext.
 
     Args:
