@@ -31,7 +31,7 @@ from securefl.federation.tempfiles import IN_MEMORY, open_tempfile
 from securefl.identity import Identity
 from securefl.secagg.contribution import contribute
 from securefl.secagg.frame import read_sum, write_sum
-from securefl.secagg.layouts import layout_for
+from securefl.secagg.layouts import cipher_layout_of, layout_for
 from securefl.secagg.masks import pair_secret
 from securefl.secagg.opening import open_sum
 from securefl.secagg.round_context import RoundContext
@@ -61,7 +61,8 @@ class Round:
     def __init__(self, folder: Path, parameters: int, bits: int) -> None:
         self.folder, self.parameters = folder, parameters
         self.cipher = CkksIntegers()
-        self.keys = self.cipher.generate()
+        layout = layout_for(bits, len(SITES), parameters)
+        self.keys = self.cipher.generate(cipher_layout_of(layout).ring)
         self.people = {s: Identity.generate(s, "hospital", s, f"{s}@example.org") for s in SITES}
         self.operator = Identity.generate("sums", "aggregator", "sums", "sums@example.org")
         agreement = {s: X25519PrivateKey.generate() for s in SITES}
@@ -81,7 +82,7 @@ class Round:
             cohort=SITES,
             instances=tuple(secrets.token_hex(32) for _ in SITES),
             public_key_sha256=self.keys.public.sha256,
-            layout=layout_for(bits, len(SITES), parameters),
+            layout=layout,
             length=parameters,
             bound=1000,
             model_sha256=secrets.token_hex(32),
