@@ -62,7 +62,7 @@ def test_large_counts_are_cut_where_the_label_says_so_and_negative_ones_never(tm
     table.write_bytes(csv("p0,40,1,F,t,40", "p1,40,1,F,t,2", "p2,40,1,F,t,-3"))
     hospital = hospital_that_removed_nobody()
     count = count_rows(hospital, CsvSource(table), study.data, "patient")
-    assert "target: 1 of the rows" in " ".join(count.notes)
+    assert "target in 1 of the rows" in " ".join(count.notes)
     said = "3 rows, 2 can be used (1 below 2.5 visits, 1 of 2.5 visits or more); 1 set aside"
     assert said in rows_words(count)
 

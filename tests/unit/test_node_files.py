@@ -257,7 +257,7 @@ def test_the_list_of_partners_is_read_changed_and_written_by_one_process_at_a_ti
     def watched(real):
         return lambda *args: (held.append(is_held(folder.path / lock)), real(*args))[1]
 
-    monkeypatch.setattr(AddressBook, "cards", watched(AddressBook.cards))
+    monkeypatch.setattr(AddressBook, "_read", watched(AddressBook._read))
     monkeypatch.setattr(partners, "_write", watched(partners._write))
     folder.book.trust(card)
     folder.book.distrust("B")
