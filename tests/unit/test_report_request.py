@@ -185,8 +185,8 @@ def test_a_request_that_somebody_else_delivered_is_marked(sender):
 
 def test_what_leaves_is_told_with_how_often_and_how_large():
     page = flat()
-    assert "4 times: one encrypted list of 7 numbers blurred with noise, 59.4 kB" in page
-    assert "once, at the end: one encrypted list of 8 numbers blurred with noise, 59.4 kB" in page
+    assert "4 times: one encrypted list of 7 numbers blurred with noise, 26.1 kB" in page
+    assert "once, at the end: one encrypted list of 8 numbers blurred with noise, 26.1 kB" in page
     assert [item.values for item in leaving(STUDY)] == [7, 8]
 
 
