@@ -97,3 +97,10 @@ def test_a_study_of_it_runs_encrypted():
     outcome = room.coordinator().run()
     assert outcome.theta.shape == (30,)
     assert outcome.theta.any()
+
+
+def test_what_its_gradients_need_is_opened_before_a_row_is_read(monkeypatch):
+    opened = []
+    monkeypatch.setattr(Layers, "open_libraries", lambda _: opened.append(1))
+    family().open_libraries()
+    assert opened == [1]

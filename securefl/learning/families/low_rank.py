@@ -20,14 +20,12 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from securefl.learning.clipping import Factors, written_out
-from securefl.learning.families.family import Family
-from securefl.learning.families.layers import Layers
+from securefl.learning.families.moved_layers import HiddenWidths, MovedLayers
 from securefl.learning.families.subspace import Signs
 from securefl.study.fields import Fault
 from securefl.study.training import ModelSpec
 
 if TYPE_CHECKING:
-    from securefl.learning.portable.program import Value
     from securefl.learning.steps import GradientFunction
     from securefl.learning.tasks.task import Task
     from securefl.types import FloatArray
@@ -40,9 +38,7 @@ class LowRankSpec(ModelSpec):
     """A perceptron with hidden layers of the widths ``hidden``, each moved in ``rank`` directions."""
 
     kind: Literal["low-rank"]
-    hidden: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=8)
-    ]
+    hidden: HiddenWidths
     rank: Annotated[int, Field(ge=1, le=4096)]
 
     @model_validator(mode="after")
@@ -109,7 +105,7 @@ class _Moved:
         return Factors(activations, backprops)
 
 
-class LowRank(Family):
+class LowRank(MovedLayers):
     """The perceptron; theta is Z and c of each layer, in the order of the layers."""
 
     Section = LowRankSpec
@@ -120,8 +116,7 @@ class LowRank(Family):
         inputs: int,
         outputs: int,
     ) -> None:
-        self._layers = Layers(section.hidden, inputs, outputs)
-        self._hidden = section.hidden
+        super().__init__(section.hidden, inputs, outputs)
         self._rank = section.rank
         self._seed = section.initial_seed
         self._made: tuple[FloatArray, tuple[_Moved, ...]] | None = None
@@ -130,19 +125,6 @@ class LowRank(Family):
     def parameters(self) -> int:
         """The numbers of all layers."""
         return sum(rows * (columns + 1) for rows, columns in self._shapes())
-
-    def initial_weights(self, seed: str) -> FloatArray:
-        """Zeros: the perceptron starts from its own initial weights."""
-        del seed
-        return np.zeros(self.parameters)
-
-    def scores(self, theta: FloatArray, x: FloatArray) -> FloatArray:
-        """See :class:`~securefl.learning.families.family.Family`."""
-        return self._layers.scores(self._weights(theta), x)
-
-    def portable(self, theta: FloatArray, features: Value) -> Value:
-        """Those of the perceptron: the directions are of training alone."""
-        return self._layers.portable(self._weights(theta), features)
 
     def gradients(self, task: Task) -> GradientFunction:
         """Gradients of Z and c, of the factors of the perceptron's, row by row."""
@@ -161,10 +143,6 @@ class LowRank(Family):
 
         return projected
 
-    def open_libraries(self) -> None:
-        """See :class:`Family`."""
-        self._layers.open_libraries()
-
     def longest_gradient(self, steepest: float) -> float:
         """That of the perceptron: no projection makes a gradient longer."""
         return self._layers.longest_gradient(steepest)
@@ -178,15 +156,6 @@ class LowRank(Family):
         found = theta.copy()
         found[-last:] = whole[-last:] - start[-last:]
         return found
-
-    def words(self, task: Task) -> str:
-        """The network, its size and the directions."""
-        del task
-        widths = ", ".join(map(str, self._hidden))
-        return (
-            f"a neural network (hidden layers of {widths}; {self._layers.parameters:,} connections)"
-            " that is moved in directions drawn by a public lot,"
-        )
 
     def _shapes(self) -> list[tuple[int, int]]:
         """Rows and columns of Z of each layer."""

@@ -22,14 +22,12 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from securefl.learning.families.family import Family
-from securefl.learning.families.layers import Layers
+from securefl.learning.families.moved_layers import HiddenWidths, MovedLayers
 from securefl.learning.public import public_uniforms
 from securefl.study.fields import Fault
 from securefl.study.training import ModelSpec
 
 if TYPE_CHECKING:
-    from securefl.learning.portable.program import Value
     from securefl.learning.steps import GradientFunction
     from securefl.learning.tasks.task import Task
     from securefl.types import FloatArray
@@ -42,9 +40,7 @@ class SubspaceSpec(ModelSpec):
     """A perceptron with hidden layers of the widths ``hidden``, learnt in ``dimensions`` numbers."""
 
     kind: Literal["subspace"]
-    hidden: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=8)
-    ]
+    hidden: HiddenWidths
     dimensions: Annotated[int, Field(ge=1, le=1 << 24)]
 
     @model_validator(mode="after")
@@ -98,7 +94,7 @@ class Signs:
         return found
 
 
-class Subspace(Family):
+class Subspace(MovedLayers):
     """The perceptron in its subspace; theta is z."""
 
     Section = SubspaceSpec
@@ -109,9 +105,8 @@ class Subspace(Family):
         inputs: int,
         outputs: int,
     ) -> None:
-        self._layers = Layers(section.hidden, inputs, outputs)
+        super().__init__(section.hidden, inputs, outputs)
         self._dimensions = section.dimensions
-        self._hidden = section.hidden
         self._seed = section.initial_seed
         self._made: tuple[FloatArray, Signs] | None = None
 
@@ -119,19 +114,6 @@ class Subspace(Family):
     def parameters(self) -> int:
         """The directions."""
         return self._dimensions
-
-    def initial_weights(self, seed: str) -> FloatArray:
-        """Zeros: the perceptron starts from its own initial weights."""
-        del seed
-        return np.zeros(self._dimensions)
-
-    def scores(self, theta: FloatArray, x: FloatArray) -> FloatArray:
-        """See :class:`~securefl.learning.families.family.Family`."""
-        return self._layers.scores(self._weights(theta), x)
-
-    def portable(self, theta: FloatArray, features: Value) -> Value:
-        """Those of the perceptron: the directions are of training alone."""
-        return self._layers.portable(self._weights(theta), features)
 
     def gradients(self, task: Task) -> GradientFunction:
         """Opacus' per-record gradients, projected row by row."""
@@ -147,15 +129,6 @@ class Subspace(Family):
             return found
 
         return projected
-
-    def words(self, task: Task) -> str:
-        """The network, its size and the directions."""
-        del task
-        widths = ", ".join(map(str, self._hidden))
-        return (
-            f"a neural network (hidden layers of {widths}; {self._layers.parameters:,} connections)"
-            " that is moved in directions drawn by a public lot,"
-        )
 
     def _weights(self, theta: FloatArray) -> FloatArray:
         start, signs = self._fixed
