@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from securefl.errors import MessageError
 from securefl.federation.party_board import MAX_REQUEST_WAY, PartyBoard
 from securefl.federation.study_board import StudyBoard
+from securefl.signature_check import SignerAmong
 from securefl.statement import Hex32, Positive, Statement
 
 if TYPE_CHECKING:
@@ -107,26 +108,22 @@ def read_request(
         return None
     if data is None:
         return None
-    signers: list[IdentityCard] = []
-
-    def by_one_of_them(signature: bytes, message: bytes) -> bool:
-        signers.extend(card for card in researchers if card.verify(signature, message))
-        return bool(signers)
-
+    signed = SignerAmong(researchers)
     try:
-        said = StudyRequest.open(data, verify=by_one_of_them, study=digest)
+        said = StudyRequest.open(data, verify=signed, study=digest)
     except MessageError:
-        if signers:
+        if signed.signer is not None:
             raise
         return None
-    if said.coordinator != signers[0].name:
+    card = signed.known
+    if said.coordinator != card.name:
         raise MessageError(
-            f"The request says that it is of {ascii(said.coordinator)[:60]}; {signers[0].name}"
+            f"The request says that it is of {ascii(said.coordinator)[:60]}; {card.name}"
             " signed it.",
-            whose=signers[0].name,
-            next_step=f"Telephone {signers[0].name}.",
+            whose=card.name,
+            next_step=f"Telephone {card.name}.",
         )
-    return said, signers[0]
+    return said, card
 
 
 def request_way(board: Board, card: IdentityCard) -> RequestWay | None:

@@ -15,7 +15,7 @@ from securefl.agreement.signatures import needed
 from securefl.errors import NotApprovedError, StudyError, UnreadableError, UsageError
 from securefl.files import private_folder, read_given, replace_file
 from securefl.node.table_looks import own_table
-from securefl.party.clock import utc_now
+from securefl.party.clock import time_text, utc_now
 from securefl.party.consortium import (
     AGREEMENT,
     PROSE,
@@ -334,9 +334,7 @@ def notice_over(agreement: Agreement, given: datetime) -> datetime:
 def _note_departure(site: Site, sealed: SealedAgreement, party: str) -> None:
     over = notice_over(sealed.agreement, datetime.now(UTC))
     with site.deciding():
-        site.ledger.depart(
-            sealed.digest, party=party, effective=over.strftime("%Y-%m-%dT%H:%M:%SZ")
-        )
+        site.ledger.depart(sealed.digest, party=party, effective=time_text(over))
 
 
 def leave(site: Site, folder: ConsortiumFolder, at: str) -> datetime:

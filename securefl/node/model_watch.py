@@ -13,7 +13,7 @@ import json
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from securefl.backoff import Backoff
@@ -21,6 +21,7 @@ from securefl.errors import MessageError, StoreError, UnreadableError
 from securefl.federation.study_board import StudyBoard
 from securefl.files import private_folder, replace_file
 from securefl.node.quality import verdict_of
+from securefl.party.clock import read_time, time_text
 from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ LOOKED_FOR: Final = 30
 VERIFIED: Final = "verified"
 #: Seconds between two looks at one missing model, at least and at most.
 _OFTEN, _SELDOM = 0.5, 60.0
-_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def expect_model(site: Site, plan: RoundPlan, now: datetime) -> None:
@@ -48,7 +48,7 @@ def expect_model(site: Site, plan: RoundPlan, now: datetime) -> None:
         return
     until = now + timedelta(days=LOOKED_FOR)
     note_expected(
-        site, plan.digest, {"name": plan.sealed.name, "until": until.strftime(_TIME), "refused": ""}
+        site, plan.digest, {"name": plan.sealed.name, "until": time_text(until), "refused": ""}
     )
 
 
@@ -87,7 +87,7 @@ class ModelWatch:
         digest: str,
         entry: dict[str, str],
     ) -> None:
-        if self.now() > datetime.strptime(entry["until"], _TIME).replace(tzinfo=UTC):
+        if self.now() > read_time(entry["until"]):
             self.say(
                 f"the model of {entry['name']} did not come within {LOOKED_FOR} days; it is looked"
                 " for no more"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from securefl.agreement.sealed import SealedAgreement
 from securefl.errors import StudyError, UsageError
 from securefl.files import made_whole, read_given, replace_file
+from securefl.party.clock import time_text
 from securefl.party.consortium import (
     AGREEMENT,
     CARDS,
@@ -136,10 +137,10 @@ def _filled(text: str, answers: Founding) -> str:
         "# TITLE": f"# {answers.title}",
         '"POPULATION"': f'"{answers.population}"',
         '"COUNTRY"': f'"{answers.country}"',
-        "BEGINS": _time(begins),
-        "ENDS": _time(begins + _TERM),
-        "OPENS": _time(begins),
-        "CLOSES": _time(begins + _FIRST_STUDY),
+        "BEGINS": time_text(begins),
+        "ENDS": time_text(begins + _TERM),
+        "OPENS": time_text(begins),
+        "CLOSES": time_text(begins + _FIRST_STUDY),
         "min_participants = 5": f"min_participants = {hospitals}",
         "min_contributors = 4": f"min_contributors = {in_total}",
         "min_contributors = 5": f"min_contributors = {hospitals}",
@@ -149,10 +150,6 @@ def _filled(text: str, answers: Founding) -> str:
     # In one pass: an answer may look like another blank.
     any_blank = "|".join(re.escape(blank) for blank in blanks)
     return re.sub(any_blank, lambda found: blanks[found[0]], text)
-
-
-def _time(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True)

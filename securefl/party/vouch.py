@@ -18,7 +18,7 @@ A vouch is somebody's word and no comparison; pages say so wherever the card is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from pydantic import StringConstraints
@@ -28,7 +28,9 @@ from securefl.errors import MessageError, SecureFLError, StudyError, UntrustedEr
 from securefl.files import read_given, replace_file
 from securefl.identity import Role
 from securefl.partners import Vouched
+from securefl.party.clock import read_time, time_text
 from securefl.party.consortium import check_party
+from securefl.signature_check import SignerAmong
 from securefl.statement import MAX_SMALL, Hex32, Statement
 
 if TYPE_CHECKING:
@@ -47,7 +49,6 @@ USUAL_DAYS: Final = 90
 MOST_DAYS: Final = 366
 #: By so much two clocks may differ.
 _AHEAD: Final = timedelta(days=1)
-_FORM: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 _Line = Annotated[str, StringConstraints(min_length=1, max_length=400)]
 
@@ -84,7 +85,7 @@ class Vouch(Statement):
         """See the base class."""
         if self.party == self.name:
             return "a word about its own card"
-        length = _time(self.until) - _time(self.at)
+        length = read_time(self.until) - read_time(self.at)
         if not timedelta(0) < length <= timedelta(days=MOST_DAYS):
             return f"for no time between now and {MOST_DAYS} days from then"
         return ""
@@ -105,26 +106,6 @@ class VouchPlan:
     by: str
     until: str
     word: Vouched
-
-
-class _SignedByOne:
-    """Check of a signature against many cards, which keeps the one whose key made it."""
-
-    def __init__(self, listed: Mapping[str, ListedCard]) -> None:
-        self._listed = listed
-        self.signer: ListedCard | None = None
-
-    def __call__(self, signature: bytes, message: bytes) -> bool:
-        """True if one of the cards' present keys made the signature."""
-        for entry in self._listed.values():
-            if entry.card.verify(signature, message):
-                self.signer = entry
-                return True
-        return False
-
-
-def _time(text: str) -> datetime:
-    return datetime.strptime(text, _FORM).replace(tzinfo=UTC)
 
 
 def vouch_file(folder: ConsortiumFolder, by: str, name: str) -> Path:
@@ -195,8 +176,8 @@ def write_vouch(
         card.legal_name,
         card.email,
         card.fingerprint,
-        now.strftime(_FORM),
-        (now + timedelta(days=days)).strftime(_FORM),
+        time_text(now),
+        time_text(now + timedelta(days=days)),
     ).dump(mine.identity.sign)
     file = vouch_file(folder, mine.name, card.name)
     replace_file(file, signed, mode=0o644)
@@ -219,7 +200,8 @@ def plan_vouched_trust(
         UntrustedError: the signer may not vouch, the word is over, or the list does not take the
             card (:meth:`securefl.partners.AddressBook.check_vouched`).
     """
-    signed = _SignedByOne(book.listed())
+    listed = book.listed()
+    signed = SignerAmong(entry.card for entry in listed.values())
     vouch = Vouch.open(
         data,
         verify=signed,
@@ -230,17 +212,17 @@ def plan_vouched_trust(
         email=card.email,
         fingerprint=card.fingerprint,
     )
-    signer = signed.signer
-    if signer is None or vouch.party != signer.card.name:
+    card_of_signer = signed.known
+    if vouch.party != card_of_signer.name:
         raise MessageError(
             f"The vouch names {vouch.party}, and somebody else signed it.",
             whose=vouch.party,
             next_step=Vouch.NEXT_STEP,
         )
-    _check_signer(signer)
+    _check_signer(listed[card_of_signer.name])
     _check_dates(vouch, now)
     book.check_vouched(card)
-    word = Vouched(vouch.party, signer.card.signing_public, vouch.until)
+    word = Vouched(vouch.party, card_of_signer.signing_public, vouch.until)
     return VouchPlan(card, vouch.party, vouch.until[:10], word)
 
 
@@ -264,13 +246,13 @@ def _check_signer(signer: ListedCard) -> None:
 
 def _check_dates(vouch: Vouch, now: datetime) -> None:
     """Refuse a word that is over, or that was signed in the future."""
-    if _time(vouch.until) <= now:
+    if read_time(vouch.until) <= now:
         raise UntrustedError(
             f"{vouch.party} vouched for {vouch.name} until {vouch.until[:10]}, which is over.",
             whose=vouch.party,
             next_step=Vouch.NEXT_STEP,
         )
-    if _time(vouch.at) > now + _AHEAD:
+    if read_time(vouch.at) > now + _AHEAD:
         raise UntrustedError(
             f"{vouch.party} signed this vouch on {vouch.at[:10]}, which is still to come.",
             whose=f"{vouch.party}, or this machine's operator if its clock is wrong",
@@ -320,7 +302,7 @@ def check_until(study: Study, listed: Mapping[str, ListedCard]) -> None:
         if entry is None or entry.vouched is None or entry.lapsed:
             continue
         word = entry.vouched
-        if _time(word.until) < closes:
+        if read_time(word.until) < closes:
             raise StudyError(
                 f"{word.by} vouched for {name} until {word.until[:10]}, and the study may run until"
                 f" {closes:%Y-%m-%d}.",

@@ -21,6 +21,7 @@ from securefl.party.airlock.checks import BundleObjects
 from securefl.party.airlock.ciphertexts import refused
 from securefl.party.airlock.kinds import place_of
 from securefl.party.airlock.manifest import MOST_OBJECTS, AirlockManifest, manifest_sha256
+from securefl.signature_check import SignerAmong
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -83,29 +84,25 @@ def read_manifest(folder: Path, cards: Iterable[IdentityCard]) -> SignedManifest
             next_step="Name the folder that `securefl board export` made.",
         )
     data = read_given(file, AirlockManifest.MAX_BYTES)
-    signers: list[IdentityCard] = []
-
-    def by_one_of_them(signature: bytes, message: bytes) -> bool:
-        signers.extend(card for card in cards if card.verify(signature, message))
-        return bool(signers)
-
+    signed = SignerAmong(cards)
     try:
-        said = AirlockManifest.open(data, verify=by_one_of_them, sender="a bundle's sender")
+        said = AirlockManifest.open(data, verify=signed, sender="a bundle's sender")
     except MessageError:
-        if signers:
+        if signed.signer is not None:
             raise
         raise UntrustedError(
             f"The list of {folder} is signed by nobody who is trusted here, or was changed.",
             whose="whoever gave you the folder",
             next_step="Trust the sender's card first, after a telephone call; else do not import.",
         ) from None
-    if said.party != signers[0].name:
+    card = signed.known
+    if said.party != card.name:
         raise UntrustedError(
-            f"The list says that it is of {said.party}; {signers[0].name} signed it.",
-            whose=signers[0].name,
+            f"The list says that it is of {said.party}; {card.name} signed it.",
+            whose=card.name,
             next_step="Do not import it; telephone both.",
         )
-    return SignedManifest(said, manifest_sha256(data), signers[0])
+    return SignedManifest(said, manifest_sha256(data), card)
 
 
 def check_bundle(

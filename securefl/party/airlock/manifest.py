@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, StringConstraints
 
+from securefl.party.clock import read_time
 from securefl.statement import Hex32, Positive, Statement
 
 #: A bundle that lay about for longer is refused: its study has gone on, or somebody kept it back.
@@ -19,7 +20,6 @@ MOST_DAYS: Final = 14
 MOST_OBJECTS: Final = 20_000
 #: The longest object that a manifest can name.
 MAX_OBJECT: Final = 1 << 32
-_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 #: Clocks of two machines may differ by this much.
 _SKEW: Final = timedelta(hours=1)
 
@@ -62,13 +62,8 @@ class AirlockManifest(Statement):
 
     def too_old(self, now: datetime) -> bool:
         """Test whether it lay about for too long, or comes from the future."""
-        made = datetime.strptime(self.made, _TIME).replace(tzinfo=UTC)
+        made = read_time(self.made)
         return not made - _SKEW <= now <= made + timedelta(days=MOST_DAYS)
-
-
-def time_text(now: datetime) -> str:
-    """A time as a manifest writes it."""
-    return now.astimezone(UTC).strftime(_TIME)
 
 
 def manifest_sha256(data: bytes) -> str:
