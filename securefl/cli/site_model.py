@@ -76,7 +76,7 @@ def list_(json_file: str | None, folder: str | None) -> None:
 
 
 def _standing_json(found: ModelStanding | None) -> dict[str, Any]:
-    """Whether a model that is here may be used, for programs."""
+    """Tell programs if a model that is here may be used."""
     if found is None:
         return {"usable": None, "standing": None, "notices": []}
     notices = list(found.sentences)

@@ -62,7 +62,7 @@ class Designer(ABC):
     noise_in_weight: ClassVar[float]
 
     def shares_due(self, label: Mapping[str, Any]) -> int:
-        """How many published shares of outcomes are needed."""
+        """Number of published shares of outcomes that are needed."""
         del label
         return 0
 

@@ -66,12 +66,12 @@ class Draft:
 
     @property
     def counts_only(self) -> bool:
-        """Whether sizes were left out, so that the file asks for them first."""
+        """True if sizes were left out, so that the file asks for them first."""
         return self.question.sizes is None and self.question.kind != CURVE
 
     @property
     def draws_curves(self) -> bool:
-        """Whether its one stage draws survival curves."""
+        """True if its one stage draws survival curves."""
         return self.study.study.stages[0].kind == CURVE
 
     def reasons(self) -> list[tuple[str, str, str]]:
@@ -89,7 +89,7 @@ class Draft:
 
 
 def _is_figure(part: Part, entry: Entry) -> bool:
-    """Whether an entry was chosen by a rule, and fits on a line."""
+    """True if an entry was chosen by a rule, and fits on a line."""
     return bool(entry.why) and part.header != "[study]" and not isinstance(entry.value, list)
 
 

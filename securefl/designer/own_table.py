@@ -142,7 +142,7 @@ def declared_column(name: str, cells: Sequence[Cell], decimal: str = ".") -> _Fo
 
 
 def _recorded(cells: Sequence[Cell]) -> tuple[bool, ...]:
-    """Whether each cell holds something."""
+    """True if each cell holds something."""
     return tuple(cell is not None and cell.lower() not in MISSING for cell in cells)
 
 

@@ -64,5 +64,5 @@ class Question:
 
     @property
     def makes_model(self) -> bool:
-        """Whether it trains a model; else it counts, or draws curves."""
+        """True if it trains a model; else it counts, or draws curves."""
         return self.sizes is not None and self.kind != CURVE

@@ -82,7 +82,7 @@ class ModelStanding:
 
     @property
     def state(self) -> str:
-        """Whether the model may be used, in a word or two."""
+        """Say if the model may be used, in a word or two."""
         if self.recalled:
             return "recalled"
         if self.expired:

@@ -55,7 +55,7 @@ class ModelVersion:
 
     @property
     def state(self) -> str:
-        """Whether the model may be used, in a word or two."""
+        """Say if the model may be used, in a word or two."""
         if self.standing is None:
             return "not here"
         return self.standing.state

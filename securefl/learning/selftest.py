@@ -284,7 +284,7 @@ def claims() -> dict[str, float]:
 
 
 def _farthest() -> dict[str, float]:
-    """How many standard deviations of the noise the mean moves at most, in the looks at single
+    """Number of standard deviations of the noise the mean moves at most, in the looks at single
     canaries.
     """
     steps = SAMPLED.local_steps
@@ -324,14 +324,14 @@ def _try(
 
 
 def _trials(look: str, each: int) -> int:
-    """How many releases of each kind a look takes."""
+    """Number of releases of each kind a look takes."""
     if look == "size":
         return _updates(each)
     return each
 
 
 def _updates(each: int) -> int:
-    """How many whole updates of each size are looked at."""
+    """Number of whole updates of each size that are looked at."""
     return min(each // _PART, _MOST_UPDATES)
 
 

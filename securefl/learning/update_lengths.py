@@ -52,7 +52,7 @@ class UpdateLength:
 
     @property
     def above_noise(self) -> bool:
-        """Whether it is longer than noise alone is in 39 of 40 draws."""
+        """True if it is longer than noise alone is in 39 of 40 draws."""
         return self.length > self.high
 
 

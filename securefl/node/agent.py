@@ -223,7 +223,7 @@ class Agent:
             self._presence.tell(trouble=None, turned=True)
 
     def _safely(self, name: str, part: Callable[[], None]) -> bool:
-        """Whether ``part`` went well; what did not is said once, and tried again."""
+        """True if ``part`` went well; what did not is said once, and tried again."""
         try:
             part()
         except LedgerAlteredError:

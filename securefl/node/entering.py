@@ -271,7 +271,7 @@ class Entering:
         return worker
 
     def _table_fits(self, worker: Worker) -> bool:
-        """Whether the worker stands and found that the table's header fits the study: no row is
+        """True if the worker stands and found that the table's header fits the study: no row is
         read before the first announcement.
 
         Raises:

@@ -282,7 +282,7 @@ def _check_names(card: IdentityCard, party: Party) -> None:
 
 
 def _listed(cards: dict[str, IdentityCard], party: Party) -> bool:
-    """Whether this hospital's list holds the party with exactly these keys, in any role."""
+    """True if this hospital's list holds the party with exactly these keys, in any role."""
     card = cards.get(party.name)
     return card is not None and (card.signing_public, card.sealing_public) == (
         party.signing_public,

@@ -132,19 +132,19 @@ class StudyRun:
 
     @property
     def late(self) -> int:
-        """How many replies missed their first public time."""
+        """Number of replies that missed their first public time."""
         return self.leaving.late
 
     @property
     def answering(self) -> bool:
-        """Whether a round was announced and its reply has not left: from the announcement to the
+        """True if a round was announced and its reply has not left: from the announcement to the
         reply, so a public thing.
         """
         return self.running is not None and self.running.reply.pending is not None
 
     @property
     def started(self) -> bool:
-        """Whether the approval was used."""
+        """True if the approval was used."""
         return self.running is not None
 
     def step(self) -> str | None:

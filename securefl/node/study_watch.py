@@ -57,7 +57,7 @@ class StudyWatch:
         self._looked = 0.0
 
     def is_completed(self, participant: Participant, *, answering: bool) -> bool | None:
-        """Whether the coordinator ended the study with all that this hospital gave; None while it
+        """True if the coordinator ended the study with all that this hospital gave; None while it
         has not ended it, False while that cannot be seen. After the end nothing more is said.
 
         Raises:
@@ -82,7 +82,7 @@ class StudyWatch:
         )
 
     def _is_counted(self, participant: Participant, end: End) -> bool:
-        """Whether the store shows that the last contribution is in the study."""
+        """True if the store shows that the last contribution is in the study."""
         if participant.later is None or self._unmasking.was_counted(participant.later):
             self._tell_verdict(end)
             return True

@@ -84,7 +84,7 @@ class UnmaskingSender:
         return self.word is not None and self._let_go(self.word)
 
     def was_counted(self, later: UnmaskingStage) -> bool:
-        """Whether the round that was contributed to last was opened with this hospital; False while
+        """True if the round that was contributed to last was opened with this hospital; False while
         the store does not show it.
 
         Raises:
@@ -225,7 +225,7 @@ class UnmaskingSender:
         return True
 
     def _held(self) -> bool:
-        """Whether the owner keeps everything in the house."""
+        """True if the owner keeps everything in the house."""
         state = self.site.ledger.state
         return state.paused or state.study(self.plan.digest).ended
 

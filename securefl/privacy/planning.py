@@ -68,7 +68,7 @@ class OrderChoice:
 
     @property
     def studies(self) -> int:
-        """How many typical studies the grant pays for."""
+        """Number of typical studies the grant pays for."""
         return self.cap // self.cost
 
 
@@ -271,7 +271,7 @@ def _power(one: tuple[int, Decimal], other: tuple[int, Decimal]) -> float:
 
 
 def _has_steps(charge: Charge) -> bool:
-    """Whether a release is made of steps on patients drawn by lot, as a training is."""
+    """True if a release is made of steps on patients drawn by lot, as a training is."""
     return isinstance(charge.mechanism, SubsampledGaussian)
 
 
@@ -352,7 +352,7 @@ class Quote:
 
     @property
     def fits(self) -> bool:
-        """Whether the study can be reserved."""
+        """True if the study can be reserved."""
         return self.asked <= self.cap - self.used
 
     @property
@@ -372,7 +372,7 @@ class Quote:
 
     @property
     def room(self) -> int:
-        """How many studies like this one still fit, this one included."""
+        """Number of studies like this one that still fit, this one included."""
         return self.left // self.asked
 
     @property

@@ -147,7 +147,7 @@ def _weight(text: str) -> float:
 
 
 def _fixed(pair: tuple[str, str]) -> int:
-    """How many letters of a sentence do not vary: the one that says most is tried first."""
+    """Count the letters of a sentence that do not vary: the one that says most is tried first."""
     return len(_PLACE.sub("", pair[0]))
 
 

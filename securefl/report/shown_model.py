@@ -65,7 +65,7 @@ def shown_model_page(model: Model, folder: str = "", signers: Sequence[str] = ()
 
 
 def _reading(model: Model) -> Section:
-    """Whether a prediction may be read as a probability, and the released shares that show it."""
+    """Say if a prediction may be read as a probability, and the released shares that show it."""
     about = model.facts
     words = task_of(model.data).score_words(probability=about.probability)
     # the study's own label stands in these words

@@ -87,17 +87,17 @@ class Proposer:
 
     @property
     def proposed(self) -> bool:
-        """Whether there is a survivor set."""
+        """True if there is a survivor set."""
         return self._survivors is not None
 
     @property
     def agreed(self) -> bool:
-        """Whether enough survivors signed the set."""
+        """True if enough survivors signed the set."""
         return len(self._agreed) >= self.terms.min_contributors
 
     @property
     def unmasked(self) -> bool:
-        """Whether the answers are enough to take the masks off."""
+        """True if the answers are enough to take the masks off."""
         return not missing_shares(self.survivors, self._answers.values())
 
     @property
@@ -127,7 +127,7 @@ class Proposer:
         return tuple(name for name in self._survivors.names if name not in came)
 
     def waits_for_frame_of(self, name: str) -> bool:
-        """Whether the frame of ``name`` that counts is not here: before a set its first, after it
+        """True if the frame of ``name`` that counts is not here: before a set its first, after it
         the one that the set names.
         """
         head = self._heads.get(name)

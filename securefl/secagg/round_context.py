@@ -41,7 +41,7 @@ ATTEMPT: Final = 1
 
 
 def is_kind(word: object) -> bool:
-    """Whether ``word`` can be the kind of a release; which kinds there are, the study says."""
+    """True if ``word`` can be the kind of a release; which kinds there are, the study says."""
     return isinstance(word, str) and NAME.fullmatch(word) is not None
 
 

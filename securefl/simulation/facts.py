@@ -31,7 +31,7 @@ class Spread:
 
     @property
     def known(self) -> bool:
-        """Whether there is any value."""
+        """True if there is any value."""
         return bool(self.values)
 
     @property

@@ -57,7 +57,7 @@ class Priced(Protocol):
 
     @property
     def aside(self) -> bool:
-        """Whether it is about the patients kept aside."""
+        """True if it is about the patients kept aside."""
 
 
 class StageChecks(Protocol):

@@ -30,7 +30,7 @@ def judged(programme: Programme) -> Evaluate:
 
 
 def judges(programme: Programme, stage: Stage) -> bool:
-    """Whether this stage is the one of :func:`judged`; never in a study that makes no model."""
+    """True if this stage is the one of :func:`judged`; never in a study that makes no model."""
     return isinstance(stage, Evaluate) and stage is judged(programme)
 
 

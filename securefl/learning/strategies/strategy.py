@@ -121,7 +121,7 @@ class Strategy(ABC):
 
     @property
     def sends_its_sum(self) -> bool:
-        """Whether hospitals send their noised sums as they are, so that shares of noise add up."""
+        """True if hospitals send their noised sums as they are, so that shares of noise add up."""
         return type(self).contribution is Strategy.contribution
 
     def sent_size(self, parameters: int) -> int:

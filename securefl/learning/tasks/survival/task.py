@@ -142,7 +142,7 @@ class TimeToEvent(CountedTask):
         return beside(chances)
 
     def stratum(self, y: npt.NDArray[np.number]) -> IntArray:
-        """Whether the event came."""
+        """True if the event came."""
         return parts(y, self._intervals)[1]
 
     def histogram_size(self, evaluation: CIndexSection) -> int:
