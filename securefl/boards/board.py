@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
 from securefl.boards.capped import CappedReader, too_long
-from securefl.boards.carrier import ONE_AT_A_TIME
+from securefl.boards.carrier import ONE_AT_A_TIME, exclusive
 from securefl.boards.url import reason
 from securefl.errors import MessageError, SecureFLError, StoreError
 
@@ -54,6 +54,12 @@ class Board(Protocol):
 
     def post_file(self, path: str, source: IO[bytes]) -> None:
         """Write an object from a file, from where it stands to its end, a piece at a time."""
+
+    def post_first(self, path: str, data: bytes) -> None:
+        """Write an object unless one lies there; of writers at once the first one's stays.
+
+        Where the place has no such write (:meth:`Carrier.create`), the last one's may.
+        """
 
     def read(self, path: str, max_bytes: int) -> bytes | None:
         """The object's bytes, or None where there is none.
@@ -155,6 +161,14 @@ class CarriedBoard:
     def post_file(self, path: str, source: IO[bytes]) -> None:
         """See :meth:`Board.post_file`."""
         self._write(path, lambda file: shutil.copyfileobj(source, file, _PIECE))
+
+    def post_first(self, path: str, data: bytes) -> None:
+        """See :meth:`Board.post_first`."""
+        check_canonical(path)
+        with self._calling("written", "Check its permissions and free space."):
+            done = exclusive(self._carrier, path, data)
+        if done is None and self.read_head(path, 1) is None:
+            self.post(path, data)
 
     def read(self, path: str, max_bytes: int) -> bytes | None:
         """See :meth:`Board.read`."""

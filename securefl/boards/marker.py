@@ -59,12 +59,14 @@ def remember(folder: Path, board: Board) -> None:
 def mark(board: Board, text: str) -> str:
     """Mark the board with ``text`` unless it is marked already; returns what marks it.
 
+    Parties that come at the same moment keep the mark of the first, where the place can tell.
+
     Raises:
         StoreError: it cannot be written, or what lies in the marker's place is none.
     """
     found = _read_mark(board)
     if found is None:
-        board.post(MARKER, text.encode())
+        board.post_first(MARKER, text.encode())
         found = _read_mark(board)
     if found is None or not MARKER_FORM.fullmatch(found):
         raise StoreError(

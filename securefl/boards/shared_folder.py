@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _WALK: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+#: A file system's words for "no such thing as a second name of a file" (exFAT, some shares).
+_NO_LINKS: Final = frozenset(
+    {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+)
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 #: How often what is in the way is set aside for one write; whoever puts something there as often
 #: again stops it.
@@ -122,14 +126,28 @@ class SharedFolder:
             os.close(fd)
 
     def create(self, names: Sequence[str], data: bytes) -> bool:
-        """Make a file where nothing has its name; whether that was so."""
+        """Make a file where nothing has its name; whether that was so.
+
+        Written beside, then linked, so that nobody reads half of it. Where the file system knows no
+        links it is made in its place.
+        """
         with self._parent(names, make=True) as folder:
+            rights = Path(self._root).stat()
+            part = f".{secrets.token_hex(8)}.part"
+            _fill_new(folder, part, data, rights)
             try:
-                fd = os.open(names[-1], _NEW | os.O_CLOEXEC, 0o660, dir_fd=folder)
+                os.link(part, names[-1], src_dir_fd=folder, dst_dir_fd=folder)
             except FileExistsError:
                 return False
-            with os.fdopen(fd, "wb") as file:
-                file.write(data)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                try:
+                    _fill_new(folder, names[-1], data, rights)
+                except FileExistsError:
+                    return False
+            finally:
+                os.unlink(part, dir_fd=folder)
         return True
 
     def remove(self, names: Sequence[str]) -> None:
@@ -204,6 +222,13 @@ def _make_and_enter(folder: int, name: str, rights: os.stat_result) -> int:
         except NotADirectoryError:
             _set_aside(folder, name, unless=stat.S_ISDIR)
     return _enter(folder, name)
+
+
+def _fill_new(folder: int, name: str, data: bytes, rights: os.stat_result) -> None:
+    """Make a file that was not there, with the root's rights."""
+    with os.fdopen(os.open(name, _NEW, 0o666, dir_fd=folder), "wb") as file:
+        _as_root(file.fileno(), rights, rights.st_mode & 0o666)
+        file.write(data)
 
 
 def _move(folder: int, part: str, name: str) -> None:

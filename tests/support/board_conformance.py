@@ -43,6 +43,7 @@ NO_PATHS = (
 
 EVERY_CALL = (
     lambda b: b.post("a/c", b"1"),
+    lambda b: b.post_first("a/c", b"1"),
     lambda b: b.post_file("a/c", io.BytesIO(b"1")),
     lambda b: b.read("a/b", 10),
     lambda b: b.read_head("a/b", 2),
@@ -100,6 +101,12 @@ class BoardConformance:
         assert board.read("a", 100) == b"s"
         assert board.names() == ["a"]
 
+    def test_a_first_post_leaves_what_lies_there(self, board):
+        board.post_first("a/first", b"1")
+        board.post_first("a/first", b"22")
+        assert board.read("a/first", 2) == b"1"
+        assert board.names("a") == ["first"]
+
     def test_two_boards_of_one_place_see_the_same_objects(self, board, opened):
         board.post("a/b", b"1")
         again = opened(None)
@@ -143,6 +150,7 @@ class BoardConformance:
     def test_a_path_that_is_not_canonical_is_refused_by_every_operation(self, board, path):
         for operation in (
             lambda: board.post(path, b""),
+            lambda: board.post_first(path, b""),
             lambda: board.read(path, 1),
             lambda: board.erase(path),
             lambda: board.post_file(path, io.BytesIO()),

@@ -122,6 +122,9 @@ class AcrossBoard:
     def post_file(self, path, source):
         self._carried(self.here.post_file, path, source)
 
+    def post_first(self, path, data):
+        self._carried(self.here.post_first, path, data)
+
     def erase(self, path):
         self._carried(self.here.erase, path)
 

@@ -1,16 +1,18 @@
 """A folder as a board: links, pipes, what is in the way, mounts that come and go."""
 
+import errno
 import io
 import os
 
 import pytest
 
 from securefl.boards.board import check_writable
+from securefl.boards.carrier import Carrier
 from securefl.boards.marker import mark
 from securefl.boards.opening import open_board
 from securefl.errors import StoreError
 
-MARK = "securefl-store/1 " + "a" * 32
+MARK, OTHER = ("securefl-store/1 " + c * 32 for c in "ab")
 
 
 def through(board, path, cap):
@@ -143,3 +145,43 @@ def test_a_mount_that_goes_and_comes_is_noticed_each_time(tmp_path):
         root.rmdir()
     (tmp_path / "away").rename(root)
     assert board.read("a", 1) == b"1"
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("place", ["folder", "memory"])
+def test_two_that_find_no_mark_at_the_same_moment_keep_the_same_one(
+    place, links, tmp_path, monkeypatch
+):
+    """Each had read that there is none; with two marks one party refuses the store for ever."""
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    url = str(tmp_path / "s") if place == "folder" else f"memory://{tmp_path.name}{links}"
+    first, second = open_board(url), open_board(url)
+    kept = []
+
+    def read(path, size, real=second.read):
+        found = real(path, size)
+        if not kept:
+            kept.append(mark(first, MARK))
+        return found
+
+    monkeypatch.setattr(second, "read", read)
+    assert mark(second, OTHER) == MARK
+    assert kept == [MARK]
+    assert open_board(url, MARK).names() == []
+    if place == "folder":
+        assert [p.name for p in (tmp_path / "s").iterdir()] == ["securefl-store"]
+
+
+def test_a_place_without_a_first_post_keeps_the_last_mark(tmp_path, monkeypatch):
+    """The control of the test before: what happens where the place cannot tell who was first."""
+    board = open_board(str(tmp_path / "s"))
+    monkeypatch.setattr(type(board.carrier), "create", Carrier.create)
+    board.post("securefl-store", MARK.encode())
+    monkeypatch.setattr(board, "read_head", lambda *_: None)
+    board.post_first("securefl-store", OTHER.encode())
+    assert (tmp_path / "s" / "securefl-store").read_text() == OTHER
+
+
+def no_links(*_, **__):
+    raise OSError(errno.EPERM, "Operation not permitted")
