@@ -10,7 +10,7 @@ MUTANTS_ARGS ?=
 LOCK_ARGS ?=
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q $(PIP_ARGS)
 
-.PHONY: venv demo test test-all lint types contract tools unit cover soak bench bench-privacy mutants lock wheel bundle sbom audit-deps release docs clean
+.PHONY: venv demo test test-all lint types contract tools unit slow cover soak bench bench-privacy mutants lock wheel bundle sbom audit-deps release docs clean
 
 # The environment alone; VENV names another place.
 venv: $(READY)
@@ -40,10 +40,17 @@ tools:
 # wait for other processes; each computes with one thread. Hundreds of processes import the package:
 # it is compiled once beforehand. What pytest makes of the tests is kept, whatever the shell says: to
 # rewrite their assertions takes each process as long as all else before its first test.
+# What is marked slow, whole studies by processes and pages in a browser, is `make slow`: continuous
+# integration runs both.
 PYTEST = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 unit: $(READY) tools
 	$(BIN)/python -m compileall -q securefl
-	$(PYTEST)
+	$(PYTEST) -m "not slow and not soak"
+	@echo "Whole studies by processes, servers of stores and pages in a browser: make slow"
+
+slow: $(READY) tools
+	$(BIN)/python -m compileall -q securefl
+	$(PYTEST) -m slow
 
 # The same, and the pure rooms are held to 97 % of branches. To count them takes half as long again.
 cover: $(READY) tools

@@ -17,6 +17,8 @@ from consortium import consortium
 
 from securefl.learning.artefact import load_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def c(tmp_path_factory):

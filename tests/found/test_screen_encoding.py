@@ -3,6 +3,8 @@
 import pytest
 from command_line_hospital import hospital, securefl
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "environment",

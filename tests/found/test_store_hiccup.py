@@ -29,6 +29,8 @@ from securefl.federation.run_memory import NoMemory
 from securefl.federation.store_exchange import StoreExchange
 from securefl.secagg.survivor_contribution import head_limit
 
+pytestmark = pytest.mark.slow
+
 TIMES = 2
 
 

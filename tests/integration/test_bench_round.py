@@ -18,6 +18,8 @@ from securefl.cli.main import cli
 from securefl.errors import SecureFLError
 from securefl.study.training import training_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["fail", "continue"])
 def figures(request):

@@ -16,7 +16,7 @@ from consortium import NAMES, Consortium
 from securefl.cli.main import cli
 from securefl.errors import ExitCode
 
-pytestmark = pytest.mark.real_start
+pytestmark = [pytest.mark.real_start, pytest.mark.slow]
 ME = NAMES[0]
 HEAVY = {"torch", "opacus", "syft", "tenseal", "pandas", "dp_accounting", "scipy"}
 PROBE = """

@@ -13,6 +13,8 @@ from datasite_parties import DESCRIPTION, FILES, MOCK, Parties
 
 from securefl.datasite.address import site_email
 
+pytestmark = pytest.mark.slow
+
 CHILD = Path(__file__).parents[1] / "support" / "datasite_child.py"
 R = site_email("researcher")
 HOSPITALS = ("SVI", "other")

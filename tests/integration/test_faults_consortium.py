@@ -16,6 +16,8 @@ from consortium import NAMES, children, consortium, deadline_by_hand, running
 from securefl.errors import RoundError
 from securefl.node import decisions
 
+pytestmark = pytest.mark.slow
+
 ME, OTHER, THIRD = NAMES
 REST = (OTHER, THIRD)
 #: Far longer than what happens before it takes on any machine; the studies that use it end before

@@ -14,6 +14,8 @@ from consortium import SMALL, consortium, deadline_by_hand
 from securefl.cli.study_verify import rounds_view
 from securefl.errors import RoundError
 
+pytestmark = pytest.mark.slow
+
 NAMES = tuple(sorted(SITES))
 LOST = NAMES[2]
 REST = tuple(n for n in NAMES if n != LOST)

@@ -10,7 +10,7 @@ from consortium import Consortium
 from securefl.federation.study_board import StudyBoard
 
 #: What the light hospital's processes import is looked at.
-pytestmark = pytest.mark.real_start
+pytestmark = [pytest.mark.real_start, pytest.mark.slow]
 
 NAMES = ("Edge", "STMW", "SVHC", "SVI", "UKA")
 LIGHT, *DATASITES = NAMES

@@ -21,6 +21,8 @@ from securefl.learning.artefact import load_model
 from securefl.learning.models import weights_sha256
 from securefl.node.models import list_models
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def c(tmp_path_factory):

@@ -27,7 +27,7 @@ from securefl.researcher.run_events import run_now
 from securefl.study.table_mapping import read_mapping
 
 #: What agents and workers load is looked at, and the whole way is gone once as in a hospital.
-pytestmark = pytest.mark.real_start
+pytestmark = [pytest.mark.real_start, pytest.mark.slow]
 
 ME, OTHER, THIRD = NAMES
 GERMAN = """

@@ -11,6 +11,8 @@ from store_servers import SSHD, s3, sftp, webdav
 from securefl.boards.opening import open_board
 from securefl.errors import StoreError
 
+pytestmark = pytest.mark.slow
+
 
 class OnServer(BoardConformance):
     @pytest.fixture

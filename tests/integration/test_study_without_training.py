@@ -13,6 +13,8 @@ from statistics_study import ALONE as STATISTICS_ALONE
 
 from securefl.errors import UsageError
 
+pytestmark = pytest.mark.slow
+
 START = PROTOCOL.index("[[stages]]")
 STAGES = PROTOCOL[START : PROTOCOL.index("[secagg]")]
 COUNT = """\
