@@ -14,6 +14,7 @@ from binary_models import logistic_gradients
 from completed_study import finish
 from flamby_heart import centres, mean_accuracy
 from in_process_federation import sealed_study
+from known_losses import Quadratics, strategy
 from small_study import FixedDraws, rows, rule, strategy_protocol
 from worker_hospital import room_of
 
@@ -25,7 +26,7 @@ from securefl.learning.stages.roles import trained
 from securefl.learning.stages.stage import Rows
 from securefl.learning.steps import PrivateSteps
 from securefl.learning.strategies import STRATEGIES, strategy_of
-from securefl.learning.strategies.strategy import NoisedSum, OwnRound
+from securefl.learning.strategies.strategy import NoisedSum
 from securefl.privacy.accounting import PldAccountant
 from securefl.report.study import study_page
 from securefl.report.terminal import plain_text
@@ -35,51 +36,8 @@ from securefl.study.plausible import learning_faults
 from securefl.study.training import training_of
 from securefl.study.wire import GRID, planned_patients, wire_of
 
-#: So fine that rounding to whole numbers is below any comparison here.
-UNIT = float(1 << 40)
 NAMES = STRATEGIES.names()
 ROOT = Path(__file__).parents[2]
-
-
-def strategy(name, **figures):
-    """A strategy with its defaults, changed."""
-    made = strategy_of(training_of(strategy_protocol(name)))
-    return replace(made, **{key: Decimal(value) for key, value in figures.items()})
-
-
-def whole(gradient):
-    return np.rint(gradient * UNIT).astype(np.int64)
-
-
-class Quadratics:
-    """Hospitals with losses 1/2 (w - a)' H (w - a): every gradient is known."""
-
-    def __init__(self, seed=1, hospitals=3, weights=4):
-        generator = np.random.default_rng(seed)
-        self.ends = generator.normal(size=(hospitals, weights))
-        self.curves = generator.uniform(0.2, 1.0, (hospitals, weights))
-        self.start = np.zeros(weights)
-
-    def gradient(self, hospital, w):
-        return self.curves[hospital] * (w - self.ends[hospital])
-
-    def rounds(self, made, count, steps):
-        """The product's strategy on them; with a list, each hospital takes its own steps."""
-        state, before = made.start(self.start), [None] * len(self.ends)
-        for _ in range(count):
-            given = made.broadcast(state)
-            total = np.zeros(made.sent_size(len(self.start)), dtype=np.int64)
-            for hospital in range(len(self.ends)):
-                own = steps if isinstance(steps, int) else steps[hospital]
-                local, noised = made.weights(given), np.zeros(len(self.start), dtype=np.int64)
-                for _ in range(own):
-                    step = whole(self.gradient(hospital, local))
-                    noised += step
-                    local = made.local_step(local, step, UNIT, given, before[hospital])
-                before[hospital] = OwnRound(given, noised, UNIT)
-                total += made.contribution(NoisedSum(noised, UNIT, own, 0.0))
-            state = made.absorb(state, total, UNIT * len(self.ends))
-        return state.theta
 
 
 def test_fedsgd_and_fedavg_are_gradient_descent_with_one_step():
