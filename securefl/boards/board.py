@@ -15,13 +15,15 @@ from typing import IO, TYPE_CHECKING, Final, Protocol
 
 from securefl.boards.capped import CappedReader, too_long
 from securefl.boards.carrier import ONE_AT_A_TIME, exclusive
-from securefl.boards.url import reason
+from securefl.boards.diagnosis import trouble
+from securefl.boards.route import DIRECT
 from securefl.errors import MessageError, SecureFLError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from securefl.boards.carrier import Carrier
+    from securefl.boards.route import Route
 
 #: The object whose text tells one place from another, and what such a text looks like.
 MARKER: Final = "securefl-store"
@@ -112,6 +114,7 @@ class CarriedBoard:
         marker: text that marks the place that this party used before
             (:mod:`securefl.boards.marker`): at a place without it nothing is read and nothing is
             written.
+        route: how it is reached, for what is said of a store that is not.
     """
 
     def __init__(
@@ -119,8 +122,10 @@ class CarriedBoard:
         url: str,
         carrier: Carrier,
         marker: str | None = None,
+        route: Route = DIRECT,
     ) -> None:
         self.url = url
+        self.route = route
         self._carrier = carrier
         self._marker = marker
         self._seen_marker: object = None
@@ -260,7 +265,7 @@ class CarriedBoard:
         return self._calling("read", "Check that it is reachable.")
 
     @contextmanager
-    def _calling(self, doing: str, next_step: str) -> Iterator[None]:
+    def _calling(self, doing: str, usual: str) -> Iterator[None]:
         """Make one call of the carrier: in its turn, at the right place, its errors in our words.
 
         "No such file" goes on to the caller, who knows whether that is an error.
@@ -275,17 +280,16 @@ class CarriedBoard:
             except (SecureFLError, *_NOTHING):
                 raise
             except Exception as error:  # noqa: BLE001 - botocore, paramiko and ftplib share no base class
-                raise self._trouble(error, doing, next_step) from None
+                raise self._trouble(error, doing, usual) from None
 
     def _trouble(
         self,
         error: Exception,
         doing: str,
-        next_step: str,
+        usual: str,
     ) -> StoreError:
-        return StoreError(
-            f"The store {self.url} cannot be {doing}: {reason(error)}.", next_step=next_step
-        )
+        what = f"The store {self.url} cannot be {doing}"
+        return trouble(error, self.route, what=what, usual=usual)
 
     def _check_marker(self) -> None:
         """Refuse a place that is not the one used before.

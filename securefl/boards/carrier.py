@@ -89,7 +89,8 @@ def exclusive(carrier: Carrier, path: str, data: bytes) -> bool | None:
 
 
 #: Makers of carriers by URL scheme; every other scheme is fsspec's.
-CARRIERS: Registry[Callable[[str], Carrier]] = Registry(
+#: A maker takes the URL, and where a route was set the route.
+CARRIERS: Registry[Callable[..., Carrier]] = Registry(
     "carrier",
     {
         "file": "securefl.boards.folder:FolderCarrier",
@@ -97,6 +98,8 @@ CARRIERS: Registry[Callable[[str], Carrier]] = Registry(
         "memory": "securefl.boards.memory:MemoryCarrier",
         "fsspec": "securefl.boards.fsspec:at_url",
         "flower": "securefl.boards.flower.carrier:FlowerCarrier",
+        "s3": "securefl.boards.s3:S3Carrier",
+        "s3a": "securefl.boards.s3:S3Carrier",
         "sftp": "securefl.boards.sftp:SftpCarrier",
         "ssh": "securefl.boards.sftp:SftpCarrier",
         "dav": "securefl.boards.webdav:WebdavCarrier",

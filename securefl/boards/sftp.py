@@ -9,11 +9,16 @@ from __future__ import annotations
 import hashlib
 import stat
 from contextlib import suppress
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from fsspec.implementations.sftp import SFTPFileSystem
 
 from securefl.boards.fsspec import FsspecCarrier
+from securefl.boards.route import DIRECT
+from securefl.boards.tunnel import tunnel
+
+if TYPE_CHECKING:
+    from securefl.boards.route import Route
 
 #: Seconds until a host that does not answer is an error of the store.
 _PATIENCE: Final = 30.0
@@ -26,7 +31,17 @@ _SIGN_OF_LIFE: Final = 60
 
 
 class _KnownHost(SFTPFileSystem):  # type: ignore[misc]  # fsspec ships no types
-    """File system of a host whose key is known."""
+    """File system of a host whose key is known.
+
+    Args:
+        host: its name.
+        route: may name a proxy.
+        words: for paramiko.
+    """
+
+    def __init__(self, host: str, route: Route, **words: Any) -> None:  # noqa: ANN401 - paramiko's own
+        self._route = route
+        super().__init__(host, **words)
 
     def _connect(self) -> None:
         import paramiko
@@ -39,6 +54,7 @@ class _KnownHost(SFTPFileSystem):  # type: ignore[misc]  # fsspec ships no types
             timeout=_PATIENCE,
             banner_timeout=_PATIENCE,
             auth_timeout=_PATIENCE,
+            sock=tunnel(self._route, self.host, self.ssh_kwargs.get("port"), _PATIENCE),
             **self.ssh_kwargs,
         )
         self.client.get_transport().set_keepalive(_SIGN_OF_LIFE)
@@ -58,12 +74,13 @@ class SftpCarrier(FsspecCarrier):
 
     Args:
         url: ``sftp://user@host:port/folder``; the port where it is not 22.
+        route: how the host is reached.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, route: Route = DIRECT) -> None:
         words = _KnownHost._get_kwargs_from_urls(url)  # noqa: SLF001 - how fsspec itself reads one
         super().__init__(
-            _KnownHost(skip_instance_cache=True, **words),
+            _KnownHost(route=route, skip_instance_cache=True, **words),
             _KnownHost._strip_protocol(url),  # noqa: SLF001
         )
 

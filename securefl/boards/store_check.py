@@ -15,6 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from securefl.boards.carrier import exclusive
+from securefl.boards.diagnosis import UnreachedError
+from securefl.boards.route import on_a_server
 from securefl.errors import SecureFLError, StoreError
 
 if TYPE_CHECKING:
@@ -61,7 +63,10 @@ def check_store(
         timer: the monotonic clock, in seconds.
     """
     name = f"doctor-{secrets.token_hex(6)}"
-    steps: list[tuple[str, Callable[[], Finding]]] = [
+    steps: list[tuple[str, Callable[[], Finding]]] = []
+    if on_a_server(board.url):
+        steps.append(("route", lambda: _route(board)))
+    steps += [
         ("rights", lambda: _own_rights(board, name)),
         ("latency", lambda: _latency(board, name, timer)),
         ("news", lambda: _news(board, name)),
@@ -76,12 +81,24 @@ def check_store(
                 found.append(step())
             except SecureFLError as error:
                 found.append(Finding(check, "FAILED", str(error)))
-                if check == "rights":
-                    break
+            if check in {"route", "rights"} and found[-1].result == "FAILED":
+                break
     finally:
         with suppress(StoreError):
             board.erase(name)
     return found
+
+
+def _route(board: CarriedBoard) -> Finding:
+    """Ask the server for anything: what answers, and by which way."""
+    words = board.route.words(board.url)
+    try:
+        board.read("doctor-nothing", 1)
+    except UnreachedError as error:
+        return Finding("route", "FAILED", f"{words}: {error}")
+    except StoreError:  # it answers; what it says of rights comes next
+        return Finding("route", "note", words)
+    return Finding("route", "ok", words)
 
 
 def _own_rights(board: CarriedBoard, name: str) -> Finding:

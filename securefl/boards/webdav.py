@@ -6,10 +6,14 @@ User and password stand in the account's ``~/.netrc``, so that no settings hold 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from securefl.boards.fsspec import FsspecCarrier
+from securefl.boards.route import DIRECT
+
+if TYPE_CHECKING:
+    from securefl.boards.route import Route
 
 #: Scheme of a store → scheme of its server.
 _SERVERS: Final = {"webdav": "http", "dav": "http", "webdavs": "https", "davs": "https"}
@@ -22,9 +26,10 @@ class WebdavCarrier(FsspecCarrier):
 
     Args:
         url: ``davs://host/folder``; ``dav://`` without TLS, for a server of this machine.
+        route: how the server is reached.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, route: Route = DIRECT) -> None:
         import httpx
         from webdav4.fsspec import WebdavFileSystem
 
@@ -33,7 +38,13 @@ class WebdavCarrier(FsspecCarrier):
         secrets = Path.home() / ".netrc"
         auth = httpx.NetRCAuth(str(secrets)) if secrets.is_file() else None
         super().__init__(
-            WebdavFileSystem(server, auth=auth, timeout=_PATIENCE),
+            WebdavFileSystem(
+                server,
+                auth=auth,
+                timeout=_PATIENCE,
+                proxy=route.proxy or None,
+                verify=route.authorities() if route.ca_file else True,
+            ),
             parts.path.strip("/"),
         )
 

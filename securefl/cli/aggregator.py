@@ -14,6 +14,7 @@ import click
 
 from securefl.cli.screen import card_options, folder_option, json_option, say, write_json
 from securefl.cli.service_unit import service_options, write_service
+from securefl.cli.store_route import route_of, route_options
 from securefl.errors import SecureFLError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -48,12 +49,16 @@ def aggregator() -> None:
 @click.option("--legal-name", required=True, help="Who operates it.")
 @click.option("--email", required=True, help="A person's address for the card; no mail is sent.")
 @click.option("--store", required=True, help="The store that the hospitals use.")
+@route_options
 def init(
+    *,
     directory: Path,
     name: str,
     legal_name: str,
     email: str,
     store: str,
+    store_proxy: str,
+    store_ca: str,
 ) -> None:
     """Make an aggregator's folder: signing keys and a card.
 
@@ -69,6 +74,7 @@ def init(
         legal_name=legal_name,
         email=email,
         store=store,
+        route=route_of(store_proxy, store_ca),
     )
     say(
         f"{directory} is the folder of {name} now. Give {directory}/keys/card.json to the"

@@ -35,6 +35,7 @@ from securefl.cli.site_personal import personalize
 from securefl.cli.site_policy import policy
 from securefl.cli.site_readiness import data_readiness
 from securefl.cli.site_requests import approve, ask, inbox, refuse, review, withdraw
+from securefl.cli.store_route import route_of, route_options
 
 
 @click.group()
@@ -58,6 +59,7 @@ def site() -> None:
 @click.option("--legal-name", required=True, help="The hospital's full name.")
 @click.option("--email", required=True, help="A person's address for the card; no mail is sent.")
 @click.option("--store", required=True, help="Where messages pass: a folder or any fsspec URL.")
+@route_options
 @click.option(
     "--without-pysyft",
     is_flag=True,
@@ -70,6 +72,8 @@ def init(
     legal_name: str,
     email: str,
     store: str,
+    store_proxy: str,
+    store_ca: str,
     without_pysyft: bool,
 ) -> None:
     """Make a hospital's folder: keys (readable by you alone), an empty ledger, a card to give to
@@ -84,6 +88,7 @@ def init(
         legal_name=legal_name,
         email=email,
         store=store,
+        route=route_of(store_proxy, store_ca),
         requests=WITHOUT_PYSYFT if without_pysyft else WITH_PYSYFT,
     )
     say(

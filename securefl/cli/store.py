@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.screen import json_option, say, write_json
+from securefl.cli.store_route import route_of, route_options
 from securefl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -26,11 +27,19 @@ def store() -> None:
     metavar="DIR",
     help="A party's folder: its store is tried, and the places of its partners.",
 )
+@route_options
 @json_option
-def check(url: str | None, folder: str | None, json_file: str | None) -> None:
+def check(
+    url: str | None,
+    folder: str | None,
+    store_proxy: str,
+    store_ca: str,
+    json_file: str | None,
+) -> None:
     """Try to break a store with this party's rights.
 
-    Objects of random names are written, replaced and removed: how long that takes, whether news is
+    First by which way it is reached: a proxy, whose certificate. Then objects of random names are
+    written, replaced and removed: how long that takes, whether news is
     seen at once, whether the store's clock is right, whether it can refuse a second object of one
     name, and whether this party can write where another one should alone. Nothing that lies there is
     touched, and no folder is made. Without URL it is the store of the party's folder, which must
@@ -40,17 +49,23 @@ def check(url: str | None, folder: str | None, json_file: str | None) -> None:
     """
     from securefl.boards.marker import known_marker
     from securefl.boards.opening import open_board
+    from securefl.boards.route import Route
     from securefl.boards.store_check import check_store
     from securefl.boards.url import usable_url
 
     party = _party(folder, needed=url is None)
     others = () if party is None else _places_of_others(party)
     marker = None
+    route = route_of(store_proxy, store_ca)
     if party is not None:
         url = url or party.settings.store
         if usable_url(url) == party.settings.store:
             marker = known_marker(party.path)
-    board = open_board(usable_url(url or ""), marker)
+            route = Route(
+                route.proxy or party.route.proxy,
+                route.ca_file or party.route.ca_file,
+            )
+    board = open_board(usable_url(url or ""), marker, route)
     found = check_store(board, others)
     rows = [{"check": f.check, "result": f.result, "detail": f.detail} for f in found]
     if json_file:

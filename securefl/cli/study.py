@@ -11,6 +11,7 @@ import click
 
 from securefl.cli.nouns import speak_as_file
 from securefl.cli.screen import card_options, json_option, say, say_quoted, write_json
+from securefl.cli.store_route import route_of, route_options
 from securefl.cli.study_archive import archive
 from securefl.cli.study_attach import attach
 from securefl.cli.study_design import study_design
@@ -46,12 +47,16 @@ def study() -> None:
 @click.option("--legal-name", required=True, help="Your institution and name.")
 @click.option("--email", required=True, help="Your address for the card; no mail is sent.")
 @click.option("--store", required=True, help="The store that the hospitals use.")
+@route_options
 def init(
+    *,
     directory: Path,
     name: str,
     legal_name: str,
     email: str,
     store: str,
+    store_proxy: str,
+    store_ca: str,
 ) -> None:
     """Make a researcher's folder: keys and a card to give to the hospitals."""
     from securefl.party.folder import PartyFolder
@@ -64,6 +69,7 @@ def init(
         legal_name=legal_name,
         email=email,
         store=store,
+        route=route_of(store_proxy, store_ca),
     )
     say(
         f"{directory} is the folder of {name} now. Give {directory}/keys/card.json to every"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from pydantic import ValidationError
 
+from securefl.boards.route import DIRECT
 from securefl.errors import DataError, UsageError
 from securefl.files import erase_file, private_folder, read_secret, replace_file, write_secret
 from securefl.locks import holding
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from securefl.boards.route import Route
     from securefl.party.folder import RequestWord
     from securefl.privacy.ledger import Ledger
     from securefl.privacy.ledger_again import LedgerMemory
@@ -53,6 +55,7 @@ class Site(PartyFolder):
         email: str,
         store: str,
         requests: RequestWord = WITH_PYSYFT,
+        route: Route = DIRECT,
     ) -> Self:
         """Make a hospital's folder: keys, settings and an empty ledger.
 
@@ -67,6 +70,7 @@ class Site(PartyFolder):
             email=email,
             store=store,
             requests=requests,
+            route=route,
         )
 
     def fill(self) -> None:

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, model_validator
 from securefl.boards.board import check_writable
 from securefl.boards.marker import known_marker, remember
 from securefl.boards.opening import open_board
+from securefl.boards.route import DIRECT, Route
 from securefl.boards.url import usable_url
 from securefl.errors import UnreadableError, UsageError, file_error
 from securefl.files import (
@@ -141,14 +142,17 @@ class Settings(Section):
     legal_name: Line
     email: Line
     store: Annotated[str, Field(min_length=1, max_length=4096)]
+    store_proxy: Annotated[str, Field(max_length=4096)] = ""
+    store_ca: Annotated[str, Field(max_length=4096)] = ""
     requests: RequestWord = WITH_PYSYFT
     datasets: tuple[DatasetEntry, ...] = ()
 
     def dump(self) -> str:
         """The settings as TOML text."""
         raw = {k: getattr(self, k) for k in ("name", "role", "legal_name", "email", "store")}
-        if self.requests != WITH_PYSYFT:  # as below: an older version goes on reading the folder
-            raw["requests"] = self.requests
+        # What is as usual is not written: an older version goes on reading the folder.
+        usual = {"store_proxy": "", "store_ca": "", "requests": WITH_PYSYFT}
+        raw |= {k: getattr(self, k) for k, v in usual.items() if getattr(self, k) != v}
         # What a data set does not use is not written: an older version, which may not know it, goes
         # on reading the folder.
         tables = [d.model_dump(exclude_defaults=True) for d in self.datasets]
@@ -175,11 +179,13 @@ class PartyFolder:
         email: str,
         store: str,
         requests: RequestWord = WITH_PYSYFT,
+        route: Route = DIRECT,
     ) -> Self:
         """Make keys and settings in ``path``, all or nothing; refuses a folder that has them. The
         store is tried first.
 
-        ``requests``: how a hospital takes them; for other roles it says nothing.
+        ``requests``: how a hospital takes them; for other roles it says nothing. ``route``: how a
+        store on a server is reached.
 
         Raises:
             UsageError: the folder is a party's already, or a field is malformed.
@@ -205,13 +211,20 @@ class PartyFolder:
         }
         try:
             settings = Settings.model_validate(
-                {"schema": "securefl-party/1", "role": role, "requests": requests, **fields}
+                {
+                    "schema": "securefl-party/1",
+                    "role": role,
+                    "requests": requests,
+                    "store_proxy": route.proxy,
+                    "store_ca": route.ca_file,
+                    **fields,
+                }
             )
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
             what, step = _FIELD_WORDS[field]
             raise UsageError(f"{what.format(value=fields[field])}.", next_step=step) from None
-        reached = open_board(settings.store)
+        reached = open_board(settings.store, route=route)
         check_writable(reached)
         with made_whole(path, FILE_NAMES[role]) as building:
             made = cls(building, settings)
@@ -293,7 +306,16 @@ class PartyFolder:
         """The board; one that is not the one that this party used before is refused at its first
         use.
         """
-        return open_board(self.settings.store, known_marker(self.path))
+        return open_board(self.settings.store, known_marker(self.path), self.route)
+
+    @property
+    def route(self) -> Route:
+        """How the store is reached; a file of authorities may be named from this folder on."""
+        ca_file = self.settings.store_ca
+        return Route(
+            self.settings.store_proxy,
+            str(self.path / ca_file) if ca_file else "",
+        )
 
     @cached_property
     def secret(self) -> bytes:

@@ -47,8 +47,9 @@ def s3():
 
 
 @contextlib.contextmanager
-def webdav(folder: Path, user: str, password: str):
-    """wsgidav's WebDAV over ``folder``; yields its port."""
+def webdav(folder: Path, user: str, password: str, certificate: Path | None = None):
+    """wsgidav's WebDAV over ``folder``, with TLS where there is a certificate; yields its port."""
+    from cheroot.ssl.builtin import BuiltinSSLAdapter
     from cheroot.wsgi import Server
     from wsgidav.wsgidav_app import WsgiDAVApp
 
@@ -62,6 +63,8 @@ def webdav(folder: Path, user: str, password: str):
         }
     )
     server = Server(("127.0.0.1", 0), application)
+    if certificate is not None:
+        server.ssl_adapter = BuiltinSSLAdapter(str(certificate), str(certificate))
     server.prepare()
     serving = threading.Thread(target=server.serve, daemon=True)
     serving.start()

@@ -29,7 +29,7 @@ PLAIN = frozenset(
     parquet parse participation parties paths personalize picture_files places planning plausible
     play predict privacy program programme public public_side public_times published_sizes purposes
     recurrence registration registries results resuming roles rows rules run scaffold scoring
-    screen sealed server settling sftp shamir shown signed simulate spreadsheet sql steady stopping
+    s3 screen sealed server settling sftp shamir shown signed simulate spreadsheet sql steady stopping
     streaming streams summing svg tempfiles terminal texts thyroid timeouts told torch_module train
     types unchanged_file undumpable url verifying version1 visits waiting webdav what_if whole_vectors wording
     words writing

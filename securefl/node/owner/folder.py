@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from securefl.boards.route import DIRECT
 from securefl.node.request_ways import check_installed
 from securefl.node.site import Site
 from securefl.party.folder import WITH_PYSYFT
@@ -12,6 +13,7 @@ from securefl.party.folder import WITH_PYSYFT
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from securefl.boards.route import Route
     from securefl.party.folder import RequestWord
 
 __all__ = ["MadeSite", "Site", "make_site", "open_site"]
@@ -40,6 +42,7 @@ def make_site(
     email: str,
     store: str,
     requests: RequestWord = WITH_PYSYFT,
+    route: Route = DIRECT,
 ) -> MadeSite:
     """Make a hospital's folder: keys, settings, an empty ledger.
 
@@ -55,5 +58,6 @@ def make_site(
         email=email,
         store=store,
         requests=requests,
+        route=route,
     )
     return MadeSite(path, name, path / "keys" / "card.json", made.identity.card.spoken)
