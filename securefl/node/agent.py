@@ -110,7 +110,7 @@ class Agent:
         self._store = StoreWatch(self._presence, utc_now, clock)
         self._why_ended = "it was asked to stop"
         self._site = site
-        self._requests = intake_of(site)
+        self._requests = intake_of(site, clock=clock)
         self._runs: dict[str, StudyRun] = {}
         self._withdrawals = WithdrawalWatch(site, lambda: tuple(self._runs.items()))
         self._exchanges = ExchangeTimes(clock)
@@ -246,9 +246,8 @@ class Agent:
 
     def _sync_when_due(self) -> None:
         # A reply that waits for its time is not delayed, nor is a study that was taken up.
-        if any(run.answering for run in self._runs.values()):
-            return
-        if self._clock() < self._resuming_until:
+        answering = any(run.answering for run in self._runs.values())
+        if answering or self._clock() < self._resuming_until:
             return
         if not self._exchanges.may_look(busy=self._busy):
             return
@@ -258,6 +257,8 @@ class Agent:
         if self._exchanges.due:
             with self._exchanges.exchange(news):
                 self._sync()
+        else:
+            self._requests.look_again(self._site, self.say)
 
     def _news(self) -> tuple[object, ...]:
         """All that an exchange of requests depends on, as far as it can be seen without one: while
@@ -268,7 +269,7 @@ class Agent:
         before = self._site.settings
         self._site = self._site.refreshed()
         if self._site.settings.requests != before.requests:
-            self._requests = intake_of(self._site)
+            self._requests = intake_of(self._site, clock=self._clock)
         state = self._site.ledger.state
         states = tuple((digest, study.status) for digest, study in state.studies.items())
         return (

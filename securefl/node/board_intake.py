@@ -48,9 +48,12 @@ if TYPE_CHECKING:
 SET_ASIDE: Final = "quarantine"
 #: Studies that one exchange of the agent looks at: a flood of them holds up no round.
 LOOKS: Final = 64
-#: Seconds between two looks at a study that may still become a request, at least and at most, and
+#: Seconds between two looks at one study that may still become a request, at least and at most, and
 #: as a part of the time since the first.
-_SOON, _LATEST, _SHARE = 1.0, 60.0, 0.1
+_SOON, _LATEST, _SHARE = 1.0, 30.0, 0.1
+#: The same between two of these studies, in turn, when no exchange takes place: at least, and where
+#: none came for a quarter of an hour. An idle hospital reads at most six objects a minute.
+_AGAIN_SOON, _AGAIN_LATEST, _AGAIN_SHARE = 1.0, 45.0, 0.05
 #: Studies of strangers that one process tells of.
 _MOST_TOLD: Final = 20
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -75,6 +78,9 @@ class BoardIntake:
     _told: set[tuple[str, str]] = field(default_factory=set)
     _strangers: int = 0
     _trusted: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self._again = Backoff(_AGAIN_SOON, _AGAIN_LATEST, _AGAIN_SHARE, self.clock)
 
     def news(self, site: Site) -> tuple[object, ...]:
         """What an exchange depends on, beside settings, ledger and list of partners.
@@ -107,6 +113,27 @@ class BoardIntake:
         replace_file(site.path / "desk.json", json.dumps(said).encode())
         return site
 
+    def look_again(self, site: Site, say: Callable[[str], None]) -> None:
+        """Look at one study that was no request yet, each in its turn, when it is time to.
+
+        Args:
+            site: the hospital.
+            say: writes a line for its owner.
+
+        Raises:
+            StoreError: the board is away.
+        """
+        if not self._again.ready:
+            return
+        self._again.failed()
+        waiting = [name for name, later in self._later.items() if later.ready]
+        for digest in waiting[:1]:
+            later = self._later.pop(digest)
+            self._later[digest] = later  # to the end of the row
+            self._look(site, digest, _researchers(site), say)
+            if digest in self._settled:
+                del self._later[digest]
+
     def _names(self, site: Site) -> list[str]:
         """Digests on the board that are not settled."""
         found = studies_on(site.board)
@@ -132,7 +159,11 @@ class BoardIntake:
         researchers: Sequence[IdentityCard],
         say: Callable[[str], None],
     ) -> None:
-        later = self._later.setdefault(digest, Backoff(_SOON, _LATEST, _SHARE, self.clock))
+        later = self._later.get(digest)
+        if later is None:
+            later = Backoff(_SOON, _LATEST, _SHARE, self.clock)
+            self._later[digest] = later
+            self._again.reset()
         later.failed()
         if (site.study_folder(digest) / "request.json").exists():
             self._settled.add(digest)

@@ -7,6 +7,7 @@ approvals in the ledger.
 
 from __future__ import annotations
 
+import time
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
@@ -40,6 +41,13 @@ class RequestIntake(Protocol):
             StoreError: the board is away.
         """
 
+    def look_again(self, site: Site, say: Callable[[str], None]) -> None:
+        """Look, where no exchange is due, at what may have become a request since.
+
+        Raises:
+            StoreError: the board is away.
+        """
+
 
 class PySyftIntake:
     """Intake through the hospital's datasite (:mod:`securefl.node.request_intake`)."""
@@ -59,17 +67,25 @@ class PySyftIntake:
 
         return sync_datasite(site, say)
 
+    def look_again(self, site: Site, say: Callable[[str], None]) -> None:
+        """Nothing: each message is news by itself."""
 
-def intake_of(site: Site, looks: int | None = LOOKS) -> RequestIntake:
+
+def intake_of(
+    site: Site,
+    looks: int | None = LOOKS,
+    clock: Callable[[], float] = time.monotonic,
+) -> RequestIntake:
     """Make the intake that the hospital's settings name.
 
     Args:
         site: the hospital.
         looks: studies on the board that one exchange looks at; None for all.
+        clock: the monotonic clock, in seconds.
     """
     if site.has_pysyft:
         return PySyftIntake()
-    return BoardIntake(looks)
+    return BoardIntake(looks, clock)
 
 
 def pysyft_installed() -> bool:

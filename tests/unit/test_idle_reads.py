@@ -7,6 +7,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from kinds_of_models import some_model
@@ -20,6 +21,7 @@ from securefl.identity import Identity
 from securefl.learning.artefact import load_model, save_model
 from securefl.learning.model_notices import Recall
 from securefl.node import agent as agents
+from securefl.node import board_intake
 from securefl.node.checkpoints import Question
 from securefl.node.site import Site
 from securefl.party.folder import WITH_PYSYFT, WITHOUT_PYSYFT
@@ -178,3 +180,55 @@ def test_a_mark_that_is_there_before_its_question_is_looked_at_again(site):
     place.checkpoint_question.post(said.Ask("ASKS", nonce).dump(asker.sign))
     question.turn(site)
     assert place.checkpoint_answer("SVI").read() is not None
+
+
+def test_a_study_that_becomes_a_request_late_is_found_within_a_minute_and_a_half(
+    tmp_path, reads, monkeypatch
+):
+    """A hospital without PySyft, idle for long; what lies on the board for days is of strangers."""
+    site = Site.init(
+        tmp_path / "site",
+        name="SVI",
+        legal_name="A",
+        email="a@b.example",
+        store=str(tmp_path / "s"),
+        requests=WITHOUT_PYSYFT,
+    )
+    found = []
+    real = board_intake.read_request
+
+    def read(board, digest, researchers):
+        found.append((now[0], digest))
+        return real(board, digest, researchers)
+
+    monkeypatch.setattr(board_intake, "read_request", read)
+    now = [1_000.0]
+    agent = agents.Agent(site, lambda: now[0])
+    waiting = [f"{number:064x}" for number in range(2)]
+
+    def turns(seconds):
+        for _ in range(seconds):
+            now[0] += 1.0
+            agent._turn()
+
+    try:
+        for digest in waiting:
+            site.board.post(f"studies/{digest}/study.toml", b"x")
+        turns(3600)
+        found.clear()
+        reads.clear()
+        turns(600)
+        for digest in waiting:
+            times = [at for at, one in found if one == digest]
+            apart = [after - before for before, after in pairwise(times)]
+            assert max(apart) <= 91  # two of them, in turn
+        assert sum(reads.values()) <= 60  # in ten minutes
+        site.board.post(f"studies/{'f' * 64}/study.toml", b"x")
+        turns(50)  # what is new is seen by the listing, and looked at soon and often
+        found.clear()
+        turns(10)
+        assert [digest for _, digest in found].count("f" * 64) >= 2
+    finally:
+        agent._presence.leave()
+        agent._log.close()
+        site.ledger.close()
