@@ -140,6 +140,7 @@ def main() -> int:
             "excel",
             "flower",
             "images",
+            "mlflow",
             "onnx",
             "parquet",
             "s3",

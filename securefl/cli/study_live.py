@@ -94,7 +94,11 @@ def live_json(facts: LiveFacts) -> dict[str, Any]:
     type=click.Path(path_type=Path, file_okay=False),
     help="Write TensorBoard's event files into this folder.",
 )
-@click.option("--mlflow", metavar="ADDRESS", help="Log them as a run at this MLflow address.")
+@click.option(
+    "--mlflow",
+    metavar="ADDRESS",
+    help="Log them as a run of MLflow: a tracking server, or sqlite:///FILE.",
+)
 @json_option
 @researcher_option
 def curves(
@@ -108,10 +112,13 @@ def curves(
     """Hand the curves of a run to TensorBoard, MLflow or a program.
 
     A point for each opened round: hospitals, bytes, seconds, and how long the model's update was
-    beside what noise alone would be; for a look, its figure with the interval. Nothing is in it but
-    public facts and what follows from sums that were charged.
+    beside what noise alone would be; for a look, its figure with the interval. MLflow also gets the
+    study file's own figures, the released ones once it is completed, and digests. Nothing is in it
+    but public facts and what follows from sums that were charged. Logged again, MLflow gets what is
+    new.
     """
-    from securefl.researcher.curves import write_mlflow, write_tensorboard
+    from securefl.researcher.curves import write_tensorboard
+    from securefl.researcher.mlflow_run import study_record, write_mlflow
     from securefl.researcher.run_series import run_series
 
     found = open_study(folder, name)
@@ -131,8 +138,9 @@ def curves(
         write_tensorboard(points, folder_for_curves)
         say(f"The curves are in {folder_for_curves}: tensorboard --logdir {folder_for_curves}")
     if mlflow is not None:
-        write_mlflow(points, mlflow, found.name, found.digest)
-        say(f"The curves are at {mlflow}, experiment {found.name}.")
+        record = study_record(found.name, found.folder, found.plan, points)
+        write_mlflow(record, mlflow)
+        say(f"MLflow has them: experiment {record.experiment}, run {record.name}.")
     if json_file is not None:
         told = [
             {"series": p.series, "round": p.round, "value": p.value, "at": p.at.isoformat()}

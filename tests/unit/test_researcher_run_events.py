@@ -1,7 +1,6 @@
 """A run's stream and its curves: each round once, waits by name, and sums beside their noise."""
 
 import json
-import sys
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -17,7 +16,7 @@ from securefl.learning.features import feature_names
 from securefl.learning.settling import WINDOW, Course, settling
 from securefl.learning.update_lengths import noise_in_update
 from securefl.party.events import EVENTS, read_events
-from securefl.researcher.curves import write_mlflow, write_tensorboard
+from securefl.researcher.curves import write_tensorboard
 from securefl.researcher.run_events import RunEvents
 from securefl.researcher.run_series import run_series, run_settling
 from securefl.study.sealed import SealedStudy
@@ -128,22 +127,6 @@ def test_tensorboard_reads_the_event_files(tmp_path):
     assert steps == [1, 2, 3]
     with pytest.raises(UsageError, match="holds curves already"):
         write_tensorboard(points, target)
-
-
-def test_mlflow_reads_the_run(tmp_path):
-    mlflow = pytest.importorskip("mlflow", reason="MLflow is not installed: its export is untried")
-    points = kept(tmp_path)
-    address = f"sqlite:///{tmp_path}/mlflow.db"
-    write_mlflow(points, address, "a-study", PLAN.digest)
-    (run,) = mlflow.search_runs(experiment_names=["a-study"], output_format="list")
-    assert run.data.tags["securefl.digest"] == PLAN.digest
-    assert run.data.metrics["round/hospitals"] == SITES
-
-
-def test_a_program_that_is_not_installed_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(UsageError, match="mlflow is not installed"):
-        write_mlflow([], "http://127.0.0.1:1", "a-study", PLAN.digest)
 
 
 def test_every_line_of_the_stream_is_json(tmp_path):
