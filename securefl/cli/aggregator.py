@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import signal
 import time
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from securefl.cli.metrics_output import hand_out_metrics, metrics_options
 from securefl.cli.screen import card_options, folder_option, json_option, say, write_json
 from securefl.cli.service_unit import service_options, write_service
 from securefl.cli.store_route import route_of, route_options
@@ -124,6 +127,7 @@ def trust(
 def start(background: bool, folder: str | None) -> None:
     """Serve studies until Ctrl-C or `securefl aggregator stop`."""
     from securefl.federation.aggregator_service import AggregatorService
+    from securefl.party.aggregator_events import AggregatorEvents
     from securefl.party.clock import utc_now
     from securefl.party.journal import Journal
     from securefl.party.pidfile import Presence
@@ -154,7 +158,8 @@ def start(background: bool, folder: str | None) -> None:
         click.echo(line)
         journal.say(line)
 
-    service = AggregatorService(here.board, here.identity, here.book, tell)
+    events = AggregatorEvents(here.path, partial(datetime.now, UTC))
+    service = AggregatorService(here.board, here.identity, here.book, tell, watch=events)
     presence.announce(utc_now())
     say(
         f"The aggregator {here.name} serves {here.settings.store}; stop it with Ctrl-C or `securefl"
@@ -172,6 +177,7 @@ def start(background: bool, folder: str | None) -> None:
         presence.leave()
         journal.say("aggregator stopped")
         journal.close()
+        events.close()
         say("The aggregator has stopped.")
 
 
@@ -257,6 +263,37 @@ def status(json_file: str | None, folder: str | None) -> None:
     say(
         "  coordinators"
         f" {', '.join(c.name for c in here.book.cards().values()) or 'none trusted yet; `securefl aggregator trust CARD`'}"
+    )
+
+
+@aggregator.command()
+@metrics_options
+@_aggregator_option
+def metrics(
+    *,
+    target: Path | None,
+    port: int | None,
+    json_file: str | None,
+    folder: str | None,
+) -> None:
+    """Print numbers for your own monitoring, in the OpenMetrics format.
+
+    Whether the aggregator runs, reaches its store and when it last went through its work; for each
+    study its round, bytes, whom the round waits for and since when, and how it ended. Nothing is
+    sent anywhere.
+    """
+    from securefl.cli.aggregator_metrics import aggregator_metrics_json, aggregator_metrics_text
+    from securefl.party.aggregator_metrics import AggregatorMetrics, read_aggregator_metrics
+
+    def found() -> AggregatorMetrics:
+        return read_aggregator_metrics(_open(folder))
+
+    hand_out_metrics(
+        lambda: aggregator_metrics_text(found()),
+        lambda: aggregator_metrics_json(found()),
+        target=target,
+        port=port,
+        json_file=json_file,
     )
 
 

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from decimal import Decimal
-from functools import partial
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from securefl.cli.screen import json_option, say, write_json
+from securefl.cli.metrics_output import hand_out_metrics, metrics_options, moment
 from securefl.cli.site_folder import open_site, site_option
-from securefl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
     from securefl.node.owner.metrics import SiteMetrics
     from securefl.report.openmetrics import Gauge
-
-_LOOPBACK: Final = "127.0.0.1"
 
 
 def metrics_text(found: SiteMetrics) -> str:
@@ -39,6 +33,15 @@ def metrics_text(found: SiteMetrics) -> str:
         Gauge(words[name][0], "", words[name][1], (Sample(int(on), site),))
         for name, on in states.items()
     ]
+    if found.turned is not None:
+        families.append(
+            Gauge(
+                "securefl_last_turn_timestamp_seconds",
+                "seconds",
+                "When the agent last went through its work, in seconds since 1970.",
+                (Sample(int(found.turned.timestamp()), site),),
+            )
+        )
     families += _budgets(found, site)
     families += _studies(found, site)
     families += _looks(found, site)
@@ -49,7 +52,8 @@ def metrics_json(found: SiteMetrics) -> dict[str, Any]:
     """The same for programs that do not read OpenMetrics."""
     made = asdict(found)
     made["budgets"] = {population: str(used) for population, used in found.budgets.items()}
-    made["events"] = {kind: at.strftime("%Y-%m-%dT%H:%M:%SZ") for kind, at in found.events.items()}
+    made["events"] = {kind: moment(at) for kind, at in found.events.items()}
+    made["turned"] = moment(found.turned)
     return made
 
 
@@ -143,19 +147,7 @@ def _looks(found: SiteMetrics, site: dict[str, str]) -> list[Gauge]:
 
 
 @click.command()
-@click.option(
-    "--file",
-    "target",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write them to this file, whole or not at all: for the node exporter's textfile collector.",
-)
-@click.option(
-    "--serve",
-    "port",
-    type=click.IntRange(1, 65_535),
-    help="Answer on this port of 127.0.0.1 until Ctrl-C; every user of this machine can read it.",
-)
-@json_option
+@metrics_options
 @site_option
 def metrics(
     *,
@@ -170,78 +162,15 @@ def metrics(
     how many requests wait, and the newest charged figure on the way. No row count and no figure of
     a table. Nothing is sent anywhere.
     """
-    from securefl.files import replace_file
     from securefl.node.owner.metrics import read_metrics
 
-    def text() -> str:
-        return metrics_text(read_metrics(open_site(folder)))
+    def found() -> SiteMetrics:
+        return read_metrics(open_site(folder))
 
-    if port is not None:
-        _serve(text, port)
-        return
-    if json_file is not None:
-        write_json(metrics_json(read_metrics(open_site(folder))), json_file)
-    if target is None and json_file == "-":
-        return
-    if target is None:
-        click.echo(text(), nl=False)
-        return
-    try:
-        # the collector runs as another user
-        replace_file(target, text().encode(), mode=0o644)
-    except OSError as error:
-        raise UsageError(
-            f"{target} cannot be written: {error.strerror}.", next_step="Name another file."
-        ) from None
-
-
-class _Metrics(BaseHTTPRequestHandler):
-    """Answers ``GET /metrics`` and nothing else."""
-
-    server_version = "securefl"
-    sys_version = ""
-    timeout = 5.0
-
-    def __init__(self, text: Callable[[], str], *rest: Any) -> None:  # noqa: ANN401 - the server's own
-        self._text = text
-        super().__init__(*rest)
-
-    def do_GET(self) -> None:
-        """Answer a reader on this machine."""
-        from securefl.report.openmetrics import CONTENT_TYPE
-
-        host = (self.headers.get("Host") or "").rpartition(":")[0]
-        if self.path != "/metrics" or host not in {_LOOPBACK, "localhost"}:
-            self.send_error(404)
-            return
-        body = self._text().encode()
-        self.send_response(200)
-        self.send_header("Content-Type", CONTENT_TYPE)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:  # noqa: ANN401 - the server's own
-        """Say nothing: a reader comes every few seconds."""
-
-
-def make_server(text: Callable[[], str], port: int) -> HTTPServer:
-    """A server on this machine's own address alone.
-
-    Raises:
-        UsageError: the port is taken.
-    """
-    try:
-        return HTTPServer((_LOOPBACK, port), partial(_Metrics, text))
-    except OSError as error:
-        raise UsageError(
-            f"Port {port} of {_LOOPBACK} cannot be used: {error.strerror}.",
-            next_step="Name another one.",
-        ) from None
-
-
-def _serve(text: Callable[[], str], port: int) -> None:
-    server = make_server(text, port)
-    say(f"http://{_LOOPBACK}:{port}/metrics; Ctrl-C ends it.")
-    with server:
-        server.serve_forever()
+    hand_out_metrics(
+        lambda: metrics_text(found()),
+        lambda: metrics_json(found()),
+        target=target,
+        port=port,
+        json_file=json_file,
+    )

@@ -21,6 +21,7 @@ from securefl.cli.study_flower import study_flower
 from securefl.cli.study_folder import folder_hint, open_lab, open_study, researcher_option
 from securefl.cli.study_life import cancel, clone, compare, list_studies
 from securefl.cli.study_live import curves, live_facts, live_json, look_on
+from securefl.cli.study_metrics import metrics
 from securefl.cli.study_offers import offers
 from securefl.cli.study_questions import answer, questions
 from securefl.cli.study_report import report
@@ -344,6 +345,7 @@ for _command in (
     run,
     attach,
     curves,
+    metrics,
     service,
     report,
     verify,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from securefl.backoff import Backoff
 from securefl.errors import MessageError, SecureFLError, StoreError, UntrustedError
 from securefl.federation.aggregator import Aggregator
+from securefl.federation.aggregator_watch import NoWatch
 from securefl.federation.messages import Invitation, Status
 from securefl.federation.old_rounds import OldRounds
 from securefl.federation.round_board import RoundBoard
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from securefl.boards.board import Board
+    from securefl.federation.aggregator_watch import AggregatorWatch
     from securefl.federation.checked_round import AnnouncedRound
+    from securefl.federation.messages import End
     from securefl.federation.round_strategy import Aggregation
     from securefl.identity import Identity
     from securefl.partners import AddressBook
@@ -63,6 +66,7 @@ class _Serving:
     next_round: int = 1
     announced: AnnouncedRound | None = None
     arrivals: Aggregation | None = None
+    since: datetime | None = None
 
     def __post_init__(self) -> None:
         plan = self.aggregator.plan
@@ -106,6 +110,7 @@ class AggregatorService:
         say: writes a line for the operator.
         now: the wall clock, for the schedule.
         clock: the monotonic clock, in seconds.
+        watch: is told what happens.
     """
 
     board: Board
@@ -114,6 +119,7 @@ class AggregatorService:
     say: Callable[[str], None]
     now: Callable[[], datetime] = _utc_now
     clock: Callable[[], float] = time.monotonic
+    watch: AggregatorWatch = field(default_factory=NoWatch)
     _serving: dict[str, _Serving] = field(default_factory=dict)
     _done: set[str] = field(default_factory=set)
     _refused: dict[str, str] = field(default_factory=dict)
@@ -196,6 +202,7 @@ class AggregatorService:
                 f"serving study {plan.study.study.id} ({short_digest(digest)}),"
                 f" {len(plan.study.participants)} hospitals"
             )
+            self.watch.serving(plan)
         return True
 
     def _gave_up(self, digest: str) -> bool:
@@ -283,15 +290,20 @@ class AggregatorService:
             serving.old.completed()
         if serving.next_round > plan.last_round or end is not None or self._is_past(plan):
             self.say(f"study {short_digest(digest)} is over")
-            self._leave(digest)
+            self._leave(digest, _ending(end, serving))
             return False
         at = RoundBoard.numbered(self.board, digest, serving.next_round)
         try:
             arrivals = self._arrivals(serving)
-            if arrivals is None or not arrivals.poll(self.board):
+            if arrivals is None:
+                return False
+            if not arrivals.poll(self.board):
+                since = serving.since or self.now()
+                self.watch.waiting(plan, serving.next_round, arrivals.waits_for, since)
                 return False
             with serving.aggregator.add(arrivals) as total:
                 at.sum().post_file(total)
+            self.watch.summed(plan, serving.next_round, arrivals)
         except StoreError:
             raise  # it comes back; the round is added then
         except SecureFLError as error:
@@ -327,6 +339,7 @@ class AggregatorService:
         if serving.arrivals is None and serving.announced is not None:
             context = serving.announced.checked_context()
             serving.arrivals = round_strategy_of(serving.aggregator.plan).aggregation(context)
+            serving.since = self.now()
         return serving.arrivals
 
     def _give_up(
@@ -339,8 +352,19 @@ class AggregatorService:
         name = self.identity.card.name
         word = Status(digest, name, serving.next_round, error.code)
         StudyBoard(self.board, digest).status(name).post(word.dump(self.identity.sign))
-        self._leave(digest)
+        self._leave(digest, error.code)
 
-    def _leave(self, digest: str) -> None:
-        self._serving.pop(digest).go_on()
+    def _leave(self, digest: str, code: str) -> None:
+        serving = self._serving.pop(digest)
+        serving.go_on()
         self._done.add(digest)
+        self.watch.ended(serving.aggregator.plan, code)
+
+
+def _ending(end: End | None, serving: _Serving) -> str:
+    """Code of a study's end, for whoever looks on."""
+    if end is not None:
+        return end.outcome
+    if serving.next_round > serving.aggregator.plan.last_round:
+        return "all-added"
+    return "closed"

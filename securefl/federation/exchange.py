@@ -64,6 +64,18 @@ class Arrivals(Protocol[ClaimT_co]):
     def missing(self) -> tuple[str, ...]:
         """Hospitals whose contribution is not there yet."""
 
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The same, as a round of any kind says it."""
+
+    @property
+    def contributors(self) -> tuple[str, ...]:
+        """Hospitals whose contribution was added."""
+
+    @property
+    def frame_bytes(self) -> int:
+        """The size of the largest contribution; 0 before one came."""
+
     def missing_words(self) -> str:
         """The missing hospitals by name, each with what was found in its place."""
 

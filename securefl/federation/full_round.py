@@ -111,6 +111,16 @@ class FullRound:
         return (len(self.parts),)
 
     @property
+    def waits_for(self) -> tuple[str, ...]:
+        """Hospitals that the round waits for."""
+        return self.missing
+
+    @property
+    def contributors(self) -> tuple[str, ...]:
+        """Hospitals whose frame was added."""
+        return tuple(sorted(self.parts))
+
+    @property
     def parts(self) -> Mapping[str, str]:
         """Hospital → SHA-256 of its frame, of those that were added."""
         return self._sum.parts

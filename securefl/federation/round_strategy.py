@@ -48,6 +48,18 @@ class Aggregation(Protocol):
     def progress(self) -> tuple[int, ...]:
         """Progress of the round: it changes while something is going on."""
 
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """Hospitals whose contribution, or whose answer to the survivors, is not there yet."""
+
+    @property
+    def contributors(self) -> tuple[str, ...]:
+        """Hospitals whose contribution is in the sum, or will be."""
+
+    @property
+    def frame_bytes(self) -> int:
+        """The size of the largest contribution; 0 before one came."""
+
     def poll(self, board: Board) -> bool:
         """Add all that is new in the store; whether the sum is complete.
 

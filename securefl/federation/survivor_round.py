@@ -228,6 +228,24 @@ class SurvivorRound:
         said = (len(state.agreements), len(state.answers))
         return (len(state.heads), int(state.proposed), *said)
 
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """Hospitals whose frame, signature or answer has not come, in the present stage."""
+        return self.state.waiting_for
+
+    @property
+    def contributors(self) -> tuple[str, ...]:
+        """The survivors once they are known, before that those whose frame came."""
+        if self.state.proposed:
+            return self.state.survivors.names
+        return tuple(sorted(self.state.heads))
+
+    @property
+    def frame_bytes(self) -> int:
+        """The size of the largest contribution."""
+        heads = self.state.heads
+        return max((heads[s].head.frame_bytes for s in self.contributors if s in heads), default=0)
+
     def sum_blocks(self) -> Iterator[NDArray[np.uint64]]:
         """The survivors' sum, what does not cancel taken off, a block of items at a time.
 

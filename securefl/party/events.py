@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-#: The stream's file, in a hospital's folder or in that of a study at its researcher.
+#: The stream's file, in a hospital's or an aggregator's folder, or in that of a study at its
+#: researcher.
 EVENTS: Final = "events.jsonl"
 
 #: What can happen. Of a run at its researcher: ``run-begun`` to ``run-ended``; of a study at a
-#: hospital: ``approved`` to ``ended``.
+#: hospital: ``approved`` to ``ended``; at an aggregator: ``serving``, ``waiting``, ``summed``,
+#: ``ended``.
 EventKind = Literal[
     "run-begun",
     "waiting",
@@ -42,8 +44,11 @@ EventKind = Literal[
     "answered",
     "verified",
     "ended",
+    "serving",
+    "summed",
 ]
 _SiteName = Annotated[str, Field(pattern=NAME)]
+_StudyName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}-[0-9a-f]{12}$")]
 _Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 _Count = Annotated[int, Field(ge=0, le=10**15)]
 
@@ -55,6 +60,7 @@ class Event(BaseModel):
         at: when, in UTC.
         event: what.
         study: digest of the study, SHA-256 in hex.
+        name: of the study, as people call it.
         round: number of the round that it is about.
         rounds: how many the study has.
         release: kind of the round's release.
@@ -70,6 +76,7 @@ class Event(BaseModel):
     at: AwareDatetime
     event: EventKind
     study: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    name: _StudyName | None = None
     round: _Count | None = None
     rounds: _Count | None = None
     release: _Code | None = None

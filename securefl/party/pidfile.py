@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from securefl.backoff import poll
 from securefl.errors import RoundError
@@ -23,6 +25,10 @@ from securefl.party.failure_note import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+#: Seconds between two marks of the state file's time.
+_BEAT: Final = 1.0
 
 
 class Presence:
@@ -40,6 +46,7 @@ class Presence:
         self._state = _state_file(folder, role)
         self._end = _end_file(folder, role)
         self._said: dict[str, Any] = {}
+        self._marked = 0.0
 
     def take(self) -> bool:
         """Claim the role; whether it was free."""
@@ -57,15 +64,27 @@ class Presence:
     def tell(self, **facts: Any) -> None:  # noqa: ANN401 - what JSON takes
         """Add facts to the state file; None takes one away.
 
-        Nothing is written where nothing changed, or before :meth:`announce`. A disk that takes
-        nothing more ends nothing: it is tried again at the next call.
+        Nothing is written where nothing changed, or before :meth:`announce`; the file's time alone
+        says that the process goes on (:func:`last_turn`). A disk that takes nothing more ends
+        nothing: it is tried again at the next call.
         """
         said = {name: fact for name, fact in (self._said | facts).items() if fact is not None}
-        if not self._said or said == self._said:
+        if not self._said:
+            return
+        if said == self._said:
+            self._mark()
             return
         with suppress(OSError):
             replace_file(self._state, json.dumps(said).encode())
             self._said = said
+
+    def _mark(self) -> None:
+        """Set the state file's time to now, once a second at most."""
+        now = time.monotonic()
+        if now - self._marked >= _BEAT:
+            self._marked = now
+            with suppress(OSError):
+                os.utime(self._state)
 
     def note_end(self, at: str, reason: str) -> None:
         """Keep when (UTC) and why this process ends."""
@@ -94,6 +113,17 @@ def running_process(folder: Path, role: str) -> dict[str, object] | None:
     if not is_held(folder / f"{role}.lock"):
         return None
     return _read(_state_file(folder, role))  # None: it is just starting
+
+
+def last_turn(folder: Path, role: str) -> datetime | None:
+    """When the role's running process last went through its work (UTC); None where none runs."""
+    if running_process(folder, role) is None:
+        return None
+    try:
+        turned = _state_file(folder, role).stat().st_mtime
+    except FileNotFoundError:  # it has just ended
+        return None
+    return datetime.fromtimestamp(int(turned), UTC)
 
 
 class StoreAway(NamedTuple):

@@ -92,6 +92,7 @@ HOSPITAL = {
 RESEARCHER = {
     "study report": "study report nothing --researcher {here}",
     "study curves": "study curves nothing --json - --researcher {here}",
+    "study metrics": "study metrics --researcher {here}",
     "study answer": "study answer nothing Nord 1 because --researcher {here}",
     "study archive": "study archive nothing {beside}/archive --researcher {here}",
     "study offers": "study offers nothing --researcher {here}",
@@ -110,6 +111,7 @@ RESEARCHER = {
     ),
 }
 AGGREGATOR = {
+    "aggregator metrics": "aggregator metrics --aggregator {here}",
     "aggregator model": "aggregator model nothing --aggregator {here}",
     "aggregator service": "aggregator service {beside}/units --aggregator {here}",
     "aggregator status": "aggregator status --aggregator {here}",

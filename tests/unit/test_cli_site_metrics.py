@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from securefl.cli.main import cli
-from securefl.cli.site_metrics import make_server, metrics_json, metrics_text
+from securefl.cli.metrics_output import make_server
+from securefl.cli.site_metrics import metrics_json, metrics_text
 from securefl.errors import UsageError
 from securefl.learning.looks import Look
 from securefl.node.owner.metrics import SiteMetrics, StudyMetrics

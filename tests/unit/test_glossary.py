@@ -25,7 +25,7 @@ PLAIN = frozenset(
     fedprox fedsgd fhir fields figures files finished_study forecast formats fraud fsspec given
     html import_guard importing integer_fields judging kept_report kinds leaving lightgbm_text
     limits linear lines link_file live machine main markdown markup meanings memory metrics notebook
-    onnx_file onnx_nodes opacus_hooks openmetrics other_studies outcome own_figures own_place own_signed
+    onnx_file onnx_nodes opacus_hooks openmetrics optional_package other_studies outcome own_figures own_place own_signed
     parquet parse participation parties paths personalize picture_files places planning plausible
     play predict privacy program programme public public_side public_times published_sizes purposes
     recurrence registration registries results resuming roles rows rules run scaffold scoring

@@ -12,7 +12,7 @@ from securefl.node.owner.round_models import charged_looks
 from securefl.node.owner.status import budget_statuses
 from securefl.node.requests import kept_requests, kept_study
 from securefl.party.events import EVENTS, read_events
-from securefl.party.pidfile import store_away
+from securefl.party.pidfile import last_turn, store_away
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,6 +54,7 @@ class SiteMetrics:
         budgets: population → share of its budget that is used, 0 to 1.
         studies: approved ones.
         events: kind of event → when the last one was.
+        turned: when the agent last went through its work; None where it does not run.
     """
 
     site: str
@@ -64,6 +65,7 @@ class SiteMetrics:
     budgets: dict[str, Decimal]
     studies: tuple[StudyMetrics, ...]
     events: dict[str, datetime]
+    turned: datetime | None = None
 
 
 def read_metrics(site: Site) -> SiteMetrics:
@@ -99,6 +101,7 @@ def read_metrics(site: Site) -> SiteMetrics:
         budgets={budget.population: budget.used for budget in budget_statuses(site)},
         studies=tuple(studies),
         events={str(kind): at for kind, at in events.items()},
+        turned=last_turn(site.path, "agent"),
     )
 
 
