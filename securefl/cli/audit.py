@@ -68,14 +68,14 @@ def audit(
     Exit codes: 0 intact, 3 altered, 4 not readable. An altered ledger is still shown as far as it
     holds.
     """
-    from securefl.node.owner.audit import read_audit, read_time
+    from securefl.node.owner.audit import read_audit, read_since
     from securefl.node.owner.pages import whole_audit_page
     from securefl.party.clock import utc_now
     from securefl.party.folder import find_folder
 
     after = None
     if since is not None:
-        after = read_time(since)
+        after = read_since(since)
     place = find_folder(folder, "SECUREFL_SITE")
     speak_as_folder(place)
     found = read_audit(place, since=after, checkpoint=checkpoint)

@@ -11,6 +11,7 @@ import click
 
 from securefl.cli.screen import json_option, say, write_json
 from securefl.errors import UsageError
+from securefl.utc_times import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +87,7 @@ def hand_out_metrics(
 
 def moment(at: datetime | None) -> str | None:
     """A time as the JSON of metrics writes it; None where there is none."""
-    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if at is None else time_text(at)
 
 
 class _Metrics(BaseHTTPRequestHandler):

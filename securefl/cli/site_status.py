@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from securefl.utc_times import time_text
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -51,7 +53,7 @@ def status_json(found: SiteStatus) -> dict[str, Any]:
 def _moment(at: datetime | None) -> str | None:
     if at is None:
         return None
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time_text(at)
 
 
 def _study_json(study: StudyStatus) -> dict[str, Any]:

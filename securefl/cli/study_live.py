@@ -13,6 +13,7 @@ import click
 from securefl.cli.screen import json_option, say, screen, write_json
 from securefl.cli.study_folder import folder_hint, open_study, researcher_option
 from securefl.errors import UsageError
+from securefl.utc_times import time_text
 
 if TYPE_CHECKING:
     from securefl.api import Study
@@ -82,7 +83,7 @@ def live_json(facts: LiveFacts) -> dict[str, Any]:
     made = asdict(facts)
     for name in ("since", "until", "now", "last", "over_at"):
         moment = made[name]
-        made[name] = None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        made[name] = None if moment is None else time_text(moment)
     return made
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import UsageError
+from securefl.utc_times import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +41,7 @@ class Asked:
     @property
     def at(self) -> str:
         """The time in ISO 8601, as ledgers and signed words have it."""
-        return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return time_text(self.now)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from securefl.files import names_in, read_file, replace_file
 from securefl.identity import Verifier
 from securefl.statement import MAX_SMALL, Hex32, Statement
 from securefl.study.fields import LINE
+from securefl.utc_times import read_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 #: In a model's folder; a notice is ``NAME.json``, NAME being the hospital's.
 NOTICES: Final = "notices"
-_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 #: Characters of a reason.
 MOST_REASON: Final = 400
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=MOST_REASON, pattern=LINE)]
@@ -268,7 +268,7 @@ def _notices(folder: Path, model: Model) -> tuple[list[Recall], list[str]]:
 def _moment(text: str) -> datetime:
     """A time of a model's description; one that is none is long over."""
     try:
-        return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+        return read_time(text)
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.learning.artefact import EDITED, FACTS
+from securefl.utc_times import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -142,7 +143,7 @@ def _since(folder: Path | None) -> str:
         moment = datetime.fromtimestamp(file.stat().st_mtime, UTC)
     except OSError:
         return ""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time_text(moment)
 
 
 def line_of(versions: Iterable[ModelVersion], digest: str) -> tuple[ModelVersion, ...]:

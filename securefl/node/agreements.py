@@ -15,7 +15,7 @@ from securefl.agreement.signatures import needed
 from securefl.errors import NotApprovedError, StudyError, UnreadableError, UsageError
 from securefl.files import private_folder, read_given, replace_file
 from securefl.node.table_looks import own_table
-from securefl.party.clock import time_text, utc_now
+from securefl.party.clock import utc_now
 from securefl.party.consortium import (
     AGREEMENT,
     PROSE,
@@ -33,6 +33,7 @@ from securefl.privacy.ledger_agreements import binding, departed, moment
 from securefl.privacy.ledger_state import apply
 from securefl.statement import MAX_SMALL
 from securefl.study.parse import MAX_BYTES
+from securefl.utc_times import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

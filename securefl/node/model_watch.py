@@ -21,8 +21,8 @@ from securefl.errors import MessageError, StoreError, UnreadableError
 from securefl.federation.study_board import StudyBoard
 from securefl.files import private_folder, replace_file
 from securefl.node.quality import verdict_of
-from securefl.party.clock import read_time, time_text
 from securefl.study.recipients import recipients
+from securefl.utc_times import read_time, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

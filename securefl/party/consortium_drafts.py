@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 from securefl.agreement.sealed import SealedAgreement
 from securefl.errors import StudyError, UsageError
 from securefl.files import made_whole, read_given, replace_file
-from securefl.party.clock import time_text
 from securefl.party.consortium import (
     AGREEMENT,
     CARDS,
@@ -33,6 +32,7 @@ from securefl.study.fields import NAME
 from securefl.study.parse import AGREEMENT as FILE_WORDS
 from securefl.study.parse import load_raw
 from securefl.study.seal import dump_toml
+from securefl.utc_times import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

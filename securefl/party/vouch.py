@@ -28,10 +28,10 @@ from securefl.errors import MessageError, SecureFLError, StudyError, UntrustedEr
 from securefl.files import read_given, replace_file
 from securefl.identity import Role
 from securefl.partners import Vouched
-from securefl.party.clock import read_time, time_text
 from securefl.party.consortium import check_party
 from securefl.signature_check import SignerAmong
 from securefl.statement import MAX_SMALL, Hex32, Statement
+from securefl.utc_times import read_time, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

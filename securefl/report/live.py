@@ -13,6 +13,7 @@ from securefl.learning.settling import WINDOW, Course
 from securefl.report.codes import code_words
 from securefl.report.page import Bar, Outside, Page, Quoted, Span, Tone, facts, page, when
 from securefl.report.words import day, plural
+from securefl.utc_times import time_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -180,7 +181,7 @@ def _last(found: LiveFacts) -> tuple[str, Value] | None:
 def _over(found: LiveFacts) -> tuple[str, Value] | None:
     if found.over_at is None:
         return None
-    at = found.over_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = time_text(found.over_at)
     return ("over at", f"about {day(at)} at the pace of the last rounds")
 
 

@@ -4,7 +4,6 @@ that checks them.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from securefl.learning.artefact import ModelFacts
@@ -14,9 +13,11 @@ from securefl.report.explain_study import worst_epsilon
 from securefl.report.quality import quality_words
 from securefl.report.run import lost_hospitals
 from securefl.study.schema import quality_of
+from securefl.utc_times import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from securefl.report.run import Round
     from securefl.study.schema import Study, Verdict
@@ -73,4 +74,4 @@ def _moment(time: datetime | None) -> str:
     """A time in UTC; empty where there is none."""
     if time is None:
         return ""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time_text(time)

@@ -6,7 +6,7 @@ import codecs
 import re
 import tomllib
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -19,6 +19,7 @@ from securefl.study.fields import tuples
 from securefl.study.lines import line_index
 from securefl.study.schema import Study, Template
 from securefl.study.words import USUAL, Words
+from securefl.utc_times import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -201,11 +202,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - TOML values of every kind
     if isinstance(value, list):
         return [plain(v) for v in value]
     if isinstance(value, datetime):
-        return (
-            value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            if value.tzinfo
-            else value.isoformat()
-        )
+        return time_text(value) if value.tzinfo else value.isoformat()
     if isinstance(value, (date, time)):
         return value.isoformat()
     return value

@@ -31,7 +31,7 @@ PLAIN = frozenset(
     recurrence registration registries results resuming roles rows rules run scaffold scoring
     s3 screen sealed server settling sftp shamir shown signed simulate spreadsheet sql steady stopping
     streaming streams summing svg tempfiles terminal texts thyroid timeouts told torch_module train
-    types unchanged_file undumpable url verifying version1 visits waiting webdav what_if whole_vectors wording
+    types unchanged_file undumpable url utc_times verifying version1 visits waiting webdav what_if whole_vectors wording
     words writing
     """.split()  # noqa: SIM905 - a list of words reads as words
 )

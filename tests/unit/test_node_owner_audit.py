@@ -89,12 +89,12 @@ def test_a_failed_study_has_a_reason(c, here):
     ],
 )
 def test_a_time_is_read_as_the_ledger_compares_it(text, time):
-    assert audit.read_time(text) == time
+    assert audit.read_since(text) == time
 
 
 def test_what_is_no_time_and_no_hospital_is_refused(tmp_path):
     with pytest.raises(UsageError, match="is not a time"):
-        audit.read_time("yesterday")
+        audit.read_since("yesterday")
     with pytest.raises(UsageError, match=r"has no site\.toml"):
         audit.read_audit(tmp_path)
 

@@ -11,6 +11,7 @@ from securefl.agreement.article import Article, Breach
 from securefl.study.fields import Fault, Line, Name
 from securefl.study.recipients import ROLES
 from securefl.study.stages import makes_model
+from securefl.utc_times import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +89,7 @@ def _not_expiring(study: Study, days: int) -> Iterator[Breach]:
     yield Breach(
         "expiry of models",
         f"{states}; agreed are {days:,} days after the study closes",
-        f"Write outputs.expires, at the latest {latest:%Y-%m-%dT%H:%M:%SZ}.",
+        f"Write outputs.expires, at the latest {time_text(latest)}.",
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from securefl.datasite.address import site_email
 from securefl.errors import MessageError
 from securefl.node.requests import keep_request
-from securefl.party.clock import time_text
+from securefl.utc_times import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from securefl.privacy.ledger_reading import Reading
 
 
-__all__ = ["Audit", "IgnoredCheckpoint", "Sheet", "read_audit", "read_time"]
+__all__ = ["Audit", "IgnoredCheckpoint", "Sheet", "read_audit", "read_since"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def read_audit(
 
     Args:
         folder: a hospital's, or a copy of its ledger with its card.
-        since: leaves out what was before, as :func:`read_time` gives it.
+        since: leaves out what was before, as :func:`read_since` gives it.
         checkpoint: of this ledger, that somebody else holds; without it the newest that other
             hospitals gave back.
         sheet: tell of its studies and refusals alone.
@@ -126,7 +126,7 @@ def read_audit(
     return Audit(report, card, known, ignored, reasons, sheets, continues)
 
 
-def read_time(text: str) -> str:
+def read_since(text: str) -> str:
     """A time as the ledger compares it: UTC, no zone at the end, so that it is not after any time of
     its second.
 

@@ -27,6 +27,7 @@ from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.stopping import leaving_sentences, pausing_sentence
 from securefl.report.terms import vouched_words
 from securefl.study.study_id import StudyId
+from securefl.utc_times import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -411,7 +412,7 @@ def _budget_line(budget: BudgetStatus) -> BudgetLine:
 def _study_line(study: StudyStatus) -> StudyLine:
     since = ""
     if study.waits_since is not None:
-        since = study.waits_since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        since = time_text(study.waits_since)
     return StudyLine(
         study.name,
         study.state,

@@ -24,9 +24,9 @@ from securefl.party.airlock.bundle import (
 from securefl.party.airlock.channel import Channel, keep_channel, read_channel
 from securefl.party.airlock.kinds import TOPS, place_of
 from securefl.party.airlock.manifest import MAX_OBJECT, AirlockManifest, Listed
-from securefl.party.clock import time_text
 from securefl.report.words import plural
 from securefl.study.sealed import SealedStudy
+from securefl.utc_times import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,8 +12,8 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from securefl.party.clock import read_time
 from securefl.statement import Hex32, Positive, Statement
+from securefl.utc_times import read_time
 
 #: A bundle that lay about for longer is refused: its study has gone on, or somebody kept it back.
 MOST_DAYS: Final = 14
