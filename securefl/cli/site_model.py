@@ -119,6 +119,7 @@ def show(
         str(found.folder),
         found.told,
         why_not=why_not,
+        wrong_way=found.wrong_way,
     )
     if json_file:
         write_json(_json(found, why_not), json_file)
@@ -311,6 +312,7 @@ def _json(found: OwnModel, why_not: str) -> dict[str, Any]:
         "digest": found.model.digest,
         "released": found.model.facts.figures,
         "own": own,
+        "wrong_way_round": found.wrong_way,
         "why_not": why_not,
     }
 

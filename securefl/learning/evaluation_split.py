@@ -97,11 +97,22 @@ class PartFigures:
         name: what sorts them: hospitals, or a column.
         groups: of each list.
         spread: None where fewer than two lists say anything.
+        below_chance: lists whose figure is surely below that of a guess, see :func:`below`.
     """
 
     name: str
     groups: tuple[GroupFigures, ...]
     spread: Spread | None
+    below_chance: tuple[str, ...] = ()
+
+    @property
+    def apart(self) -> str:
+        """The list whose figure is surely below all others of which the noise leaves something to
+        say; empty where there is none.
+        """
+        if self.spread is None or self.spread.as_low:
+            return ""
+        return self.spread.lowest
 
     def record(self) -> dict[str, Any]:
         """The same as JSON values."""
@@ -110,6 +121,7 @@ class PartFigures:
             "by": self.name,
             "groups": [group.record() for group in self.groups],
             "spread": spread,
+            "below_chance": list(self.below_chance),
         }
 
 
@@ -133,7 +145,8 @@ def figures_of_part(
         _figures(group, numbers, task, section, noises)
         for group, numbers in zip(part.groups, lists, strict=True)
     )
-    return PartFigures(part.name, found, spread_of(found, task.least))
+    wrong_way = below(found, task.chance, task.least)
+    return PartFigures(part.name, found, spread_of(found, task.least), wrong_way)
 
 
 def spread_of(
@@ -168,6 +181,48 @@ def spread_of(
         compared=len(known),
         unknown=tuple(group.group for group in groups if not group.known and not group.lost),
     )
+
+
+def below(
+    groups: Sequence[GroupFigures],
+    chance: float | None,
+    least: float,
+) -> tuple[str, ...]:
+    """Names of the lists whose figure is surely below that of a guess.
+
+    With intervals that hold for all lists at once: where no figure is below chance, one is named in
+    at most one study of forty.
+
+    Args:
+        groups: of one part.
+        chance: the figure of a guess; None where there is none, and nobody is named.
+        least: lowest value of the metric.
+    """
+    if chance is None:
+        return ()
+    known = [group for group in groups if group.known]
+    found = []
+    for group in known:
+        _, high = widened(group.low, group.high, len(known), least)
+        if high < chance:
+            found.append(group.group)
+    return tuple(found)
+
+
+def is_wrong_way(
+    task: Task,
+    figures: Any,  # noqa: ANN401 - each task has figures of its own
+) -> bool:
+    """True where a hospital's own exact figure is surely below that of a guess.
+
+    Args:
+        task: the study's.
+        figures: of :meth:`~securefl.learning.tasks.task.Task.own_figures`.
+    """
+    interval = task.exact_interval(figures)
+    if task.chance is None or interval is None:
+        return False
+    return interval[1] < task.chance
 
 
 def judge_each(

@@ -61,13 +61,16 @@ def split_rows(
 ) -> dict[str, str]:
     """Label and text of the lowest figure and the gap; a line where nothing can be compared."""
     title = _title(part, task)
+    wrong_way = {}
+    if part.below_chance:
+        wrong_way = {f"{title}, the wrong way round": _names(part.below_chance)}
     if part.spread is None:
-        return {title: "nothing can be compared: too few patients for the noise"}
+        return {title: "nothing can be compared: too few patients for the noise"} | wrong_way
     spread = part.spread
     return {
         f"{title}, lowest": f"{spread.lowest}: {spread.low:.3f} to {spread.high:.3f}",
         f"{title}, gap": f"{spread.gap_low:.3f} to {spread.gap_high:.3f}",
-    }
+    } | wrong_way
 
 
 def lowest_sentence(
@@ -108,6 +111,52 @@ def unknown_sentence(names: str) -> str:
     return f"Of {names} the noise leaves nothing to say: the figure may be lower there."
 
 
+def wrong_way_sentence(
+    names: str,
+    metric: str,
+    at: str = "At",
+) -> str:
+    """Lists in which the model orders patients the wrong way round.
+
+    >>> wrong_way_sentence("Ost", "AUC")
+    'At Ost the model orders patients the wrong way round: the AUC is surely below that of a guess.'
+    """
+    return (
+        f"{at} {names} the model orders patients the wrong way round: the {metric} is surely below"
+        " that of a guess."
+    )
+
+
+#: What follows from it at a hospital.
+INVERTED = (
+    "The outcome may be recorded the other way round there, or at the others. Before anybody uses the"
+    " model, let both sides compare a few patients' outcomes with their records. A study that"
+    " continues this one may leave a hospital out."
+)
+
+
+def apart_sentence(
+    name: str,
+    metric: str,
+) -> str:
+    """The hospital whose figure is below all others'.
+
+    >>> apart_sentence("Ost", "AUC")
+    'Ost stands apart: its AUC is surely below that of every hospital that can be compared.'
+    """
+    return (
+        f"{name} stands apart: its {metric} is surely below that of every hospital that can be"
+        " compared."
+    )
+
+
+#: What follows from it.
+DIFFERENT = (
+    "Its patients, its measurements or its recorded outcomes may differ from the others'. Ask there"
+    " before the model is used there."
+)
+
+
 def _title(
     part: PartFigures,
     task: Task,
@@ -123,11 +172,27 @@ def _sentences(
 ) -> list[str]:
     spread = part.spread
     if spread is None:
-        return ["Nothing can be compared: too few patients for the noise."]
+        return ["Nothing can be compared: too few patients for the noise.", *_odd(part, task)]
     found = [_lowest(spread, task), gap_sentence(spread.gap_low, spread.gap_high)]
     if spread.unknown:
         found.append(unknown_sentence(_names(spread.unknown)))
-    return found
+    return [*found, *_odd(part, task)]
+
+
+def _odd(
+    part: PartFigures,
+    task: Task,
+) -> list[str]:
+    """Sentences on lists that are worse than a guess, or than all others."""
+    hospitals = part.name == HOSPITALS
+    if part.below_chance:
+        names = _names(part.below_chance)
+        if not hospitals:
+            return [wrong_way_sentence(names, task.metric, "For")]
+        return [wrong_way_sentence(names, task.metric), INVERTED]
+    if hospitals and part.apart:
+        return [apart_sentence(part.apart, task.metric), DIFFERENT]
+    return []
 
 
 def _lowest(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from securefl.report.page import Page, Paragraph, Quoted, Section, Tone, facts, page, section
 from securefl.report.shown_model import edits_section, standing_section
@@ -15,12 +15,21 @@ if TYPE_CHECKING:
     from securefl.report.page import Block
 
 
+#: What the owner reads whose patients the model orders the wrong way round.
+WRONG_WAY: Final = (
+    "Attention: the model orders your patients the wrong way round, more than chance explains."
+    " Compare the outcome of a few patients in your table with their records: it may be recorded the"
+    " other way round here. If so, tell the researcher before the model is used."
+)
+
+
 def own_model_page(
     model: Model,
     folder: str,
     told: Told | None,
     *,
     why_not: str,
+    wrong_way: bool = False,
 ) -> Page:
     """The page of ``securefl site model show``.
 
@@ -30,6 +39,7 @@ def own_model_page(
         told: the figures on the hospital's own held-out patients; None where they cannot be worked
             out.
         why_not: why there are none.
+        wrong_way: whether the model orders these patients the wrong way round.
     """
     about = model.facts
     shown = page(
@@ -54,7 +64,7 @@ def own_model_page(
             facts(about.figures.items()),
         ),
         edits_section(model),
-        section("On your own patients, exactly", *_own(told, why_not)),
+        section("On your own patients, exactly", *_own(told, why_not, wrong_way=wrong_way)),
         *_contributions(model),
     )
     return in_words(shown, about.words)
@@ -68,10 +78,19 @@ def _contributions(model: Model) -> list[Section]:
     return [told_section(told)]
 
 
-def _own(told: Told | None, why_not: str) -> list[Block]:
+def _own(
+    told: Told | None,
+    why_not: str,
+    *,
+    wrong_way: bool,
+) -> list[Block]:
     if told is None:
         return [Paragraph(why_not, Tone.WARN)]
+    warned = []
+    if wrong_way:
+        warned = [Paragraph(WRONG_WAY, Tone.WARN)]
     return [
+        *warned,
         facts(told.rows),
         told_table(told),
         Paragraph(

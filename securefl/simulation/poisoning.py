@@ -100,10 +100,18 @@ class GroupedSum:
 
 
 def with_flipped_labels(
-    hospitals: Sequence[VirtualHospital], sites: Sequence[str]
+    hospitals: Sequence[VirtualHospital],
+    sites: Sequence[str],
+    *,
+    everywhere: bool = False,
 ) -> list[VirtualHospital]:
-    """The hospitals, some of which took yes for no in the rows that train; those kept aside are
-    as they were.
+    """The hospitals, some of which took yes for no.
+
+    Args:
+        hospitals: all of them.
+        sites: who did.
+        everywhere: in their whole table, as an error does; else in the rows that train alone, and
+            those kept aside are as they were.
 
     Raises:
         UsageError: the study's label is no yes or no.
@@ -112,7 +120,8 @@ def with_flipped_labels(
     for one in hospitals:
         rows = one.rows
         if one.site in sites:
-            rows = Rows(_flipped(rows.train), rows.held_out)
+            held_out = _flipped(rows.held_out) if everywhere else rows.held_out
+            rows = Rows(_flipped(rows.train), held_out)
         found.append(replace(one, rows=rows))
     return found
 

@@ -26,6 +26,7 @@ from securefl.simulation.probes import Probe, Prober
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from securefl.learning.evaluation_split import PartFigures
     from securefl.learning.stages.programme import Step
     from securefl.learning.stages.release import Release
     from securefl.learning.stages.stage import Local, Result, Stage
@@ -78,6 +79,7 @@ class Trial:
         theta: float64[p], the model; None where none was made.
         probes: the training at some rounds, its end last; empty where nothing is trained.
         evaluation: figures of the released histogram; None where there was none.
+        split: figures of hospitals and subgroups in the same release.
         rows: what stages say of their results, label and text.
         tables: the tables of their results.
         cut: values that did not fit a field of the sum.
@@ -90,6 +92,7 @@ class Trial:
     theta: FloatArray | None = None
     probes: tuple[Probe, ...] = ()
     evaluation: Any = None
+    split: tuple[PartFigures, ...] = ()
     rows: tuple[tuple[str, str], ...] = ()
     tables: tuple[Told, ...] = ()
     cut: int = 0
@@ -254,6 +257,7 @@ def _trial(study: Study, run: _Run) -> Trial:
         theta=theta,
         probes=tuple(run.probes),
         evaluation=judged[-1].evaluation if judged else None,
+        split=judged[-1].split if judged else (),
         rows=tuple(row for result in run.results for row in result.rows(units)),
         tables=tuple(table for result in run.results for table in result.tables(units)),
         cut=run.cut,

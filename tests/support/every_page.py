@@ -501,7 +501,7 @@ def own_model(*, known=True):
     figures = figures_of(scores, label, (Decimal("0.5"),))
     words = told_own(figures, "patients") if known else None
     why_not = "" if known else "The table is not registered here any more."
-    return own_model_page(model, "models/small", words, why_not=why_not)
+    return own_model_page(model, "models/small", words, why_not=why_not, wrong_way=known)
 
 
 def edited_model():

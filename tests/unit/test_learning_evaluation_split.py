@@ -11,11 +11,12 @@ from split_study import BY, OLD, ONLY_BY, ONLY_OWN, OWN, SPLIT
 
 from securefl.errors import RoundError, StudyError
 from securefl.learning.evaluation_lists import list_layout, subgroup_names, subgroup_places
-from securefl.learning.evaluation_split import GroupFigures, spread_of
+from securefl.learning.evaluation_split import GroupFigures, below, is_wrong_way, spread_of
+from securefl.learning.evaluation_words import DIFFERENT, INVERTED, apart_sentence
 from securefl.learning.features import prepare
 from securefl.learning.stages.programme import Programme
 from securefl.learning.table import read_table
-from securefl.learning.tasks import task_of
+from securefl.learning.tasks import TASKS, task_of
 from securefl.privacy.accounting import PldAccountant
 from securefl.report.explain_study import own_figures_sentence, sum_sentences
 from securefl.study.consistency import check_consistency
@@ -111,6 +112,67 @@ def test_the_hospital_where_the_model_fails_is_named_with_the_gap():
     assert card["AUC at each hospital, lowest"].startswith(STUDY.cohort[2])
 
 
+def test_a_hospital_where_the_model_orders_the_wrong_way_round_is_named_with_what_to_do():
+    inverted = STAGE.read(released(GOOD, GOOD, BAD, GOOD, GOOD, *[GOOD] * 5), 5)
+    name = STUDY.cohort[2]
+    hospitals, by_sex, _ = inverted.split
+    assert hospitals.below_chance == (name,)
+    assert hospitals.record()["below_chance"] == [name]
+    assert by_sex.below_chance == ()
+    said = inverted.tables("patients")[0].sentences
+    assert f"At {name} the model orders patients the wrong way round" in said[-2]
+    assert said[-1] == INVERTED
+    assert inverted.card_rows()["AUC at each hospital, the wrong way round"] == name
+    # control: where all do well nobody is named, and no line is added
+    well = STAGE.read(released(*[GOOD] * 10), 5)
+    assert well.split[0].below_chance == ()
+    assert len(well.tables("patients")[0].sentences) == 2
+    assert not any("wrong way" in row for row in well.card_rows())
+    # a column's subgroup is named without a word on hospitals
+    women = STAGE.read(released(*[GOOD] * 5, BAD, *[GOOD] * 4), 5).tables("patients")[1].sentences
+    assert women[-1].startswith("For F the model orders patients the wrong way round")
+
+
+def test_a_hospital_that_stands_apart_is_named_and_one_that_may_be_as_low_is_not():
+    weak = np.array([400, 200, 120, 100, 60, 60, 80, 100])
+    found = STAGE.read(released(GOOD, GOOD, weak, GOOD, GOOD, *[GOOD] * 5), 5)
+    name = STUDY.cohort[2]
+    assert found.split[0].below_chance == ()
+    assert found.split[0].apart == name
+    said = found.tables("patients")[0].sentences
+    assert said[-2:] == (apart_sentence(name, "AUC"), DIFFERENT)
+    two = STAGE.read(released(GOOD, weak, weak, GOOD, GOOD, *[GOOD] * 5), 5)
+    assert two.split[0].apart == ""
+    assert len(two.tables("patients")[0].sentences) == 2
+
+
+def test_a_figure_without_an_order_names_nobody():
+    low = GroupFigures("a", -0.9, -0.5, -0.7, known=True, lost=False, figures=None)
+    assert below([low], None, -1.0) == ()
+    assert below([low], 0.0, -1.0) == ("a",)
+    assert [TASKS[name].chance for name in ("binary", "time-to-event", "classes")] == [0.5] * 3
+    assert TASKS["number"].chance is TASKS["count"].chance is None
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["as told", "control"])
+def test_a_hospital_is_named_by_chance_in_one_study_of_forty_at_most(at_once):
+    """Twelve hospitals at which the model is a guess; intervals that do not hold at once (the
+    control) name one far more often.
+    """
+    generator = np.random.default_rng(4)
+    studies, named = 2000, 0
+    for _ in range(studies):
+        deviation = generator.uniform(0.02, 0.06, 12)
+        points = generator.normal(0.5, deviation)
+        groups = [
+            GroupFigures("h", p - 1.96 * d, p + 1.96 * d, p, known=True, lost=False, figures=None)
+            for p, d in zip(points, deviation, strict=True)
+        ]
+        found = below(groups, 0.5, 0.0) if at_once else [g for g in groups if g.high < 0.5]
+        named += bool(found)
+    assert (named / studies <= 1 / 40) == at_once
+
+
 def test_where_no_list_says_anything_nothing_is_compared():
     tiny = np.array([1, 0, 2, -3, 1, 0, -1, 2])
     found = STAGE.read(released(*[tiny] * 10), 5)
@@ -154,6 +216,17 @@ def test_the_lowest_figure_and_the_gap_lie_in_their_intervals(noisy):
         assert held / runs >= 0.95
     else:
         assert narrow / runs < 0.85
+
+
+@pytest.mark.parametrize("inverted", [True, False], ids=["inverted", "control"])
+def test_a_model_that_orders_the_own_patients_the_wrong_way_round_is_told_on_the_own_screen(
+    inverted,
+):
+    task = task_of(STUDY.data)
+    label = np.arange(200) % 2
+    scores = np.linspace(0.2, 0.3, 200) + (0.2 * label)
+    figures = task.own_figures(scores, 1 - label if inverted else label, SECTION)
+    assert is_wrong_way(task, figures) == inverted
 
 
 def test_a_study_of_it_runs_encrypted_and_its_lists_are_the_noised_ones():

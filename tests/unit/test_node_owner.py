@@ -25,6 +25,7 @@ from securefl.federation import paths
 from securefl.federation.messages import Status
 from securefl.learning.artefact import save_model
 from securefl.learning.mock import mock_table
+from securefl.learning.tasks import task_of
 from securefl.node import holders
 from securefl.node import requests as kept_requests
 from securefl.node.owner import (
@@ -462,11 +463,14 @@ def test_a_model_keeps_its_page_where_its_table_was_moved(c, here):
     found = models.own_model(here, "first")
     assert (found.name, found.fault) == (name, None)
     assert found.figures is not None
+    task = task_of(found.study.data)
+    assert found.wrong_way == (task.exact_interval(found.figures)[1] < 0.5)
     scored = models.score_rows(here, "first", c.table(ME), GivenReading())
     assert (len(scored.scores), scored.without, scored.causes) == (80, {}, ())
     c.table(ME).unlink()
     found = models.own_model(here, "first")
     assert found.figures is None
+    assert not found.wrong_way
     assert isinstance(found.fault, DataError)
 
 

@@ -9,6 +9,8 @@ from simulated_tables import csv_of
 
 from securefl.errors import UsageError
 from securefl.learning.table import read_table
+from securefl.report.terminal import plain_text
+from securefl.report.told import told_page
 from securefl.simulation.draws import Samplers
 from securefl.simulation.poisoning import GroupedSum, with_flipped_labels
 from securefl.simulation.tables import Source, Whole
@@ -54,6 +56,27 @@ def test_flipped_labels_are_of_the_training_rows_alone(study):
     bad = replace(hospitals[0], rows=replace(hospitals[0].rows, train=count))
     with pytest.raises(UsageError, match="Only a yes or no"):
         with_flipped_labels([bad], [bad.site])
+
+
+def test_the_report_of_a_study_names_the_hospital_whose_labels_are_inverted():
+    """On a small table: one of four hospitals took yes for no everywhere."""
+    text = protocol_text(
+        ("min_contributors = 5", "min_contributors = 4"),
+        ("colluders = 3", "colluders = 2"),
+        ('metric = "auc"\n', 'metric = "auc"\neach_participant = true\n'),
+    )
+    template, weights = read_template(text.encode())
+    source = Source("a table", Whole(read_table(csv_of(6000)), 4))
+    found = virtual_study(template, source.sites, weights)
+    honest = virtual_hospitals(found, source.division(found.data.patient, 2, 0), 2, 0)
+    site = honest[1].site
+    for inverted in ((site,), ()):
+        hospitals = with_flipped_labels(honest, inverted, everywhere=True)
+        trial = run_trial(found, hospitals, SAMPLERS, seed=2, repeat=0, probes=0)
+        assert trial.split[0].below_chance == inverted
+        page = plain_text(told_page(trial.tables), 200, most=200)
+        words = f"At {site} the model orders patients the wrong way round"
+        assert (words in page) == bool(inverted)
 
 
 def test_the_same_seed_gives_the_same_model(study):

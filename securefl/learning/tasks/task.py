@@ -47,6 +47,8 @@ class Task(ABC):
         EvaluationTable: table of an evaluation in the study file, with the keys of the task's metric.
         metric: name of the figure that a quality rule is judged on, as "AUC".
         least: the lowest value of that figure; a quality rule of it asks for nothing.
+        chance: the figure of a model that guesses the order of patients, as .5; None where the
+            figure is no judgement of an order. A figure below it orders them the wrong way round.
         strata: names of the groups that a count of patients is split into.
         strata_words: how it is split, as "by stage of the disease": for owners.
         strata_alike: what is said of rows that are all in one of them: "have the same outcome".
@@ -65,6 +67,7 @@ class Task(ABC):
     EvaluationTable: ClassVar[type[EvaluateSection]]
     metric: ClassVar[str]
     least: ClassVar[float] = 0.0
+    chance: ClassVar[float | None] = None
     strata: tuple[str, ...]
     strata_words: str
     strata_alike: str = "have the same outcome"

@@ -9,6 +9,7 @@ from securefl.errors import SecureFLError
 from securefl.federation import paths
 from securefl.files import read_file
 from securefl.learning.artefact import load_model
+from securefl.learning.evaluation_split import is_wrong_way
 from securefl.learning.model_notices import (
     check_may_recall,
     check_reason,
@@ -66,6 +67,15 @@ class OwnModel:
         if self.figures is None:
             return None
         return task_of(self.study.data).told_own(self.figures, units(self.study))
+
+    @property
+    def wrong_way(self) -> bool:
+        """True where the model orders this hospital's patients the wrong way round: all of the
+        figure's interval lies below that of a guess.
+        """
+        if self.figures is None:
+            return False
+        return is_wrong_way(task_of(self.study.data), self.figures)
 
 
 def models(site: Site) -> tuple[ModelRow, ...]:

@@ -45,6 +45,7 @@ class Binary(CountedTask):
     dtype = np.int8
     EvaluationTable = AucSection
     metric = "AUC"
+    chance = 0.5
     ratio = "odds"
     estimator = "classifier"
     strata = ("negative", "positive")

@@ -41,6 +41,7 @@ class Classes(CountedTask):
     dtype = np.int8
     EvaluationTable = MacroAucSection
     metric = METRIC
+    chance = 0.5
     estimator = "classifier"
     strata_words = "by class"
     histogram_words = (

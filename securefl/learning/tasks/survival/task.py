@@ -51,6 +51,7 @@ class TimeToEvent(CountedTask):
     dtype = np.int16
     EvaluationTable = CIndexSection
     metric = METRIC
+    chance = 0.5
     ratio = "hazard odds"
     estimator = "survival"
     noun = "prediction"
