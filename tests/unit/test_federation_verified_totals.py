@@ -11,7 +11,7 @@ from followed_study import FollowedStudy
 from in_process_federation import RUN_KEYS, sealed_study
 
 from securefl.boards.opening import open_board
-from securefl.errors import BrokenRuleError, RoundError
+from securefl.errors import BrokenRuleError, MessageError, RoundError
 from securefl.federation import streamed_sum
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
@@ -60,10 +60,15 @@ class Look:
             name=name, following=Taken(), last=answered.last, later=answered.later
         )
         reader = study.room.identities[name].with_sealing_key(RUN_KEYS[name])
-        self.totals = VerifiedTotals(self.plan, reader, lambda: self.now)
+        self.kept = []
+        self.totals = VerifiedTotals(self.plan, reader, lambda: self.now, self._keep)
 
     def __call__(self):
         return self.totals.verify(self.board, self.participant)
+
+    def _keep(self, number, total, contributors):
+        assert not self.taken  # what is kept is durable before anything follows from it
+        self.kept.append((number, total.tolist(), contributors))
 
     @property
     def taken(self):
@@ -104,6 +109,7 @@ def test_the_total_of_the_signed_frames_is_taken_once(look, ended):
     assert look()
     summed = sum(numbers.produced[-1] for numbers in ended.room.hospitals.values())
     assert look.taken == [(look.plan.last_round, summed.tolist(), 3)]
+    assert look.kept == look.taken
     assert look.totals.missing == ""
 
 
@@ -156,6 +162,32 @@ def test_what_stays_away_is_looked_for_less_and_less_often(look, monkeypatch):
         look.now += 1.0
         look()
     assert len(looks) == 4
+
+
+def test_after_a_total_the_next_is_looked_for_as_often_as_at_first(look):
+    back = hide(look, look.at.contribution(OTHER))
+    for _ in range(300):
+        look()
+        look.now += 0.5
+    back()
+    look.now += 4000.0
+    assert look()
+    look.participant.following = Taken()
+    hide(look, look.at.contribution(OTHER))
+    look.kept.clear()
+    assert not look()
+    assert look.totals._retry.remaining == pytest.approx(0.5)
+
+
+def test_a_key_that_is_not_the_announced_ones_is_no_opening(look, monkeypatch):
+    def another(public, secret):
+        assert len(secret.values) == public.ring.degree
+        raise MessageError("It is another key.")
+
+    monkeypatch.setattr("securefl.federation.verified_totals.check_secret", another)
+    with pytest.raises(BrokenRuleError, match="the opening of round 5 is none: It is another key"):
+        look()
+    assert look.taken == []
 
 
 def test_an_opening_that_is_not_for_this_hospital_is_the_coordinators_fault(look, ended):
