@@ -10,6 +10,7 @@ on by a quarter of a second.
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,9 @@ from securefl.node import study_run
 from securefl.node import worker as worker_code
 from securefl.node.own_study import WorkerDoor
 from securefl.node.study_run import StudyRun
+from securefl.party.aggregator_events import AggregatorEvents
 from securefl.party.folder import PartyFolder
+from securefl.party.journal import Journal
 from securefl.researcher import results
 from securefl.researcher.asking import offer_study
 
@@ -125,7 +128,12 @@ class WholeStudy:
             patch.setattr(module, "poll", self._poll)
         sums = PartyFolder.open(c.root / "sums", "aggregator")
         self._aggregator = AggregatorService(
-            sums.board, sums.identity, sums.book, lambda _line: None, clock=lambda: self._now
+            sums.board,
+            sums.identity,
+            sums.book,
+            Journal(sums.path / "aggregator.log").say,
+            clock=lambda: self._now,
+            watch=AggregatorEvents(sums.path, partial(datetime.now, UTC)),
         )
         self._agents = [agents.Agent(c.site(name), lambda: self._now) for name in c.names]
 
