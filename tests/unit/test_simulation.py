@@ -8,6 +8,7 @@ from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,10 +19,12 @@ from small_study import COUNTED
 from worker_hospital import WorkerHospital
 
 import securefl
-from securefl.errors import DataError, StudyError, UsageError
+from securefl.errors import DataError, RoundError, StudyError, UsageError
 from securefl.learning.models import weights_sha256
 from securefl.learning.table import read_table
 from securefl.node.worker import _Task
+from securefl.secagg.layouts import body_bytes, cipher_layout_of, layout_for
+from securefl.secagg.number_layout import NumberLayout
 from securefl.simulation.advice import comparison, neighbours, told_apart
 from securefl.simulation.draws import Samplers, SeededDraws, key_of
 from securefl.simulation.encrypted import EncryptedSum
@@ -37,7 +40,7 @@ from securefl.simulation.tables import (
     from_folder,
     virtual_names,
 )
-from securefl.simulation.trial import VirtualHospital, run_trial, virtual_hospitals
+from securefl.simulation.trial import VirtualHospital, plain_sum, run_trial, virtual_hospitals
 from securefl.simulation.virtual_study import read_template, virtual_study
 from securefl.study.parse import parse_protocol
 from securefl.study.sealed import UnsealedStudy
@@ -103,7 +106,44 @@ def test_the_cipher_changes_no_figure():
     encrypted = trial(study, hospitals, summer=cipher)
     assert encrypted.model_sha256 == plain.model_sha256
     assert encrypted.evaluation == plain.evaluation
-    assert cipher.bytes > 5 * 4096 * 8
+    assert cipher.bytes == 5 * 26_112
+
+
+@pytest.mark.parametrize(
+    ("bits", "length", "degree", "numbers"),
+    [(8, 15, 1024, False), (16, 15, 2048, False), (16, 60_000, 4096, True)],
+)
+def test_sums_are_encrypted_as_a_round_of_as_many_hospitals_would(bits, length, degree, numbers):
+    """Few numbers in a small ring, many under keys that add up: what :func:`layout_for` says."""
+    layout = layout_for(bits, 3, length)
+    assert isinstance(layout, NumberLayout) == numbers
+    assert cipher_layout_of(layout).ring.degree == degree
+    most = layout.max_value
+    answers = [np.arange(length, dtype=np.int64) % (2 * most + 1) - most] * 3
+    release = SimpleNamespace(kind="update", bits=bits, length=length, bound=most)
+    cipher = EncryptedSum()
+    assert cipher(release, answers).tolist() == plain_sum(release, answers).tolist()
+    assert (cipher.bytes, set(cipher.degrees)) == (body_bytes(layout, length), {degree})
+
+
+def test_control_a_sum_that_lacks_an_answer_does_not_open(monkeypatch):
+    release = SimpleNamespace(kind="update", bits=8, length=15, bound=100)
+    answers = [np.zeros(15, dtype=np.int64)] * 3
+    cipher = EncryptedSum()
+    added = cipher._added
+    monkeypatch.setattr(cipher, "_added", lambda given, *rest: added(given[1:], *rest))
+    with pytest.raises(RoundError, match=r"does not open|no complete set"):
+        cipher(release, answers)
+
+
+def test_groups_take_the_ring_of_the_whole_round():
+    """Nine hospitals leave seven bits no room in the smallest ring, and three of them would."""
+    alone, whole = (cipher_layout_of(layout_for(8, n, 15)).ring.degree for n in (3, 9))
+    assert alone < whole
+    release = SimpleNamespace(kind="update", bits=8, length=15, bound=100)
+    cipher = EncryptedSum(9)
+    cipher(release, [np.ones(15, dtype=np.int64)] * 3)
+    assert set(cipher.degrees) == {whole}
 
 
 BY_GROUPS = (
