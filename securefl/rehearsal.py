@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,7 @@ from securefl.public_tables import public_tables
 from securefl.report.simulation import simulation_page
 from securefl.report.simulation_picture import simulation_svg, spread_words
 from securefl.shown import Shown
+from securefl.simulation.participation import Participation
 from securefl.simulation.settings import read_sweep
 from securefl.simulation.simulate import Wishes, simulate_study
 from securefl.simulation.tables import (
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 #: Invented records of a site, where the study trains nothing that says how many.
 _MOCK_ROWS: Final = 200
 _MOST_MOCK_ROWS: Final = 200_000
+#: Who runs the hospitals' steps: this process, or Flower's simulation runtime.
+ENGINES: Final = ("own", "flower")
 
 
 @dataclass(frozen=True)
@@ -222,6 +226,9 @@ def simulate(
     seed: int = 0,
     sweep: Mapping[str, Sequence[object]] | Sequence[str] = (),
     encrypted: bool = False,
+    participation: str | float | Fraction | None = None,
+    clients_per_round: int | None = None,
+    engine: str = "own",
     advise: bool = True,
     watch: Callable[[int, int], None] | None = None,
 ) -> SimulatedStudy:
@@ -238,6 +245,10 @@ def simulate(
         seed: from which all of these follow.
         sweep: fields of the train stage to values: ``{"clip_norm": [1, 2]}``, or as typed.
         encrypted: put every sum through the real cipher.
+        participation: probability with which a hospital trains in a round, as ``"1/10"``; all
+            hospitals train unless said. Real studies do not sample.
+        clients_per_round: hospitals that train in a round, by lot, instead.
+        engine: "own", or "flower" for Flower's simulation runtime; the figures are the same.
         advise: also try half and twice the clip norm and the learning rate.
         watch: told the rounds that are over, and those in all.
 
@@ -263,6 +274,8 @@ def simulate(
         encrypted,
         advise,
         watch,
+        _participation(participation, clients_per_round),
+        _is_flower(engine),
     )
     text = _text(study)
     found = simulate_study(text, data.source(seed), wishes)
@@ -282,6 +295,39 @@ def _refused(text: bytes) -> tuple[str, ...]:
     except StudyError as error:
         found.append(error.what.rstrip("."))
     return tuple(found)
+
+
+def _participation(
+    share: str | float | Fraction | None,
+    count: int | None,
+) -> Participation | None:
+    """A sample of the hospitals, as typed."""
+    if share is None and count is None:
+        return None
+    if share is not None and count is not None:
+        raise UsageError(
+            "--participation and --clients-per-round say the same in two ways.",
+            next_step="Leave one of them out.",
+        )
+    if share is None:
+        return Participation(count=count)
+    try:
+        # By its text: 0.1 is a tenth, and the float of it is not.
+        return Participation(share=Fraction(str(share)))
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(
+            f"--participation {share} is no share of the hospitals.",
+            next_step="Write it like 1/10 or 0.1.",
+        ) from None
+
+
+def _is_flower(engine: str) -> bool:
+    if engine in ENGINES:
+        return engine == "flower"
+    raise UsageError(
+        f"There is no engine {engine!a}.",
+        next_step=f"Take one of: {', '.join(ENGINES)}.",
+    )
 
 
 def _sweep(given: Mapping[str, Sequence[object]] | Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -50,6 +50,25 @@ if TYPE_CHECKING:
 )
 @click.option("--encrypted", is_flag=True, help="Put every sum through the real cipher.")
 @click.option(
+    "--participation",
+    metavar="P",
+    help="Each hospital trains in a round with this probability, as 1/10 or 0.1. Real studies do"
+    " not sample.",
+)
+@click.option(
+    "--clients-per-round",
+    type=int,
+    metavar="K",
+    help="So many hospitals train in a round, drawn by lot. Real studies do not sample.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(("own", "flower")),
+    default="own",
+    show_default=True,
+    help="Who runs the hospitals' steps; the figures are the same.",
+)
+@click.option(
     "--no-advice", is_flag=True, help="Do not also try half and twice the clip norm and rate."
 )
 @click.option("--svg", "svg_file", metavar="FILE", help="Also write the picture, as SVG.")
@@ -67,6 +86,9 @@ def simulate(
     seed: int,
     sweep: tuple[str, ...],
     encrypted: bool,
+    participation: str | None,
+    clients_per_round: int | None,
+    engine: str,
     no_advice: bool,
     svg_file: str | None,
     html_file: str | None,
@@ -93,6 +115,9 @@ def simulate(
             seed=seed,
             sweep=sweep,
             encrypted=encrypted,
+            participation=participation,
+            clients_per_round=clients_per_round,
+            engine=engine,
             advise=not no_advice,
             watch=watch,
         )

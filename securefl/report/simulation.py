@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 #: Sites that a page lists one by one.
 _LISTED = 12
+_MULTIPLIED = (
+    "the figure of both rates multiplied. It would need patients to be drawn each for themselves,"
+    " unseen; here a whole hospital comes or stays away, and all parties see it"
+)
 _VERDICTS = {
     "supported": "reads as a probability",
     "contradicted": "does not read as a probability",
@@ -45,6 +49,7 @@ def simulation_page(found: Simulation) -> Page:
         notice,
         when(found.refused, _refused(found)),
         _setting(found),
+        _clients(found),
         _model(found),
         *map(told_section, found.base.tables),
         _released(found),
@@ -69,7 +74,12 @@ def _setting(found: Simulation) -> Section:
     aside = sum(site.held_out for site in found.sites)
     cipher = "added in the clear; --encrypted puts them through the cipher"
     if found.encrypted:
-        cipher = "encrypted, added and decrypted by the real cipher; no masks, no signatures"
+        degrees = " and ".join(f"{degree:,}" for degree in found.degrees)
+        cipher = (
+            "encrypted, added and decrypted by the real cipher, in the rings that a round would take"
+            f" (degree {degrees}); no masks, no signatures"
+        )
+    engine = "Flower's simulation runtime" if found.engine else ""
     return section(
         "What was run",
         facts(
@@ -81,6 +91,7 @@ def _setting(found: Simulation) -> Section:
                 ),
                 ("rounds", f"{found.rounds:,} in each of {plural(found.repeat, 'repeat')}"),
                 ("sums", cipher),
+                when(engine, ("engine", engine)),
                 ("seed", str(found.seed)),
             ]
         ),
@@ -107,6 +118,40 @@ def _sites(found: Simulation) -> Table:
         ),
         rows,
         frozenset({1, 2, 3}),
+    )
+
+
+def _clients(found: Simulation) -> Section | None:
+    """A sample of the hospitals: its rounds, and what a patient is charged for them."""
+    made = found.participated
+    if made is None:
+        return None
+    took_part = (
+        f"from {made.fewest:,} to {plural(made.most, 'round')}, {made.mean:.3g} on average, of"
+        f" {made.rounds:,} that train"
+    )
+    return section(
+        "A part of the hospitals in each round",
+        Paragraph(
+            "For designing alone: in a real study every hospital is in every round. All take part"
+            " in counts and evaluations here too.",
+            Tone.WARN,
+        ),
+        facts(
+            [
+                ("drawn in a round", f"of {made.sites:,} hospitals {made.rule}"),
+                ("a hospital trains in", took_part),
+                (
+                    "training epsilon, charged",
+                    f"{made.charged}: a patient of the hospital that was drawn most often",
+                ),
+                (
+                    "training epsilon, set aside",
+                    f"{made.reserved}: a hospital does not know beforehand how often it is drawn",
+                ),
+                ("not claimed", f"{made.multiplied}, {_MULTIPLIED}"),
+            ]
+        ),
     )
 
 
@@ -227,7 +272,20 @@ def _sweep(found: Simulation) -> Section | None:
         Table(heads, tuple(rows), right),
         _best(found),
         as_written,
+        _price(found),
         simulation_picture(found),
+    )
+
+
+def _price(found: Simulation) -> str | None:
+    """The price of choosing so on records."""
+    price = found.price
+    if price is None:
+        return None
+    return (
+        f"Had these {plural(price.points, 'setting')} been run on patients' records: epsilon"
+        f" {price.together} at delta {price.delta} for all together, and {price.one} for the"
+        " costliest alone. Whoever chooses on records pays for every setting."
     )
 
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from securefl.learning.tasks.told import Told
+    from securefl.simulation.participation import Participated
+    from securefl.simulation.sweep_price import SweepPrice
 
 #: Stands on every page, picture and JSON of a simulation.
 PROTECTS_NOTHING: Final = (
@@ -208,6 +210,10 @@ class Simulation:
         refused: why ``securefl study check`` refuses the file as it stands; empty where it does not.
         seconds: that the runs took.
         runs: how many rounds were run in all.
+        degrees: of the rings that sums were encrypted in; empty without the cipher.
+        engine: that ran the hospitals' steps; empty for this process itself.
+        price: of the sweep, had it been run on patients' records; None without one.
+        participated: rounds of a sample of the hospitals; None where all took part.
     """
 
     study: str
@@ -228,6 +234,10 @@ class Simulation:
     refused: tuple[str, ...] = ()
     seconds: float = 0.0
     runs: int = 0
+    degrees: tuple[int, ...] = ()
+    engine: str = ""
+    price: SweepPrice | None = None
+    participated: Participated | None = None
     label: str = field(default=PROTECTS_NOTHING)
 
     def to_dict(self) -> dict[str, Any]:
@@ -251,9 +261,13 @@ class Simulation:
             "repeat": self.repeat,
             "seed": self.seed,
             "encrypted": self.encrypted,
+            "ring_degrees": list(self.degrees),
+            "engine": self.engine or "own",
+            "clients": None if self.participated is None else self.participated.to_dict(),
             **self.base.to_dict(),
             "sweep": [point.to_dict() for point in self.points],
             "best": best,
+            "price": None if self.price is None else self.price.to_dict(),
             "advice": [asdict(one) for one in self.advice],
             "warnings": list(self.warnings),
             "refused": list(self.refused),

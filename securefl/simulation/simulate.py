@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,12 @@ from securefl.simulation.facts import (
     Spread,
     spread_of,
 )
+from securefl.simulation.participation import participated
 from securefl.simulation.poisoning import GroupedSum
 from securefl.simulation.settings import changed, grid
+from securefl.simulation.sweep_price import sweep_price
 from securefl.simulation.tables import check_columns
-from securefl.simulation.trial import plain_sum, run_trial, virtual_hospitals
+from securefl.simulation.trial import OneByOne, plain_sum, run_trial, virtual_hospitals
 from securefl.simulation.virtual_study import read_template, virtual_study
 from securefl.study.stages import makes_model
 from securefl.study.training import training_if_any
@@ -38,8 +41,10 @@ from securefl.study.training import training_if_any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from securefl.simulation.encrypted import EncryptedSum
+    from securefl.simulation.participation import Participated, Participation
     from securefl.simulation.tables import Source
-    from securefl.simulation.trial import Summer, Trial, VirtualHospital
+    from securefl.simulation.trial import Engine, Summer, Trial, VirtualHospital
     from securefl.study.schema import Study
     from securefl.study.sealed import UnsealedStudy
 
@@ -60,6 +65,8 @@ class Wishes:
         encrypted: put every sum through the real cipher.
         advise: also try settings near the study's.
         watch: told the rounds that are over, and those in all.
+        participation: how many hospitals take part in a round that trains; None for all of them.
+        flower: run the hospitals' steps under Flower's simulation runtime.
     """
 
     repeat: int = 5
@@ -68,6 +75,8 @@ class Wishes:
     encrypted: bool = False
     advise: bool = True
     watch: Callable[[int, int], None] | None = None
+    participation: Participation | None = None
+    flower: bool = False
 
 
 def simulate_study(
@@ -96,12 +105,19 @@ def simulate_study(
     if callable(source):
         source = source(template)
     check_columns(source.tables, template.study.data)
-    return _Simulator(
-        template,
-        source,
-        weights,
-        wishes,
-    ).run()
+    with ExitStack() as stack:
+        engine: Engine = OneByOne()
+        if wishes.flower:
+            from securefl.simulation.flower_engine import FlowerEngine
+
+            engine = stack.enter_context(FlowerEngine(len(source.sites)))
+        return _Simulator(
+            template,
+            source,
+            weights,
+            wishes,
+            engine,
+        ).run()
 
 
 class _Simulator:
@@ -113,17 +129,22 @@ class _Simulator:
         source: Source,
         weights: Mapping[str, str],
         wishes: Wishes,
+        engine: Engine,
     ) -> None:
+        self._engine = engine
         self._template = template
         self._source = source
         self._wishes = wishes
         self._weights = weights
         self._samplers = Samplers()
         self._summer: Summer = plain_sum
+        self._cipher: EncryptedSum | None = None
         if wishes.encrypted:
             from securefl.simulation.encrypted import EncryptedSum
 
-            self._summer = EncryptedSum()
+            grouped = template.study.secagg.groups is not None
+            self._cipher = EncryptedSum(len(source.sites) if grouped else None)
+            self._summer = self._cipher
         # Divisions and splits do not depend on a train stage's fields: every setting shares them.
         self._hospitals: dict[int, list[VirtualHospital]] = {}
         self._done = self._due = 0
@@ -137,6 +158,9 @@ class _Simulator:
         if self._wishes.advise and not settings and makes_model(base):
             near = neighbours(base)
         studies = [base, *(self._sealed(changes) for changes in (*settings, *near))]
+        if self._wishes.participation is not None:
+            for one in studies:
+                self._wishes.participation.check(one)
         self._due = self._wishes.repeat * sum(Programme(s).last_round for s in studies)
         named = [{}, *settings, *near]
         runs = [self._trials(study) for study in studies]
@@ -173,7 +197,18 @@ class _Simulator:
             warnings=tuple(self._warnings(base)),
             seconds=time.monotonic() - began,
             runs=self._done,
+            degrees=tuple(sorted(self._cipher.degrees)) if self._cipher else (),
+            engine="flower" if self._wishes.flower else "",
+            price=sweep_price(studies[1 : 1 + len(settings)]) if settings else None,
+            participated=self._participated(base, runs[0]),
         )
+
+    def _participated(self, study: Study, trials: Sequence[Trial]) -> Participated | None:
+        """The lots of the study as it stands; every setting has the same."""
+        rule = self._wishes.participation
+        if rule is None:
+            return None
+        return participated(study, rule, [trial.took_part for trial in trials])
 
     def _sealed(self, changes: Mapping[str, str]) -> Study:
         template = changed(self._template, changes)
@@ -195,6 +230,8 @@ class _Simulator:
                 seed=self._wishes.seed,
                 repeat=repeat,
                 summer=self._summer_of(study, repeat),
+                engine=self._engine,
+                participation=self._wishes.participation,
                 on_round=self._one_more,
             )
             for repeat in range(self._wishes.repeat)

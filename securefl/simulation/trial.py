@@ -21,6 +21,7 @@ from securefl.learning.stages.roles import moves_model
 from securefl.learning.stages.stage import Rows
 from securefl.learning.stages.train import Train
 from securefl.simulation.draws import SeededDraws, key_of
+from securefl.simulation.participation import Lots, server_of
 from securefl.simulation.probes import Probe, Prober
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from securefl.learning.table import Table
     from securefl.learning.tasks.told import Told
     from securefl.simulation.draws import Samplers
+    from securefl.simulation.participation import Participation
     from securefl.study.schema import Study, Template
     from securefl.types import FloatArray, IntArray
 
@@ -53,6 +55,42 @@ def plain_sum(release: Release, answers: Sequence[IntArray]) -> IntArray:
     del release
     total: IntArray = np.sum(answers, axis=0, dtype=np.int64)
     return total
+
+
+class Engine(Protocol):
+    """Runs the steps of virtual hospitals: here one after the other, or as an engine of others does
+    (:mod:`securefl.simulation.flower_engine`).
+    """
+
+    def answers(
+        self,
+        ends: Sequence[Local],
+        places: Sequence[int],
+        release: Release,
+        public: FloatArray,
+    ) -> list[IntArray]:
+        """Answers of the hospitals at these places, in their order: int64[release.length] each.
+
+        Args:
+            ends: of all hospitals.
+            places: of those that take part.
+            release: the one that is due.
+            public: float64[b], what was broadcast.
+        """
+
+
+class OneByOne:
+    """The engine of this process: hospitals answer one after the other."""
+
+    def answers(
+        self,
+        ends: Sequence[Local],
+        places: Sequence[int],
+        release: Release,
+        public: FloatArray,
+    ) -> list[IntArray]:
+        """See :class:`Engine`."""
+        return [ends[place].answer(release, public) for place in places]
 
 
 @dataclass(frozen=True)
@@ -86,6 +124,7 @@ class Trial:
         values: values of updates in all.
         rounds: rounds that were run.
         ended: why the study ended early; empty where it did not.
+        took_part: hospital to the rounds of training it was drawn for; empty where all took part.
     """
 
     model_sha256: str = ""
@@ -99,6 +138,7 @@ class Trial:
     values: int = 0
     rounds: int = 0
     ended: str = ""
+    took_part: Mapping[str, int] = field(default_factory=dict)
 
 
 def virtual_hospitals(
@@ -144,9 +184,14 @@ def pooled(parts: Sequence[Prepared]) -> Prepared:
 
 @dataclass
 class _Run:
-    """Results of a run so far."""
+    """Results of a run so far, and who does its work."""
 
     on_round: Callable[[], None]
+    engine: Engine
+    summer: Summer
+    prober: Prober
+    sites: tuple[str, ...]
+    lots: Lots | None = None
     results: list[Result] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
     cut: int = 0
@@ -163,6 +208,8 @@ def run_trial(
     seed: int,
     repeat: int,
     summer: Summer = plain_sum,
+    engine: Engine | None = None,
+    participation: Participation | None = None,
     probes: int = 6,
     on_round: Callable[[], None] = _nothing,
 ) -> Trial:
@@ -175,25 +222,26 @@ def run_trial(
         seed: of the simulation.
         repeat: which of its repeats, from 0.
         summer: adds the answers of a round.
+        engine: runs the hospitals' steps; one after the other unless said.
+        participation: how many hospitals take part in a round that trains; all unless said.
         probes: rounds of the training at which it is looked at; 0 for its end alone.
         on_round: called after each round.
     """
-    run = _Run(on_round)
-    draws = {
-        h.site: SeededDraws(
-            key_of(
-                "noise",
-                seed,
-                repeat,
-                h.site,
-            ),
-            samplers,
-        )
-        for h in hospitals
-    }
-    prober = Prober(study, [h.rows for h in hospitals], probes)
+    run = _Run(
+        on_round,
+        engine or OneByOne(),
+        summer,
+        Prober(study, [h.rows for h in hospitals], probes),
+        tuple(h.site for h in hospitals),
+    )
+    server = study
+    if participation is not None:
+        least = study.secagg.min_contributors
+        run.lots = Lots(participation, run.sites, least, seed=seed, repeat=repeat)
+        server = server_of(study, participation.part(len(hospitals)))
+    draws = {site: SeededDraws(key_of("noise", seed, repeat, site), samplers) for site in run.sites}
     try:
-        programme = Programme(study)
+        programme = Programme(server)
         for stage in programme.stages:
             ends = [
                 stage.local(
@@ -204,16 +252,7 @@ def run_trial(
                 )
                 for h in hospitals
             ]
-            run.results.append(
-                _run_stage(
-                    stage,
-                    list(programme.rounds_of(stage)),
-                    ends,
-                    run,
-                    summer=summer,
-                    prober=prober,
-                )
-            )
+            run.results.append(_run_stage(stage, list(programme.rounds_of(stage)), ends, run))
     except RoundError as error:
         run.ended = error.what
     return _trial(study, run)
@@ -224,26 +263,32 @@ def _run_stage(
     rounds: Sequence[Step],
     ends: Sequence[Local],
     run: _Run,
-    *,
-    summer: Summer,
-    prober: Prober,
 ) -> Result:
     state = stage.start(run.results)
+    prober = run.prober
     for step in rounds:
         release, turn = step.release, step.turn - 1
         if moves_model(step) and prober.is_due(turn, release.rounds):
             run.probes.append(prober.look(turn, state.server.theta))
-        public = stage.broadcast(state)
-        answers = [end.answer(release, public) for end in ends]
-        state = stage.absorb(state, summer(release, answers), len(ends))
+        places = _places(run, step)
+        answers = run.engine.answers(ends, places, release, stage.broadcast(state))
+        state = stage.absorb(state, run.summer(release, answers), len(places))
         run.rounds += 1
         run.on_round()
-        run.cut += sum(end.clamped for end in ends)
+        run.cut += sum(ends[place].clamped for place in places)
         if moves_model(step):
-            run.values += len(ends) * release.length
+            run.values += len(places) * release.length
     if isinstance(stage, Train):
         run.probes.append(prober.look(stage.section.rounds, state.server.theta))
     return stage.result(state)
+
+
+def _places(run: _Run, step: Step) -> list[int]:
+    """Places of the hospitals that take part: all, or those of a lot where the round trains."""
+    if run.lots is None or not moves_model(step):
+        return list(range(len(run.sites)))
+    drawn = run.lots.draw()
+    return [place for place, site in enumerate(run.sites) if site in drawn]
 
 
 def _trial(study: Study, run: _Run) -> Trial:
@@ -264,4 +309,5 @@ def _trial(study: Study, run: _Run) -> Trial:
         values=run.values,
         rounds=run.rounds,
         ended=run.ended,
+        took_part={} if run.lots is None else run.lots.rounds,
     )

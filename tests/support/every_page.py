@@ -132,6 +132,7 @@ from securefl.report.terms import vouched_words
 from securefl.report.told import told_page
 from securefl.report.whole_report import ModelCheck, WholeReport, whole_report_page
 from securefl.simulation.facts import Spread
+from securefl.simulation.participation import Participation
 from securefl.simulation.simulate import Wishes, simulate_study
 from securefl.simulation.tables import Source
 from securefl.study.approve_alone import AloneRule
@@ -888,11 +889,18 @@ def design_what_if():
     return what_if_page(WhatIf(name, Decimal(1), "AUC", "invented rows", 2, choices))
 
 
-def simulation(*, swept=True):
+def simulation(*edits, swept=True, participation=None):
     sweep = {"clip_norm": ("1", "2")} if swept else {}
-    wishes = Wishes(repeat=2, sweep=sweep, encrypted=not swept, advise=swept)
+    wishes = Wishes(
+        repeat=2, sweep=sweep, encrypted=not swept, advise=swept, participation=participation
+    )
     source = Source("tables of a test", tables_of())
-    return simulation_page(simulate_study(protocol_text().encode(), source, wishes))
+    return simulation_page(simulate_study(protocol_text(*edits).encode(), source, wishes))
+
+
+def simulation_of_a_sample():
+    few = ("min_contributors = 5", "min_contributors = 2"), ("colluders = 3", "colluders = 0")
+    return simulation(*few, swept=False, participation=Participation(count=2))
 
 
 @cache
@@ -1118,6 +1126,7 @@ _BUILDERS = {
     "design-what-if": design_what_if,
     "simulation": simulation,
     "simulation-without-a-sweep": lambda: simulation(swept=False),
+    "simulation-of-a-sample": simulation_of_a_sample,
     "audit": audit,
     "audit-of-an-altered-ledger": lambda: audit(altered=True),
     "audit-overview": lambda: audit(whole=False),
