@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from securefl.study.parse import parse_protocol
 
@@ -82,6 +83,49 @@ def test_the_tables_of_inverted_labels_are_those_of_their_figures():
     # the one of 26 % is named in every seed, and nobody where all labels are right
     assert {made.named(row["inverts"][made.SHOWN]) for row in rows} == {"SVI: the wrong way round"}
     assert {made.named(row["inverts"][made.NOBODY]) for row in rows} == {made.NOBODY}
+
+
+def test_the_table_of_local_layers_is_that_of_its_figures():
+    made = script("local_layers")
+    rows = json.loads((FOLDER / "local_layers.json").read_text())["rows"]
+    assert made.table(rows) in (FOLDER / "README.md").read_text()
+    record = FOLDER.parents[1] / "docs/decisions/0038-personal-models-at-home.md"
+    for row in made.table(rows).splitlines():
+        if "| mean |" in row:
+            for cell in row.split("|")[4:6]:
+                figure, _, error = cell.split("(")[0].strip().partition(" ± ")
+                said = f"{figure.replace('0.', '.')} ± {error.strip().replace('0.', '.')}"
+                assert said in record.read_text()
+
+
+@pytest.mark.parametrize("shift", [False, True], ids=["as is", "clipped"])
+def test_the_gradients_of_the_local_layers_trial_are_those_of_its_loss(shift):
+    made, generator = script("local_layers"), np.random.default_rng(1)
+    x, y = made.with_ones(generator.normal(size=(6, 3))), np.array([0, 1, 1, 0, 1, 0])
+    model = made.start(4)
+
+    def loss(hidden, last):
+        scores = made.Model(hidden, last).scores(x)
+        return np.logaddexp(0, scores) - y * scores
+
+    clip = 0.2 if shift else 1e9
+    rows = [made.clipped(model, x[[i]], y[[i]], clip) for i in range(6)]
+    lengths = [np.sqrt(sum(np.sum(part**2) for part in row)) for row in rows]
+    if shift:
+        assert max(lengths) <= clip + 1e-12
+        return
+    for part, step in ((0, (1e-6, 0.0)), (1, (0.0, 1e-6))):
+        moved = loss(model.hidden + step[0], model.last + step[1]) - loss(model.hidden, model.last)
+        np.testing.assert_allclose(moved / 1e-6, [row[part].sum() for row in rows], rtol=1e-3)
+
+
+def test_the_aims_stand_beside_what_was_measured():
+    """After new figures: python benchmarks/differ/targets.py."""
+    made = script("targets")
+    assert made.table() in (FOLDER / "README.md").read_text()
+    measured = {aim.script for aim in made.AIMS}
+    for one in " ".join(measured).replace("`", " ").split():
+        assert one == "and" or (FOLDER / one).is_file()
 
 
 def test_every_published_figure_is_met_within_half_a_point():
