@@ -24,11 +24,22 @@ RECIPES = {
 }
 
 
+def must_be_written(kind):
+    """Abstract methods of an interface, and attributes that it declares and gives no value."""
+    declared = {name for part in kind.__mro__ for name in vars(part).get("__annotations__", ())}
+    return (kind.__abstractmethods__ - {"__init__"}) | {n for n in declared if not hasattr(kind, n)}
+
+
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_names_every_method_that_must_be_written(name):
+def test_a_recipe_names_every_method_and_attribute_that_must_be_written(name):
     text = (ROOT / f"docs/extending/{name}.md").read_text()
     named = set(re.findall(r"`(\w+)[^`]*`", text))
-    assert RECIPES[name].__abstractmethods__ - {"__init__"} - named == set()
+    assert must_be_written(RECIPES[name]) - named == set()
+
+
+def test_a_declared_attribute_without_a_value_must_be_written_and_one_with_a_value_need_not():
+    assert {"EvaluationTable", "histogram_words", "loss"} <= must_be_written(Task)
+    assert not {"least", "noun", "portable"} & must_be_written(Task)
 
 
 def test_the_recipe_of_a_source_names_what_an_origin_must_have():
