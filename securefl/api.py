@@ -509,8 +509,8 @@ class Study(StudyLife, Shown):
             NotApprovedError: not every hospital has approved.
             RoundError: a round failed, or the run was stopped by hand; the study is over, every
                 budget stays charged.
-            StoreError: the store was away for a whole round deadline; the next run goes on, if it
-                comes before the hospitals' two round deadlines are over.
+            StoreError: the store was away for a whole round deadline, or for the study's longest
+                wait; the next run goes on, while the hospitals wait for it.
         """
         from securefl.researcher.results import save_result
         from securefl.researcher.run_study import run_once

@@ -66,6 +66,7 @@ def _study_json(study: StudyStatus) -> dict[str, Any]:
         "reason": study.reason,
         "waits_for": study.waits_for,
         "waits_since": _moment(study.waits_since),
+        "waits_until": _moment(study.waits_until),
         "quality": study.verdict,
         "quality_minimum": None if study.minimum is None else str(study.minimum),
     }

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: Values that only people can give. Owners read them on the request's page.
 _YOURS: Final = "Yours to write."
 _OPEN_DAYS: Final = 365
+#: Seconds that the parties of a running study wait for one that is away.
+_LONGEST_WAIT: Final = 7 * 86_400
 
 
 def around(
@@ -236,6 +238,11 @@ def _parties(question: Question, today: datetime, reply_after: Figure) -> list[P
                     "round_deadline",
                     600,
                     "Seconds that a round waits for a hospital.",
+                ),
+                Entry(
+                    "longest_wait",
+                    _LONGEST_WAIT,
+                    "Seconds that whoever is away is waited for, then the study ends: seven days.",
                 ),
                 figure_entry("reply_after", reply_after),
                 Entry(

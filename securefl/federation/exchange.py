@@ -7,7 +7,9 @@ One interface; its homes are one process (:mod:`securefl.federation.local_exchan
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from securefl.study.longest_wait import duration_words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from securefl.secagg.round_context import RoundContext
     from securefl.types import Sign
 
+#: Seconds from which on a wait is told in minutes.
+_LONG: Final = 3600.0
 #: Aggregator's sum as it was read and checked.
 ClaimT = TypeVar("ClaimT")
 ClaimT_co = TypeVar("ClaimT_co", covariant=True)
@@ -43,7 +47,11 @@ class Waiting:
     deadline: float
 
     def __str__(self) -> str:
-        return f"waiting for {', '.join(self.names)} ({self.seconds:.0f} s of {self.deadline:.0f})"
+        names = ", ".join(self.names)
+        if self.deadline < _LONG:
+            return f"waiting for {names} ({self.seconds:.0f} s of {self.deadline:.0f})"
+        whole = duration_words(round(self.deadline / 60) * 60)
+        return f"waiting for {names} ({self.seconds / 60:.0f} minutes of {whole})"
 
 
 class Arrivals(Protocol[ClaimT_co]):
@@ -142,6 +150,7 @@ class Exchange(Protocol):
     def collect(self, arrivals: Arrivals[ClaimT], seconds: float) -> ClaimT:
         """Take in every hospital's contribution, and wait for the aggregator's sum.
 
+        Where the study has a ``longest_wait``, it may be waited for so long beside ``seconds``.
         Returns it, read and checked.
 
         Raises:
@@ -152,7 +161,8 @@ class Exchange(Protocol):
     def gather(self, arrivals: SurvivorRound, seconds: float) -> None:
         """Take in contributions, in a study that goes on after a loss.
 
-        Until all that can come are there, or the time is over.
+        Until all that can come are there, or the time is over; in a study with a ``longest_wait``
+        until enough are there, or that is over.
 
         Raises:
             RoundError: too few can come.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -18,6 +19,7 @@ from securefl.federation.round_board import RoundBoard
 from securefl.federation.status_board import departures, ended, ending_departure, first_departure
 from securefl.federation.study_board import StudyBoard
 from securefl.federation.timeouts import timeout_error
+from securefl.study.longest_wait import coordinator_waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -38,6 +40,10 @@ T = TypeVar("T")
 _SHORTEST_PAUSE: Final = 0.001
 _PAUSE: Final = 0.005
 _LONGEST_PAUSE: Final = 0.02
+#: Seconds between two looks for whoever is away for longer than a round's deadline: at most, and as
+#: a part of that deadline.
+_AWAY_PAUSE: Final = 5.0
+_AWAY_SHARE: Final = 0.05
 #: Seconds between two looks whether somebody left.
 _WORDS: Final = 0.2
 #: Seconds between two words on whom a round waits for.
@@ -50,17 +56,23 @@ def _nothing(_text: str) -> None:
     pass
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class StoreExchange:
     """The default: signed objects in the store, found by polling.
 
     A store that is away is asked again until the deadline of what is being done; what it says then
-    is told once.
+    is told once. In a study with a ``longest_wait`` whoever a round cannot do without is waited for
+    so long, and the store too.
 
     Args:
         board: where the study's objects lie.
         plan: the study.
         warn: told what went wrong and ends nothing.
         waiting: told about twice a second whom a round waits for.
+        now: the wall clock, for the study's closing.
     """
 
     def __init__(
@@ -69,7 +81,9 @@ class StoreExchange:
         plan: RoundPlan,
         warn: Callable[[str], None] = _nothing,
         waiting: Callable[[Waiting], None] | None = None,
+        now: Callable[[], datetime] = _utc_now,
     ) -> None:
+        self._now = now
         self._board = board
         self._plan = plan
         self._warn = warn
@@ -163,7 +177,8 @@ class StoreExchange:
 
     def collect(self, arrivals: Arrivals[ClaimT], seconds: float) -> ClaimT:
         """See :class:`Exchange`."""
-        tell = self._timer(seconds)
+        longest = self._longest(seconds)
+        tell = self._timer(longest)
         heard = 0.0
         claimed: ClaimT | None = None
 
@@ -182,7 +197,7 @@ class StoreExchange:
                 self._check_nobody_left()
             return None
 
-        found = self._poll(look, seconds, _SHORTEST_PAUSE)
+        found = self._wait(look, seconds, longest, _SHORTEST_PAUSE)
         if found is not None:
             return found
         while self._persist(
@@ -191,7 +206,7 @@ class StoreExchange:
             pass
         who = ", ".join(arrivals.missing) or "the aggregator"
         raise RoundError(
-            f"Round {arrivals.facts.round} was not complete after {seconds:.0f} seconds: nothing"
+            f"Round {arrivals.facts.round} was not complete after {longest:.0f} seconds: nothing"
             f" came from {arrivals.missing_words() or who}.",
             whose=who,
             next_step=(
@@ -203,8 +218,9 @@ class StoreExchange:
     def gather(self, arrivals: SurvivorRound, seconds: float) -> None:
         """See :class:`Exchange`."""
         terms = arrivals.terms
+        longest = self._longest(seconds)
         looked = 0.0
-        tell = self._timer(seconds)
+        tell = self._timer(longest)
 
         def look() -> bool | None:
             nonlocal looked
@@ -230,7 +246,20 @@ class StoreExchange:
                 return True
             return None
 
-        self._poll(look, seconds)
+        def enough() -> bool | None:
+            return look() or self._are_enough(arrivals) or None
+
+        if self._wait(look, seconds, seconds) or longest <= seconds or self._are_enough(arrivals):
+            return
+        if self._wait_long(enough, longest - seconds):
+            # whoever was away with them may be a little later than they
+            self._wait(look, seconds, seconds)
+
+    def _are_enough(self, arrivals: SurvivorRound) -> bool:
+        """True if the round goes on with those who are there."""
+        if arrivals.state.proposed:
+            return not arrivals.missing
+        return len(arrivals.state.heads) >= self._plan.study.secagg.min_contributors
 
     def conclude(
         self,
@@ -241,8 +270,9 @@ class StoreExchange:
         """See :class:`Exchange`."""
         slot = RoundBoard.of(self._board, arrivals.terms.facts).proposal(arrivals.terms)
         self._persist(lambda: slot.post(proposal))
+        longest = self._longest(seconds)
         looked = 0.0
-        tell = self._timer(seconds)
+        tell = self._timer(longest)
 
         def look() -> ClaimedSum | None:
             nonlocal looked
@@ -261,10 +291,10 @@ class StoreExchange:
                     raise ended(said, _CHARGED)
             return None
 
-        found = self._poll(look, seconds)
+        found = self._wait(look, seconds, longest)
         if found is not None:
             return found
-        raise timeout_error(arrivals, seconds, arrivals.complaints(self._board))
+        raise timeout_error(arrivals, longest, arrivals.complaints(self._board))
 
     def gone(self) -> frozenset[str]:
         """See :class:`Exchange`."""
@@ -322,29 +352,66 @@ class StoreExchange:
                 del self._to_leave[number]
 
     def _persist(self, work: Callable[[], T], seconds: float | None = None) -> T:
-        """Do ``work``, for at most one round deadline where nothing else is said.
+        """Do ``work``, for at most as long as the study waits where nothing else is said."""
+        if seconds is None:
+            seconds = self._longest(float(self._plan.study.schedule.round_deadline))
+        return persist(work, seconds, self._away)
 
-        The hospitals wait for two.
+    def _longest(self, seconds: float) -> float:
+        """Seconds for which one is waited for whom the study cannot do without.
+
+        Args:
+            seconds: the same in a study that does not say.
         """
-        return persist(
-            work,
-            float(self._plan.study.schedule.round_deadline) if seconds is None else seconds,
-            self._away,
-        )
+        schedule = self._plan.study.schedule
+        if schedule.longest_wait is None:
+            return seconds
+        return max(seconds, coordinator_waits(schedule, self._now()))
 
-    def _poll(
+    def _wait(
         self,
         look: Callable[[], T | None],
         seconds: float,
+        longest: float,
         shortest: float = _PAUSE,
     ) -> T | None:
-        """Look until something is found, as often as the board's kind bears."""
+        """Look until something is found, as often as the board's kind bears.
+
+        Args:
+            look: finds it.
+            seconds: how long often.
+            longest: how long in all.
+            shortest: seconds between two looks, at least.
+
+        Raises:
+            StoreError: the time is over and the store is away.
+        """
         pace = self._board.pace
+        try:
+            found = poll(
+                look,
+                seconds=seconds,
+                shortest=max(shortest, pace),
+                longest=max(_LONGEST_PAUSE, pace),
+                told=self._away,
+            )
+        except StoreError:
+            if longest <= seconds:
+                raise
+            found = None
+        if found is not None or longest <= seconds:
+            return found
+        return self._wait_long(look, longest - seconds)
+
+    def _wait_long(self, look: Callable[[], T | None], seconds: float) -> T | None:
+        """Look for somebody who is away for longer than a round's deadline: less and less often."""
+        pace = self._board.pace
+        deadline = float(self._plan.study.schedule.round_deadline)
         return poll(
             look,
             seconds=seconds,
-            shortest=max(shortest, pace),
-            longest=max(_LONGEST_PAUSE, pace),
+            shortest=max(_PAUSE, pace),
+            longest=max(_LONGEST_PAUSE, pace, min(_AWAY_PAUSE, _AWAY_SHARE * deadline)),
             told=self._away,
         )
 

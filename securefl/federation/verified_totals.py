@@ -82,6 +82,10 @@ class VerifiedTotals:
         self._missed_inbox = RoundInbox(plan)
         self.missing = ""
 
+    def look_soon(self) -> None:
+        """Look often again: something came, however long nothing had."""
+        self._retry.reset()
+
     def verify(
         self,
         board: Board,

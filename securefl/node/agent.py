@@ -178,7 +178,7 @@ class Agent:
 
     @property
     def _busy(self) -> bool:
-        return any(r.started for r in self._runs.values())
+        return any(r.started and not r.resting for r in self._runs.values())
 
     def _turn(self) -> None:
         """Everything once, each on its own: an object of somebody else's that cannot be read holds
@@ -294,6 +294,7 @@ class Agent:
             self._drop(digest)
             return
         if state.paused:
+            run.stop_listening()
             return
         try:
             outcome = run.step()
@@ -464,7 +465,7 @@ class Agent:
 
     def _ask_and_answer(self) -> None:
         """Checkpoints: ask for this hospital's own, answer the others, keep what they handed over."""
-        if self._runs:
+        if not all(run.resting for run in self._runs.values()):
             self._listen.reset()
         now = self._clock()
         often = LISTEN

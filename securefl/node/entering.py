@@ -71,7 +71,6 @@ class Entered:
     """The first round, accepted, its approval used up: what the run goes on with."""
 
     participant: Participant
-    worker: Worker
     accepted: Accepted
     model: bytes
     seen: float
@@ -174,6 +173,18 @@ class Entering:
                 self.worker.kill()
                 self._checked.join()
             self.worker.stop()
+
+    def at_work(self) -> Worker:
+        """The worker of a running study; started again where it was set aside."""
+        if self.worker is None:
+            return self._launch()
+        return self.worker
+
+    def set_aside(self) -> None:
+        """End a worker that has nothing to do for long; :meth:`at_work` starts it again."""
+        self.stop()
+        self.worker = None
+        self._launches = 0
 
     # --- the worker and the table
     # ------------------------------------------------------------------------------------
@@ -402,7 +413,7 @@ class Entering:
             ):  # while the checks above ran; it starts when the pause is over
                 return None
             raise
-        return Entered(participant, worker, accepted, model, seen)
+        return Entered(participant, accepted, model, seen)
 
     def _participant(self, approvals: dict[str, Approval]) -> Participant:
         from securefl.secagg.seal import CkksIntegers

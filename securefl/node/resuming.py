@@ -24,11 +24,11 @@ from securefl.node.instances import check_alone
 from securefl.node.models import remember_total
 from securefl.node.published_approvals import all_approvals
 from securefl.secagg.own_place import manifest_limit
+from securefl.study.longest_wait import hospital_waits, wait_words
 from securefl.study.study_id import short_digest
 
 if TYPE_CHECKING:
     from securefl.federation.participant import Participant
-    from securefl.node.launcher import Worker
     from securefl.study.approval import Approval
 
 
@@ -38,12 +38,10 @@ class Resumed:
 
     Args:
         participant: after its last contribution.
-        worker: was started, and has not read a row.
         unsent: the last contribution, where the store does not hold it.
     """
 
     participant: Participant
-    worker: Worker
     unsent: DurableContribution | None
 
 
@@ -59,7 +57,7 @@ class Resuming(Entering):
             SecureFLError: the study cannot go on here.
         """
         check_alone(self.own.site, self.own.plan, self.instances)
-        worker = self._launch()
+        self._prepare_worker()
         approvals = all_approvals(self.own.site, self.own.plan, self._not_there)
         self.waiting = "the other hospitals' approvals"
         if approvals is not None:
@@ -71,7 +69,7 @@ class Resuming(Entering):
             self.waiting = self.witness.unheard() or "the others' word on this ledger's checkpoints"
             self._check_waiting()
             return None
-        return self._restored(approvals, worker)
+        return self._restored(approvals)
 
     def _is_over(self) -> bool:
         """True where the study ended meanwhile: nothing more will be said in it."""
@@ -79,22 +77,30 @@ class Resuming(Entering):
         plan = self.own.plan
         return end_of(board, plan) is not None or first_departure(board, plan) is not None
 
+    def _prepare_worker(self) -> None:
+        """Start the worker while the others are asked; where they are away for long, it costs none."""
+        usual = 2 * self.own.plan.study.schedule.round_deadline
+        if self.own.clock() - self._since <= usual:
+            self._launch()
+        elif self.worker is not None:
+            self.set_aside()
+
     def _check_waiting(self) -> None:
         """Refuse to wait longer than the others do.
 
         Raises:
-            RoundError: it has been two round deadlines.
+            RoundError: it has been as long as the study says.
         """
-        longest = 2 * self.own.plan.study.schedule.round_deadline
-        if self.own.clock() - self._since > longest:
+        schedule = self.own.plan.study.schedule
+        if self.own.clock() - self._since > hospital_waits(schedule):
             raise RoundError(
-                f"This hospital's agent was started again, and waited for two round deadlines for"
+                f"This hospital's agent was started again, and waited for {wait_words(schedule)} for"
                 f" {self.waiting}.",
                 whose="this hospital",
                 next_step="The study ends here; its budget stays charged.",
             )
 
-    def _restored(self, approvals: dict[str, Approval], worker: Worker) -> Resumed:
+    def _restored(self, approvals: dict[str, Approval]) -> Resumed:
         own = self.own
         participant = self._participant(approvals)
         following = participant.following
@@ -117,7 +123,7 @@ class Resuming(Entering):
             f"study {short_digest(own.plan.digest)}: taken up again after round {number} of"
             f" {own.plan.last_round}"
         )
-        return Resumed(participant, worker, unsent)
+        return Resumed(participant, unsent)
 
     def _is_there(self, kept: DurableContribution) -> bool:
         """True where it left the house before. Another one in its place is found when it leaves."""

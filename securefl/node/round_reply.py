@@ -72,7 +72,7 @@ class RoundReply:
 
     Args:
         own: the study.
-        worker: the process that trains; it was started.
+        worker: gives the process that trains, which was started.
         ask: asks it without waiting for it.
         leaving: lets contributions go.
         settle_seconds: see :data:`SETTLE_SECONDS`.
@@ -84,13 +84,15 @@ class RoundReply:
     def __init__(
         self,
         own: OwnStudy,
-        worker: Worker,
+        worker: Callable[[], Worker],
         ask: Callable[[Callable[[], Any]], Asked[Any]],
         leaving: Leaving,
         settle_seconds: float,
     ) -> None:
         self._own = own
         self._worker = worker
+        #: The process that was asked to prepare the table.
+        self._prepared: Worker | None = None
         self._ask = ask
         self._leaving = leaving
         self._settle_seconds = settle_seconds
@@ -103,7 +105,7 @@ class RoundReply:
         model: bytes,
         seen: float,
     ) -> None:
-        """Ask the worker for what an accepted round wants, and for the first one to prepare the
+        """Ask the worker for what an accepted round wants, and for its first one to prepare the
         table before; anew where the owner took patients out since the last round.
 
         Args:
@@ -119,7 +121,9 @@ class RoundReply:
         remember_model(own.site, own.plan, accepted.facts)
         keep_round_model(own.site, own.plan, accepted.facts.round, model)
         deadline = float(schedule.round_deadline)
-        first = not self._leaving.counts
+        worker = self._worker()
+        first = worker is not self._prepared
+        self._prepared = worker
         settle = 0.0
         if first:
             settle = min(self._settle_seconds, _SETTLE_SHARE * deadline)
@@ -129,7 +133,7 @@ class RoundReply:
         if prepare and not first:
             own.say("patients were taken out: the table is prepared anew without their rows")
         self._removed = removed
-        asked = self._ask(self._question(accepted, model, deadline, prepare=prepare))
+        asked = self._ask(self._question(worker, accepted, model, deadline, prepare=prepare))
         self.pending = PendingReply(accepted, asked, times)
         own.say(
             f"round {accepted.facts.round} of {own.plan.last_round}: announced; the reply leaves"
@@ -149,6 +153,7 @@ class RoundReply:
 
     def _question(
         self,
+        worker: Worker,
         accepted: Accepted,
         model: bytes,
         deadline: float,
@@ -157,7 +162,6 @@ class RoundReply:
     ) -> Callable[[], Released]:
         """What the worker is asked, as a function that touches nothing but the worker."""
         own = self._own
-        worker = self._worker
         facts = accepted.facts
         data = own.plan.study.data
         text = own.plan.sealed.text
@@ -217,6 +221,6 @@ class RoundReply:
         """End a worker that is still at work."""
         if self.pending is None or self.pending.released is None:
             return
-        if not self.pending.released.done:
-            self._worker.kill()
+        if not self.pending.released.done and self._prepared is not None:
+            self._prepared.kill()
             self.pending.released.join()

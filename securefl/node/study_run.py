@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from securefl.errors import LeftOutError, StoreError
 from securefl.federation.hospital_return import Return, returned
 from securefl.federation.old_rounds import OldRounds
+from securefl.federation.round_absence import absent
 from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import departures
@@ -28,7 +29,7 @@ from securefl.node.round_reply import SETTLE_SECONDS, RoundReply
 from securefl.node.round_windows import RoundWindows
 from securefl.node.study_watch import StudyWatch
 from securefl.node.unmasking_sender import UnmaskingSender
-from securefl.node.waiting import keep_waiting
+from securefl.node.waiting import keep_long_wait, keep_waiting
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from securefl.federation.participant import Participant
     from securefl.federation.round_plan import RoundPlan
     from securefl.node.entering import Entered
-    from securefl.node.launcher import Worker
     from securefl.node.own_study import LedgerWitness, OwnStudy
     from securefl.node.resuming import Resumed
 
@@ -46,6 +46,11 @@ if TYPE_CHECKING:
 _OFTEN: Final = 0.01
 _RARELY: Final = 0.2
 _SHARE: Final = 0.02
+#: The same while somebody is away for longer than a round takes: at most, and as a part of a round's
+#: deadline. The owner's screen is told anew at least so many seconds apart.
+_LONGEST_PAUSE: Final = 30.0
+_DEADLINE_SHARE: Final = 0.05
+_TELL_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -111,8 +116,8 @@ class StudyRun:
         self.running: Running | None = None
         self.sent = 0
         self._inbox = RoundInbox(own.plan)
-        #: Since when the store is away, by the monotonic clock; None while it is there.
-        self._away: float | None = None
+        #: When the owner's screen is told anew who is away; None while nobody is.
+        self._tell_due: float | None = None
         self._old = OldRounds(own.site.board, own.plan, "hospital", own.site.name)
 
     def _now(self) -> datetime:
@@ -147,6 +152,11 @@ class StudyRun:
         """True if the approval was used."""
         return self.running is not None
 
+    @property
+    def resting(self) -> bool:
+        """Whether somebody is away for longer than a round takes, so that it waits without a worker."""
+        return self.running is not None and self._tell_due is not None
+
     def step(self) -> str | None:
         """Do what can be done now; ``completed`` when the study is over, else None.
 
@@ -179,7 +189,16 @@ class StudyRun:
         if pending is not None:
             return min(max(pending.times.due - now, _OFTEN), _RARELY)
         often = max(_OFTEN, self.own.site.board.pace)
-        return min(max(_SHARE * (now - self.running.watch.heard), often), _RARELY)
+        rarely = _RARELY
+        if self.resting:
+            deadline = float(self.plan.study.schedule.round_deadline)
+            rarely = max(_RARELY, min(_LONGEST_PAUSE, _DEADLINE_SHARE * deadline))
+        return min(max(_SHARE * (now - self.running.watch.silence.heard), often), rarely)
+
+    def stop_listening(self) -> None:
+        """Take what follows for no silence of the others': the owner has paused this hospital."""
+        if self.running is not None:
+            self.running.watch.silence.stop_listening()
 
     def interrupt(self) -> None:
         """Kill the worker, whatever it does."""
@@ -194,14 +213,14 @@ class StudyRun:
 
     def _start(self, entered: Entered) -> None:
         """Go on with the first round: from here on the budget is spent."""
-        running = self._run(entered.participant, entered.worker, entered.seen)
+        running = self._run(entered.participant, entered.seen)
         self.own.tell("begun")
         running.reply.begin(entered.accepted, entered.model, entered.seen)
 
     def _resume(self, resumed: Resumed) -> None:
         """Go on where an earlier process of this agent stood."""
         now = self.own.clock()
-        running = self._run(resumed.participant, resumed.worker, now)
+        running = self._run(resumed.participant, now)
         self.own.tell("resumed", round=resumed.participant.done)
         if resumed.unsent is not None:
             running.reply.resume(resumed.unsent, now)
@@ -209,12 +228,11 @@ class StudyRun:
     def _run(
         self,
         participant: Participant,
-        worker: Worker,
         heard: float,
     ) -> Running:
         own = self.own
         entering = self.entering
-        reply = RoundReply(own, worker, self.door.ask, self.leaving, self.settle_seconds)
+        reply = RoundReply(own, entering.at_work, self.door.ask, self.leaving, self.settle_seconds)
         watch = StudyWatch(own, self.unmasking, entering.instances, self.windows, heard)
         me = entering.instances.reader(own.site.identity)
         totals = VerifiedTotals(own.plan, me, own.clock, entering.rounds.totals.keep)
@@ -225,8 +243,7 @@ class StudyRun:
         try:
             return self._follow(running)
         except StoreError:
-            if self._away is None:
-                self._away = self.own.clock()
+            running.watch.silence.stop_listening()  # decision 82
             raise
         except LeftOutError as error:
             if error.round == self.plan.last_round:
@@ -247,7 +264,7 @@ class StudyRun:
             slot = StudyBoard(own.site.board, self.plan.digest).returns(own.site.name)
             slot.post(word.dump(own.site.identity.sign))
         running.participant.miss(number)
-        running.watch.heard = own.clock()
+        self._hear(running)
         own.say(
             f"round {number} of {self.plan.last_round}: the others go on without this hospital; it"
             " said that it comes back"
@@ -264,32 +281,66 @@ class StudyRun:
                 self._old.completed()
                 return "completed"
             return None
-        self._count_out_absence(watch)
+        watch.silence.listen()
         watch.check_open()
         watch.check_others(participant.cohort)
         if reply.pending is not None:
             # what is looked at meanwhile is the same, however far the answer is
             if reply.step(participant):
-                self._note_sent(watch)
+                self._note_sent(running)
                 self.own.tell("answered", round=participant.done)
             return None
         if self.unmasking.step(participant.later):
-            self._note_sent(watch)
+            self._note_sent(running)
             return None
+        missing = ""
         if self._verify(running) and running.totals.catch_up(self.own.site.board, participant):
-            watch.check_heard()
-            self._take_next(running)
+            # first what came, then how long nothing did
+            if self._take_next(running):
+                return None
         else:
-            watch.check_heard(running.totals.missing)
+            missing = running.totals.missing
+        watch.check_heard(missing)
+        self._wait(running)
         return None
 
-    def _count_out_absence(self, watch: StudyWatch) -> None:
-        """Take the time in which the store was away for no silence of the coordinator's: what it
-        said meanwhile could not be heard here.
+    def _wait(self, running: Running) -> None:
+        """Wait for whoever is away: for longer than a round takes without a worker, and with a word
+        for the owner's screen.
         """
-        if self._away is not None:
-            watch.heard += self.own.clock() - self._away
-            self._away = None
+        silence = running.watch.silence
+        silence.keep()
+        if not silence.is_long:
+            return
+        now = self.own.clock()
+        if self._tell_due is None:
+            self.entering.set_aside()
+            self.own.say(
+                "nothing came for two round deadlines; the study waits without its worker until"
+                f" {silence.until:%Y-%m-%d %H:%M} UTC at the latest"
+            )
+        elif now < self._tell_due:
+            return
+        self._tell_due = now + _TELL_SECONDS
+        keep_long_wait(self.own.folder, self._who(running), silence.since, silence.until)
+
+    def _who(self, running: Running) -> str:
+        """Names of those who are away, as far as the store shows."""
+        last = running.participant.last
+        later = running.participant.later
+        if last is None:
+            return self.plan.study.coordinator.name
+        survivors = () if later is None or later.survivors is None else later.survivors.names
+        names = absent(self.own.site.board, self.plan, last.facts, survivors)
+        return f"{', '.join(names)}, in round {last.facts.round}"
+
+    def _hear(self, running: Running) -> None:
+        """Note that something came, or left: nobody is away."""
+        running.watch.silence.hear()
+        running.totals.look_soon()
+        if self._tell_due is not None:
+            self._tell_due = None
+            keep_waiting(self.own.folder, "")
 
     def _check_last(self, running: Running) -> None:
         """Verify the last total of a study that was completed. Nothing is answered after it, so one
@@ -308,19 +359,20 @@ class StudyRun:
             plan = self.own.plan
             number = following.verified
             remember_total(self.own.site, plan, number, following.last_total)
+            self._hear(running)
             self.own.tell("verified", round=number)
             self.own.say(f"round {number} of {plan.last_round}: its total was verified")
         return verified
 
-    def _take_next(self, running: Running) -> None:
-        """Accept the next round, if it is announced."""
+    def _take_next(self, running: Running) -> bool:
+        """Accept the next round; whether it is announced."""
         participant = running.participant
         number = running.participant.done + 1
         if number > self.own.plan.last_round or not self.windows.open():
-            return
+            return False
         checked = self._inbox.fetch(self.own.site.board, number)
         if checked is None:
-            return
+            return False
         seen = self.own.clock()
         strategy = round_strategy_of(self.own.plan)
         strategy.check_in_time(self.own.site.board, checked.announced)
@@ -330,10 +382,11 @@ class StudyRun:
         back = {site: said.instance for site, said in returned(board, plan).items()}
         accepted, model = participant.accept(checked, gone, back)
         self.entering.rounds.accept(checked)
-        running.watch.heard = seen
+        self._hear(running)
         running.reply.begin(accepted, model, seen)
         # at a time that follows from the announcement alone, while the worker is at work
         self._old.announced(number)
+        return True
 
     def _first(self) -> CheckedRound | None:
         """What was announced as the first round, while nothing is charged yet."""
@@ -344,6 +397,6 @@ class StudyRun:
             round_strategy_of(self.own.plan).check_in_time(self.own.site.board, checked.announced)
         return checked
 
-    def _note_sent(self, watch: StudyWatch) -> None:
-        watch.heard = self.own.clock()
+    def _note_sent(self, running: Running) -> None:
+        self._hear(running)
         self.sent += 1

@@ -12,8 +12,10 @@ from securefl.federation.status_board import end_of, ended, ending_departure, ov
 from securefl.learning.tasks import task_of
 from securefl.node.instances import check_alone
 from securefl.node.quality import keep_verdict
+from securefl.node.silence import Silence
 from securefl.report.quality import quality_words
 from securefl.study.dates import time_here
+from securefl.study.longest_wait import wait_words
 
 if TYPE_CHECKING:
     from securefl.federation.messages import End
@@ -36,9 +38,10 @@ class StudyWatch:
         unmasking: what this hospital says after its contributions.
         instances: the runs of this hospital's agent.
         windows: of the study's rounds; between them silence is no sign.
+        heard: when the coordinator was heard last, by the monotonic clock.
 
     Attributes:
-        heard: when the coordinator was heard last, or a reply left; by the monotonic clock.
+        silence: of the coordinator, since it was heard or a reply left.
     """
 
     def __init__(
@@ -52,8 +55,7 @@ class StudyWatch:
         self._own = own
         self._unmasking = unmasking
         self._instances = instances
-        self._windows = windows
-        self.heard = heard
+        self.silence = Silence(own, windows, heard)
         self._looked = 0.0
 
     def is_completed(self, participant: Participant, *, answering: bool) -> bool | None:
@@ -86,7 +88,7 @@ class StudyWatch:
         if participant.later is None or self._unmasking.was_counted(participant.later):
             self._tell_verdict(end)
             return True
-        if self._is_silent():
+        if self.silence.is_over:
             raise RoundError(
                 "The study was completed, and the store does not show whether this hospital's"
                 " last contribution is in it: the list of who was left is gone.",
@@ -156,23 +158,20 @@ class StudyWatch:
             missing: why the last total cannot be verified, where that is what is waited for.
 
         Raises:
-            RoundError: it has been for two round deadlines.
+            RoundError: it has been for as long as the study says.
         """
-        if missing and self._is_silent():
+        if not self.silence.is_over:
+            return
+        waited = wait_words(self._own.plan.study.schedule)
+        if missing:
             raise RoundError(
-                f"The total of the last round could not be verified for two round deadlines:"
+                f"The total of the last round could not be verified for {waited}:"
                 f" {missing.rstrip('.')}.",
                 whose="the coordinator, or whoever can write into the store",
                 next_step="The study ends here; ask the researcher.",
             )
-        if self._is_silent():
-            raise RoundError(
-                "Nothing came from the coordinator for two round deadlines.",
-                whose="the coordinator",
-                next_step="Ask the researcher; the study ends here.",
-            )
-
-    def _is_silent(self) -> bool:
-        longest = 2 * self._own.plan.study.schedule.round_deadline
-        quiet = self._own.clock() - self.heard
-        return quiet > longest and quiet > longest + self._windows.rest(quiet)
+        raise RoundError(
+            f"Nothing came from the coordinator for {waited}.",
+            whose="the coordinator",
+            next_step="Ask the researcher; the study ends here.",
+        )

@@ -47,8 +47,9 @@ class StudyLine(NamedTuple):
     """Study here: what the owner types for it, its state, the last round answered, and how many.
 
     0: no round yet. ``reason``: why it failed. ``quality``: how its coordinator judged its quality
-    rule, in words. ``waits_for``: what an approved study that has not begun waits for; empty where
-    that is not known. ``waits_since``: since when (UTC, ISO 8601); empty where nobody knows.
+    rule, in words. ``waits_for``: what the study waits for; empty where that is not known.
+    ``waits_since``: since when (UTC, ISO 8601); empty where nobody knows. ``waits_until``: when a
+    running study ends here if the wait lasts; empty where it has no end.
     """
 
     name: str
@@ -59,6 +60,7 @@ class StudyLine(NamedTuple):
     quality: str | None = None
     waits_for: str = ""
     waits_since: str = ""
+    waits_until: str = ""
 
 
 def site_status(
@@ -274,7 +276,10 @@ def budget_rows(budgets: Sequence[BudgetLine]) -> list[tuple[str, Value]]:
 def _waits(line: StudyLine) -> str:
     if not line.waits_since:
         return f"{line.name} waits for {line.waits_for}."
-    return f"{line.name} waits for {line.waits_for}, since {day(line.waits_since)}."
+    since = f"{line.name} waits for {line.waits_for}, since {day(line.waits_since)}"
+    if not line.waits_until:
+        return f"{since}."
+    return f"{since}; if that lasts, the study ends here at {day(line.waits_until)}."
 
 
 def _studies(studies: Sequence[StudyLine]) -> list[Value]:

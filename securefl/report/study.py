@@ -29,6 +29,7 @@ from securefl.report.wording import in_words, words_rows
 from securefl.report.words import bytes_words, plural
 from securefl.study.cadence import cadence_sentences
 from securefl.study.groups import LEAST_GROUPS
+from securefl.study.longest_wait import duration_words
 from securefl.study.schema import Study
 from securefl.study.stages import makes_model
 from securefl.study.training import training_of
@@ -136,11 +137,17 @@ def _recipients(names: Sequence[str]) -> str:
 
 def _schedule(study: Template) -> list[Value]:
     schedule = study.schedule
-    waits = plural(schedule.round_deadline, "second")
+    waits = f"A round waits at most {plural(schedule.round_deadline, 'second')}."
+    if schedule.longest_wait is not None:
+        longest = duration_words(schedule.longest_wait)
+        waits = (
+            f"A round expects its answers within {plural(schedule.round_deadline, 'second')};"
+            f" whoever is away is waited for at most {longest}."
+        )
     return [
         f"May run from {schedule.opens:%Y-%m-%d} to {schedule.closes:%Y-%m-%d}.",
         *_hours(schedule),
-        f"A round waits at most {waits}.",
+        waits,
         *([OLD_ROUNDS] if schedule.old_rounds == "remove" else []),
         facts([("how a hospital leaves", Quoted(study.exit.notice))]),
         "The study then ends for all; what it spent stays spent.",

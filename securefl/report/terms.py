@@ -14,6 +14,7 @@ from securefl.learning.tasks import task_of
 from securefl.privacy.explain import percent
 from securefl.report.words import decimal_words, plural
 from securefl.study.cadence import cadence_sentences
+from securefl.study.longest_wait import duration_words
 from securefl.study.recipients import recipients
 from securefl.study.training import training_if_any
 
@@ -43,10 +44,18 @@ def open_sentence(opens: datetime, closes: datetime) -> str:
     )
 
 
-def round_sentences(deadline: int, reply_after: Decimal) -> list[str]:
+def round_sentences(
+    deadline: int,
+    reply_after: Decimal,
+    longest_wait: int | None = None,
+) -> list[str]:
     """Waiting time of a round, and the time at which an answer leaves."""
+    seconds = plural(deadline, "second")
+    waits = f"In each round the researcher waits at most {seconds} for a hospital."
+    if longest_wait is not None:
+        waits = f"In each round the researcher expects an answer within {seconds}."
     return [
-        f"In each round the researcher waits at most {plural(deadline, 'second')} for a hospital.",
+        waits,
         (
             f"Your answer leaves {decimal_words(reply_after)} seconds after a round opens, not when"
             " it is ready: its time tells nothing about your patients."
@@ -54,8 +63,16 @@ def round_sentences(deadline: int, reply_after: Decimal) -> list[str]:
     ]
 
 
-def dropout_sentence(*, goes_on: bool, hospitals: int, least: int) -> str:
+def dropout_sentence(
+    *,
+    goes_on: bool,
+    hospitals: int,
+    least: int,
+    longest_wait: int | None = None,
+) -> str:
     """Consequence of a missing hospital for the study."""
+    if longest_wait is not None:
+        return _wait_sentence(goes_on, hospitals - least, longest_wait)
     if not goes_on:
         return (
             "If one hospital does not answer in time, the study ends for all. What was charged"
@@ -65,6 +82,22 @@ def dropout_sentence(*, goes_on: bool, hospitals: int, least: int) -> str:
     return (
         f"If a hospital does not answer in time, the others go on without it, for at most {lost};"
         " then the study ends for all. What was charged stays charged."
+    )
+
+
+def _wait_sentence(goes_on: bool, lost: int, longest_wait: int) -> str:
+    """Consequence of a party that is away for long."""
+    waits = duration_words(longest_wait)
+    over = "Then the study ends for all. What was charged stays charged."
+    if not goes_on:
+        return (
+            "If a hospital, the aggregator or the researcher's machine is away, the others wait for"
+            f" at most {waits}; meanwhile nothing leaves. {over}"
+        )
+    return (
+        "If a hospital does not answer in time, the others go on without it, for at most"
+        f" {plural(lost, 'hospital')}. If more are away, or the aggregator or the researcher's"
+        f" machine is, the others wait for at most {waits}; meanwhile nothing leaves. {over}"
     )
 
 
@@ -232,11 +265,12 @@ def when_sentences(study: Study) -> list[str]:
     return [
         open_sentence(s.opens, s.closes),
         *([] if s.cadence is None else cadence_sentences(s.cadence)),
-        *round_sentences(s.round_deadline, s.reply_after),
+        *round_sentences(s.round_deadline, s.reply_after, s.longest_wait),
         dropout_sentence(
             goes_on=s.on_dropout == "continue",
             hospitals=len(study.participants),
             least=study.secagg.min_contributors,
+            longest_wait=s.longest_wait,
         ),
         *_look_sentences(study),
         *([OLD_ROUNDS] if s.old_rounds == "remove" else []),

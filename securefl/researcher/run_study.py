@@ -1,7 +1,8 @@
 """One run of an approved study: its rounds, once, and a last word to the others when it is over.
 
 A run that was killed, or whose store or disk failed, is not over: the next one goes on with the same
-bytes (:mod:`securefl.researcher.durable_run`). The hospitals wait for it for two round deadlines.
+bytes (:mod:`securefl.researcher.durable_run`). The hospitals wait for it for as long as the study says
+(:mod:`securefl.study.longest_wait`).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from securefl.researcher.round_pace import RoundPace
 from securefl.researcher.run_events import RunEvents
 from securefl.researcher.stopping import StoppedFromOutsideError, asking_first
 from securefl.researcher.study_beginning import at_the_door, check_not_cancelled
+from securefl.study.longest_wait import duration_words, hospital_waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,8 +93,8 @@ def run_once(
         UsageError: it was run to its end before, or is running.
         EndedError: a hospital ended its part before the first round; nothing was charged for it.
         RoundError: a round failed; the study is over, every budget stays charged.
-        StoreError, OSError: the store was away for a whole round deadline, or the disk is full;
-            the next run goes on.
+        StoreError, OSError: the store was away for a whole round deadline, or for the study's
+            longest wait, or the disk is full; the next run goes on.
     """
     from securefl.federation.coordinator import Coordinator
     from securefl.federation.store_exchange import StoreExchange
@@ -235,10 +237,14 @@ def _public_code(error: BaseException) -> str:
 
 def _as_told(error: BaseException, plan: RoundPlan) -> BaseException:
     """The error of a run that began, with what it costs; others as they are."""
-    minutes = 2 * plan.study.schedule.round_deadline / 60
+    schedule = plan.study.schedule
+    waits = f"{hospital_waits(schedule) / 60:.3g} minutes"
+    short = schedule.longest_wait is None
+    if schedule.longest_wait is not None:
+        waits = duration_words(schedule.longest_wait)
     again = (
         "Nothing is lost: `securefl study run` again goes on from here. The hospitals wait for it"
-        f" for {minutes:.3g} minutes; then they end the study, and every budget stays charged."
+        f" for {waits}; then they end the study, and every budget stays charged."
     )
     if isinstance(error, StoppedFromOutsideError):
         return RoundError(
@@ -248,7 +254,7 @@ def _as_told(error: BaseException, plan: RoundPlan) -> BaseException:
         return RoundError("The run was stopped by hand.", whose="the researcher", next_step=_OVER)
     if isinstance(error, StoreError):
         return StoreError(
-            f"{error.what} It stayed so for a whole round deadline.",
+            f"{error.what} It stayed so for {'a whole round deadline' if short else waits}.",
             whose=error.whose,
             next_step=f"{error.next_step} {again}",
         )

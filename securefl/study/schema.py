@@ -155,7 +155,9 @@ class Schedule(Section):
     Replies leave ``reply_after`` seconds after a round opens. ``cadence``: hours in which rounds
     begin, and how many (:mod:`securefl.study.cadence`); left out, they begin at any time.
     ``old_rounds``: what comes of the contributions of rounds that every hospital has verified
-    (:mod:`securefl.federation.old_rounds`); left out, they stay in the store.
+    (:mod:`securefl.federation.old_rounds`); left out, they stay in the store. ``longest_wait``: how
+    long a party that is away is waited for (:mod:`securefl.study.longest_wait`); left out, one
+    ``round_deadline`` by the coordinator and two by the hospitals.
     """
 
     opens: datetime
@@ -165,6 +167,7 @@ class Schedule(Section):
     on_dropout: Literal["fail", "continue"]
     cadence: Cadence | None = None
     old_rounds: Literal["keep", "remove"] = "keep"
+    longest_wait: Annotated[int, Field(ge=2, le=366 * 86_400)] | None = None
 
     @model_validator(mode="after")
     def _order(self) -> Self:
@@ -179,6 +182,8 @@ class Schedule(Section):
             raise Fault("must lie before closes", "opens")
         if not 0 <= self.reply_after < self.round_deadline:
             raise Fault("must be at least 0 and below round_deadline", "reply_after")
+        if self.longest_wait is not None and self.longest_wait < 2 * self.round_deadline:
+            raise Fault("must be at least twice round_deadline", "longest_wait")
         return self
 
 

@@ -438,6 +438,15 @@ def status(**changed):
             waits_for="the other hospitals' approvals",
             waits_since="2026-05-01T08:00:00Z",
         ),
+        StudyLine(
+            "thyroid-def",
+            "running",
+            3,
+            4,
+            waits_for="SVHC, in round 3",
+            waits_since="2026-05-01T08:00:00Z",
+            waits_until="2026-05-08T08:00:00Z",
+        ),
     ]
     given = {
         "site": "SVI",

@@ -124,6 +124,8 @@ class FaultyWorld:
                 )
                 break
             except KilledError:
+                if not self.comes_back():
+                    break
                 self.weather.dead.discard(COORDINATOR)
             except SecureFLError as error:
                 self.errors.append(error)
@@ -139,6 +141,10 @@ class FaultyWorld:
         for name in self.c.names:
             self._ends[name] = self.state(name)
             self._agents[name]._wind_up()
+
+    def comes_back(self):
+        """Whether the coordinator that was killed is started again; at once."""
+        return True
 
     def state(self, name):
         """What that hospital's ledger says of the study."""

@@ -31,6 +31,7 @@ from securefl.utc_times import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from securefl.identity import IdentityCard
     from securefl.node.owner.audit import Audit
@@ -410,9 +411,6 @@ def _budget_line(budget: BudgetStatus) -> BudgetLine:
 
 
 def _study_line(study: StudyStatus) -> StudyLine:
-    since = ""
-    if study.waits_since is not None:
-        since = time_text(study.waits_since)
     return StudyLine(
         study.name,
         study.state,
@@ -421,8 +419,15 @@ def _study_line(study: StudyStatus) -> StudyLine:
         study.reason,
         _quality(study),
         study.waits_for,
-        since,
+        _moment(study.waits_since),
+        _moment(study.waits_until),
     )
+
+
+def _moment(at: datetime | None) -> str:
+    if at is None:
+        return ""
+    return time_text(at)
 
 
 def _quality(study: StudyStatus) -> str | None:

@@ -19,7 +19,7 @@ from securefl.node.owner.requests import RequestState, waiting_requests
 from securefl.node.quality import verdict_of
 from securefl.node.recalled_models import recalled_models
 from securefl.node.requests import kept_requests, kept_study
-from securefl.node.waiting import waiting_for, waiting_since
+from securefl.node.waiting import waiting_for, waiting_since, waiting_until
 from securefl.node.worker_rules import network_allowed
 from securefl.party.failure_note import reason_of
 from securefl.party.pidfile import store_away
@@ -68,8 +68,10 @@ class StudyStatus:
         rounds: how many there are.
         rows: counts of the rows here, as the worker kept them for the owner; empty before.
         reason: why it failed; None where it did not, or where no reason was kept.
-        waits_for: what an approved study that has not begun waits for; empty where nobody said.
+        waits_for: what an approved study that has not begun waits for, or who is away in one that
+            runs; empty where nobody said.
         waits_since: since when it waits for the same; None where it waits for nothing.
+        waits_until: when a running one ends here if that lasts; None where it has no end.
         verdict: how the coordinator judged the study's quality rule; None before its end.
         minimum: the lowest figure that the rule accepts; None where no model is made.
         each: the lowest that it accepts of any hospital; None where it asks for none.
@@ -86,6 +88,7 @@ class StudyStatus:
     minimum: Decimal | None
     each: Decimal | None = None
     waits_since: datetime | None = None
+    waits_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -235,7 +238,7 @@ def _study(site: Site, request: KeptRequest) -> StudyStatus:
     state = RequestState(found.status)
     plan = RoundPlan(kept_study(site, digest))
     failed = state is RequestState.FAILED
-    approved = state is RequestState.APPROVED
+    waits = state in {RequestState.APPROVED, RequestState.RUNNING}
     return StudyStatus(
         name=request.short,
         state=state,
@@ -243,11 +246,12 @@ def _study(site: Site, request: KeptRequest) -> StudyStatus:
         rounds=plan.last_round,
         rows=_read(folder / COUNTS),
         reason=reason_of(site.path, digest) if failed else None,
-        waits_for=waiting_for(folder) if approved else "",
+        waits_for=waiting_for(folder) if waits else "",
         verdict=verdict_of(folder),
         minimum=asked_minimum(plan.study),
         each=None if plan.study.quality is None else plan.study.quality.minimum_each,
-        waits_since=waiting_since(folder) if approved else None,
+        waits_since=waiting_since(folder) if waits else None,
+        waits_until=waiting_until(folder) if waits else None,
     )
 
 
