@@ -11,7 +11,8 @@ PAGE = (ROOT / "docs" / "walks.md").read_text("utf-8")
 STOP = re.compile(r"^\| (?:→ )?`(securefl/[\w/]+\.py)` `([\w.]+)` \| (.+) \|$", re.MULTILINE)
 STOPS = STOP.findall(PAGE)
 #: Stops, and functions that are asked on the way.
-NAMED = sorted(set(re.findall(r"`(securefl/[\w/]+\.py)` `([\w.]+)`", PAGE)))
+FUNCTION = re.compile(r"`(securefl/[\w/]+\.py)` `([\w.]+)`")
+NAMED = sorted(set(FUNCTION.findall(PAGE)))
 
 
 def named(path, name):
@@ -43,6 +44,12 @@ def test_every_row_is_a_stop_and_the_headings_count_them():
         said = int(re.search(r": (\d+) stops$", section.splitlines()[0])[1])
         rows = [line for line in section.splitlines() if line.startswith("| ") and "`" in line]
         assert len(STOP.findall(section)) == len(rows) == said, section.splitlines()[0]
+
+
+def test_the_page_says_how_many_functions_each_walk_names():
+    said = re.search(r"name (\d+), (\d+), (\d+) and (\d+) functions", PAGE).groups()
+    sections = re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]
+    assert [len(set(FUNCTION.findall(section))) for section in sections] == list(map(int, said))
 
 
 def test_each_stop_says_why_it_is_there():
