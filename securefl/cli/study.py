@@ -28,6 +28,7 @@ from securefl.cli.study_report import report
 from securefl.cli.study_run import run
 from securefl.cli.study_service import service
 from securefl.cli.study_simulate import simulate
+from securefl.cli.study_sweep import sweep
 from securefl.cli.study_template import study_template
 from securefl.cli.study_verify import verify
 from securefl.files import read_given
@@ -339,6 +340,7 @@ for _command in (
     dossier,
     plan,
     simulate,
+    sweep,
     questions,
     offers,
     answer,

@@ -33,7 +33,7 @@ _FIXED: Final = (
 )
 
 
-def read_sweep(given: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def read_sweep(given: Iterable[str], option: str = "--sweep") -> dict[str, tuple[str, ...]]:
     """Fields and values as typed, ``FIELD=VALUE,VALUE`` each.
 
     >>> read_sweep(["clip_norm=1,2", "learning_rate=.1"])
@@ -48,8 +48,8 @@ def read_sweep(given: Iterable[str]) -> dict[str, tuple[str, ...]]:
         listed = tuple(value.strip() for value in values.split(","))
         if not (name.strip() and equals) or not all(listed) or name.strip() in found:
             raise UsageError(
-                f"--sweep {one} is not of the form FIELD=VALUE,VALUE with each field once.",
-                next_step="For example: --sweep clip_norm=0.1,0.3",
+                f"{option} {one} is not of the form FIELD=VALUE,VALUE with each field once.",
+                next_step=f"For example: {option} clip_norm=0.1,0.3",
             )
         found[name.strip()] = tuple(dict.fromkeys(listed))
     return found
@@ -84,7 +84,7 @@ def changed(template: UnsealedStudy, changes: Mapping[str, str]) -> UnsealedStud
     section = training_if_any(template.study)
     if section is None:
         raise UsageError(
-            "The study trains no model, so nothing can be swept.", next_step="Leave out --sweep."
+            "The study trains no model, so nothing can be swept.", next_step="Leave the sweep out."
         )
     raw = deepcopy(template.raw)
     table = raw["stages"][template.study.stages.index(section)]
@@ -101,7 +101,7 @@ def changed(template: UnsealedStudy, changes: Mapping[str, str]) -> UnsealedStud
         why = error.what.strip().partition("\n")[2] or error.what
         raise UsageError(
             f"The setting {typed} makes no study: {_without_lines(why)}.",
-            next_step="Give other values with --sweep.",
+            next_step="Give other values.",
         ) from None
 
 

@@ -52,21 +52,21 @@ def sweep_price(studies: Sequence[Template]) -> SweepPrice:
     Args:
         studies: of the same data and delta, at least one.
     """
-    delta = studies[0].privacy.delta
     return SweepPrice(
         points=len(studies),
-        one=_words(max(_epsilon([study], delta) for study in studies)),
-        together=_words(_epsilon(studies, delta)),
-        delta=f"{delta:f}",
+        one=_words(max(epsilon_together([study]) for study in studies)),
+        together=_words(epsilon_together(studies)),
+        delta=f"{studies[0].privacy.delta:f}",
     )
 
 
-def _epsilon(studies: Sequence[Template], delta: Decimal) -> Decimal:
-    """Epsilon of all releases of these studies.
+def epsilon_together(studies: Sequence[Template]) -> Decimal:
+    """Epsilon of all releases of these studies, at the delta of the first.
 
     Patients who train and patients kept aside are others, split by the same keyed hash in each
     study, so the larger figure is one patient's (McSherry 2009, parallel composition).
     """
+    delta = studies[0].privacy.delta
     charges = [charge for study in studies for charge in charges_of(study)]
     trained = [charge.mechanism for charge in charges if not charge.aside]
     aside = [charge.mechanism for charge in charges if charge.aside]

@@ -125,6 +125,7 @@ GIVEN = {
     "study compare": "study compare {file} {beside}/protocol.toml",
     "study clone": "study clone {file} --out {beside}/cloned.toml",
     "study simulate": "study simulate {file} --mock",
+    "study sweep": "study sweep {file} --points learning_rate=1,2",
     "study design": "study design {file} --label target --out {beside}/made.toml",
     "study template": "study template --columns {file} --out {beside}/made.toml",
     "predict": "predict {beside}/model {file}",

@@ -24,6 +24,7 @@ from securefl.designer.draft import draft
 from securefl.designer.given import described
 from securefl.designer.own_table import describe
 from securefl.designer.question import Question, Sizes
+from securefl.designer.sweep_files import sweep_files
 from securefl.designer.what_if import Choice, WhatIf
 from securefl.errors import DataError, StudyError, UntrustedError
 from securefl.federation.round_record import RoundRecord
@@ -127,6 +128,7 @@ from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.study import study_page
 from securefl.report.study_archive import archive_page
 from securefl.report.study_report import report_page
+from securefl.report.sweep_files import sweep_files_page
 from securefl.report.table_mapping import mapping_page, no_mapping_page, table_page
 from securefl.report.terms import vouched_words
 from securefl.report.told import told_page
@@ -907,6 +909,11 @@ def simulation(*edits, swept=True, participation=None):
     return simulation_page(simulate_study(protocol_text(*edits).encode(), source, wishes))
 
 
+def sweep_on_records():
+    points = {"learning_rate": ("2", "4")}
+    return sweep_files_page(sweep_files(protocol_text().encode(), points))
+
+
 def simulation_of_a_sample():
     few = ("min_contributors = 5", "min_contributors = 2"), ("colluders = 3", "colluders = 0")
     return simulation(*few, swept=False, participation=Participation(count=2))
@@ -1136,6 +1143,7 @@ _BUILDERS = {
     "simulation": simulation,
     "simulation-without-a-sweep": lambda: simulation(swept=False),
     "simulation-of-a-sample": simulation_of_a_sample,
+    "sweep-on-records": sweep_on_records,
     "audit": audit,
     "audit-of-an-altered-ledger": lambda: audit(altered=True),
     "audit-overview": lambda: audit(whole=False),
