@@ -8,14 +8,18 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from simulated_tables import csv_of
 from split_study import ONLY_OWN, SPLIT, WITHHOLD
-from whole_study import whole_study
+from whole_study import WholeStudy, whole_study
 
 from securefl.cli.main import cli
 from securefl.errors import UsageError
 from securefl.learning.artefact import load_model
 from securefl.node.model_figures import own_figures
 from securefl.node.site import Site
+
+#: So many that noise cannot hide a hospital.
+ROWS = 3000
 
 
 def reported(done, folder, *options):
@@ -68,6 +72,41 @@ def test_a_study_shows_hospitals_and_subgroups(tmp_path, monkeypatch):
     assert [one["group"] for one in hospitals["groups"]] == names
     lines = [line for line in files["csv"].splitlines() if line.startswith("hospital,")]
     assert len(lines) == len(names)
+
+
+def test_a_hospital_whose_table_has_yes_for_no_is_named_and_warned_on_its_own_screen(
+    tmp_path, monkeypatch
+):
+    """Through encrypted rounds with noise of the operating system: every hospital is told, by the
+    same charged list, and the one that it is about by its own exact figures.
+    """
+    made = WholeStudy(tmp_path, ONLY_OWN, patch=monkeypatch)
+    names = sorted(made.consortium.names)
+    wrong = names[1]
+    for seed, name in enumerate(names):
+        table = csv_of(ROWS, seed=seed)
+        if name == wrong:
+            table = table.replace(b",E,", b",?,").replace(b",-,", b",E,").replace(b",?,", b",-,")
+        made.consortium.table(name).write_bytes(table)
+    made.result = made.run()
+    made.check_ends()
+    made.check_models()
+    shown, files = reported(made, tmp_path)
+    for text in (shown, files["html"]):
+        assert f"At {wrong} the model orders patients the wrong way round" in " ".join(text.split())
+    hospitals = json.loads(files["json"])["stages"][-1]["figures"][0]
+    assert hospitals["below_chance"] == [wrong]
+    for name in names:
+        home = made.consortium.root / name
+        card = home / "models" / made.study.name / "model_card.md"
+        assert f"the wrong way round: {wrong}" in card.read_text("utf-8").replace("*", "")
+        found = tmp_path / f"{name}.json"
+        command = ["site", "model", "show", made.study.name, "--site", str(home)]
+        screen = CliRunner().invoke(cli, command, env={"COLUMNS": "100"})
+        CliRunner().invoke(cli, [*command, "--json", str(found)])
+        assert json.loads(found.read_text("utf-8"))["wrong_way_round"] == (name == wrong)
+        warned = "Attention: the model orders your patients the wrong way round"
+        assert (warned in " ".join(screen.output.split())) == (name == wrong)
 
 
 def test_a_model_that_misses_the_rule_is_given_to_nobody(tmp_path, monkeypatch):
