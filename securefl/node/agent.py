@@ -298,10 +298,8 @@ class Agent:
             return
         try:
             outcome = run.step()
-            if (
-                run.sent > self._handed.get(digest, 0)
-                # with a reply and at no other time: growth in between would tell when training was done
-            ):
+            # with a reply and at no other time: growth in between would tell when training was done
+            if run.sent > self._handed.get(digest, 0):
                 self._hand_out(digest, run)
                 self._handed[digest] = run.sent
         except (StoreError, LedgerAlteredError):

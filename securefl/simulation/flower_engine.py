@@ -100,12 +100,12 @@ class FlowerEngine:
         Raises:
             SecureFLError: as a hospital's step.
         """
-        from flwr.app import ArrayRecord, Message, RecordDict
+        from flwr.app import ArrayRecord, Message, MessageType, RecordDict
 
         self._turn = _Turn(ends, release)
         content = RecordDict({_RECORD: ArrayRecord([public])})
         messages = [
-            Message(content, dst_node_id=self._runtime.nodes[place], message_type="train")
+            Message(content, dst_node_id=self._runtime.nodes[place], message_type=MessageType.TRAIN)
             for place in places
         ]
         found = self._replies(messages)
