@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from completed_study import finish, finished, other_weights
 from conftest import make_study
-from in_process_federation import NAMES, Room, sealed_study
+from in_process_federation import NAMES, NINE, Room, sealed_study
 
 from securefl.errors import NotApprovedError, StudyError, UsageError
 from securefl.federation.round_plan import RoundPlan
@@ -206,6 +206,22 @@ def test_the_first_round_starts_from_the_released_model_and_the_card_names_the_s
     card = load_model(tmp_path / "checked").facts
     assert card.continues == end.plan.digest
     assert end.plan.digest in again.files["model_card.md"].decode()
+
+
+def test_a_study_goes_on_without_a_hospital_that_was_named(tmp_path):
+    """Three of four train on from the model that the fourth bent; each owner sees who left."""
+    named, *without = four = NINE[:4]
+    before = finish(Room(sealed_study(names=four)[1]))
+    model = before.unpacked(before.files, tmp_path / "before")
+    fewer = protocol_of(SealedStudy.read(sealed_study(names=tuple(without))[0]))
+    sealed = next_study(before, model, fewer, names=without)
+    plan = RoundPlan(sealed)
+    assert plan.starts_from(1) == weights_sha256(model.theta)
+    again = finish(Room(plan))
+    again.check(again.files, tmp_path / "checked")
+    card = load_model(tmp_path / "checked").facts
+    assert (card.continues, card.participants) == (before.plan.digest, tuple(without))
+    assert continuation(Here(tmp_path, before.plan.sealed), sealed).left == (named,)
 
 
 def test_it_is_charged_as_any_study(end, model):
