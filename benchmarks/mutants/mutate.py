@@ -253,7 +253,8 @@ class _Mutator:
         one, between, other = (self._bytes[x:y].decode() for x, y in ((a, b), (b, c), (c, d)))
         new = other + between + one
         if isinstance(second, ast.Return):
-            new = f"_returned = {self._source(second.value)}{between}{one}{between}return _returned"
+            value = f"({self._source(second.value)})"  # which may go over several lines
+            new = f"_returned = {value}{between}{one}{between}return _returned"
         both = ast.Pass(
             lineno=first.lineno,
             col_offset=first.col_offset,
