@@ -111,6 +111,22 @@ def test_a_refusal_for_lack_of_budget_has_figures_and_is_noted(ledger):
     assert digest(2) not in ledger.state.studies
 
 
+def test_only_the_owners_no_declines_a_study(ledger):
+    approve(ledger, 1, attempts=3)
+    with pytest.raises(BudgetError):
+        approve(ledger, 2, attempts=2)
+    ledger.refuse(study=digest(3), study_id="s", researcher="r", dataset="visits")
+    assert [r.study for r in ledger.state.refusals] == [digest(2), digest(3)]
+    assert ledger.state.declined_studies == {digest(3)}
+    assert [ledger.state.declined(digest(n)) for n in (1, 2, 3)] == [False, False, True]
+
+
+def test_a_new_ledger_has_its_witness_from_the_first_event_on(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    Ledger.create(path, site="SVI", key=KEY_HEX, **keys()).close()
+    assert {p.name for p in tmp_path.iterdir()} == {path.name, f"{path.name}.head"}
+
+
 def test_after_a_larger_grant_the_study_can_be_approved(ledger):
     approve(ledger, 1, attempts=4)
     with pytest.raises(BudgetError):

@@ -8,7 +8,7 @@ from secagg_survivors import World
 from secagg_whole import write_contribution
 
 from securefl.secagg.frame import write_sum
-from securefl.secagg.own_place import manifest_limit, other_contribution
+from securefl.secagg.own_place import head_bytes, manifest_limit, other_contribution
 
 ME = Party("SVI")
 FACTS = make_facts(length=9000)
@@ -92,3 +92,15 @@ def test_another_kind_of_frame_by_the_same_key_is_none():
     write_sum(FACTS, "SVI", iter([fake_ciphertext(2)]), spool, parts=parts, sign=ME.sign)
     assert spool.getvalue().startswith(OWN[:8])
     assert not found(head_of(spool.getvalue()))
+
+
+def test_the_head_of_a_frame_ends_where_its_manifest_does():
+    length = int.from_bytes(OWN[8:12], "big")
+    assert length > 255  # more than one byte of it says something
+    assert head_bytes(OWN[:12]) == head_bytes(OWN) == 12 + length
+    assert OWN[12 + length - 1 : 12 + length] == b"}"
+
+
+@pytest.mark.parametrize("start", [b"", OWN[:8], OWN[:11], b"X" + OWN[1:12], bytes(12)])
+def test_what_is_no_frame_has_no_head(start):
+    assert head_bytes(start) == 0

@@ -8,7 +8,7 @@ import pytest
 from secagg_round import fake_ciphertext, make_facts
 
 from securefl.errors import RoundError, SecureFLError, UsageError
-from securefl.secagg import seal
+from securefl.secagg import seal, seal_ring
 from securefl.secagg.cipher_ring import CIPHER_RINGS, LARGE_RING, CipherRing
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.publickey import PublicKey
@@ -375,3 +375,21 @@ def test_nothing_is_written_to_a_disk(monkeypatch):
     monkeypatch.setattr(seal.tempfile, "TemporaryFile", None)
     keys = seal.RoundKeyPair.generate()
     keys.open_once(seal.encrypt(keys.public, messages_of(1), LAYOUT), LAYOUT)
+
+
+def test_of_a_key_that_is_shown_no_copy_stays_in_memory(monkeypatch):
+    held = []
+
+    def remembering(function):
+        def call(*given):
+            held.append(function(*given))
+            return held[-1]
+
+        return call
+
+    keys = seal.RoundKeyPair.generate(CIPHER_RINGS[0])
+    monkeypatch.setattr(seal, "read_residues", remembering(seal.read_residues))
+    monkeypatch.setattr(seal_ring, "from_transformed", remembering(seal_ring.from_transformed))
+    assert keys.secret().values.any()
+    assert len(held) == 2
+    assert not any(array.any() for array in held)
