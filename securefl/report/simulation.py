@@ -24,6 +24,7 @@ from securefl.report.page import (
 from securefl.report.simulation_picture import simulation_picture, spread_words
 from securefl.report.told import told_section
 from securefl.report.words import plural
+from securefl.simulation.facts import NOT_SAMPLED
 
 if TYPE_CHECKING:
     from securefl.simulation.facts import PointFacts, Simulation, Spread
@@ -132,14 +133,10 @@ def _clients(found: Simulation) -> Section | None:
     )
     return section(
         "A part of the hospitals in each round",
-        Paragraph(
-            "For designing alone: in a real study every hospital is in every round. All take part"
-            " in counts and evaluations here too.",
-            Tone.WARN,
-        ),
+        Paragraph(f"{NOT_SAMPLED} Counts and evaluations are of all hospitals here too."),
         facts(
             [
-                ("drawn in a round", f"of {made.sites:,} hospitals {made.rule}"),
+                ("drawn in a round", f"of {made.sites:,} hospitals: {made.rule}"),
                 ("a hospital trains in", took_part),
                 (
                     "training epsilon, charged",

@@ -47,6 +47,13 @@ def simulation_svg(found: Simulation) -> str:
     return picture_alone(words, height, *parts)
 
 
+def _label(found: Simulation) -> str:
+    """Words that stand in every picture."""
+    if found.participated is None:
+        return LABEL
+    return f"{LABEL}; real studies do not sample"
+
+
 def _drawing(found: Simulation) -> tuple[str, float, list[Markup]] | None:
     """Words, height and parts of the picture; None where nothing is known."""
     if any(point.figure.known for point in found.points):
@@ -103,7 +110,7 @@ def _sweep(found: Simulation) -> tuple[str, float, list[Markup]]:
 
     parts = [
         text(0, 18, f"{found.study}: {found.metric} by setting, mean and standard deviation"),
-        text(0, 36, f"{LABEL}; {found.data}, {found.repeat} repeats", "small"),
+        text(0, 36, f"{_label(found)}; {found.data}, {found.repeat} repeats", "small"),
     ]
     bottom = plot.y(0)
     for part in (0.0, 0.25, 0.5, 0.75, 1.0):
@@ -133,7 +140,7 @@ def _sweep(found: Simulation) -> tuple[str, float, list[Markup]]:
     if found.best is not None:
         chosen = found.points[found.best]
         best = f" The best is {chosen.name}: {spread_words(chosen.figure)}."
-    words = f"{found.metric} of {len(known)} settings, {LABEL}.{best}"
+    words = f"{found.metric} of {len(known)} settings, {_label(found)}.{best}"
     return words, height, parts
 
 
@@ -155,10 +162,12 @@ def _curve(found: Simulation) -> tuple[str, float, list[Markup]]:
     means = [point(n, s.mean) for n, s in curve.items()]
     levels = [(part, f"{low + part * height:.2f}") for part in (0.0, 0.25, 0.5, 0.75, 1.0)]
     end = max(curve)
-    words = f"{found.metric} by rounds, {LABEL}; {spread_words(curve[end])} after round {end}."
+    words = (
+        f"{found.metric} by rounds, {_label(found)}; {spread_words(curve[end])} after round {end}."
+    )
     parts = [
         text(0, 18, f"{found.study}: {found.metric} by rounds, mean and standard deviation"),
-        text(0, 36, f"{LABEL}; {found.data}, {found.repeat} repeats", "small"),
+        text(0, 36, f"{_label(found)}; {found.data}, {found.repeat} repeats", "small"),
         element("polygon", points=" ".join([*over, *under]), class_="area"),
         *plot.levels(levels),
         *plot.ticks((n / last, str(n), "middle") for n in curve),

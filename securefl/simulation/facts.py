@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ PROTECTS_NOTHING: Final = (
     "A simulation. It protects nothing: the noise can be repeated from its seed, one process sees"
     " every record, and no key, approval or budget takes part. For data that anybody may see."
 )
+#: Stands behind it where a part of the hospitals was drawn for each round.
+NOT_SAMPLED: Final = "Real studies do not sample: in them every hospital is in every round."
 
 
 @dataclass(frozen=True)
@@ -238,7 +240,13 @@ class Simulation:
     engine: str = ""
     price: SweepPrice | None = None
     participated: Participated | None = None
-    label: str = field(default=PROTECTS_NOTHING)
+
+    @property
+    def label(self) -> str:
+        """What stands on every page, picture and JSON of it."""
+        if self.participated is None:
+            return PROTECTS_NOTHING
+        return f"{PROTECTS_NOTHING} {NOT_SAMPLED}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from securefl.errors import SecureFLError, UsageError
+from securefl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,12 +40,12 @@ class _Turn:
     Attributes:
         ends: hospitals by their nodes' partitions.
         release: the one that is due.
-        failed: the first refusal of a hospital.
+        failed: the first refusal or error of a hospital.
     """
 
     ends: Sequence[Local]
     release: Release
-    failed: SecureFLError | None = None
+    failed: Exception | None = None
 
 
 @dataclass
@@ -98,7 +98,7 @@ class FlowerEngine:
         """See :class:`securefl.simulation.trial.Engine`.
 
         Raises:
-            SecureFLError: as a hospital's step.
+            SecureFLError: as a hospital's step, or Flower's runtime stopped.
         """
         from flwr.app import ArrayRecord, Message, MessageType, RecordDict
 
@@ -152,9 +152,9 @@ class FlowerEngine:
             try:
                 end = turn.ends[int(context.node_config["partition-id"])]
                 answer = end.answer(turn.release, _numbers(message))
-            except SecureFLError as error:
+            except Exception as error:  # noqa: BLE001 - raised again where the round waits
                 turn.failed = turn.failed or error
-                return Message(Error(0, error.what), reply_to=message)
+                return Message(Error(0, str(error)), reply_to=message)
             return Message(RecordDict({_RECORD: ArrayRecord([answer])}), reply_to=message)
 
         return app

@@ -67,7 +67,7 @@ class Participation:
         """The rule, for people."""
         if self.share is not None:
             return f"each by a lot of its own, with probability {self.share}"
-        return f"{self.count:,} of them by lot"
+        return f"{self.count:,}, by lot"
 
     def part(self, sites: int) -> Fraction:
         """Share of the hospitals to expect in a round."""
@@ -97,7 +97,7 @@ class Participation:
             )
         if not 0 < self.part(sites) <= 1:
             raise UsageError(
-                f"A round cannot take {self.words} of {sites:,} hospitals.",
+                f"A round of {sites:,} hospitals cannot be drawn so: {self.words}.",
                 next_step="Give a share above 0 and at most 1, or as many hospitals as there are.",
             )
         if self.part(sites) * sites < least:

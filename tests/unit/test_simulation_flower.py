@@ -52,20 +52,30 @@ def test_control_another_seed_gives_other_figures_there_too():
     assert first != other
 
 
-class Refusing:
-    """A hospital whose step is refused."""
+class Failing:
+    """A hospital whose step fails."""
 
     clamped = 0
 
+    def __init__(self, error=None):
+        self.error = error
+
     def answer(self, release, public):
-        raise RoundError("the global model is not a vector of finite numbers.", whose="nobody")
+        raise self.error
 
 
 @installed
-def test_a_refusal_of_a_hospital_comes_through_and_the_runtime_ends():
+@pytest.mark.parametrize(
+    "error",
+    [
+        RoundError("the global model is not a vector of finite numbers.", whose="nobody"),
+        ZeroDivisionError("not finite numbers"),
+    ],
+)
+def test_what_a_hospitals_step_raises_comes_through_and_the_runtime_ends(error):
     before = threading.active_count()
-    with FlowerEngine(2) as engine, pytest.raises(RoundError, match="finite numbers"):
-        engine.answers([Refusing(), Refusing()], [0, 1], None, np.zeros(1))
+    with FlowerEngine(2) as engine, pytest.raises(type(error), match="finite numbers"):
+        engine.answers([Failing(error), Failing(error)], [0, 1], None, np.zeros(1))
     assert threading.active_count() == before
 
 
@@ -75,7 +85,7 @@ def test_a_runtime_that_dies_is_told_and_not_waited_for():
         engine._runtime.stop.set()
         engine._thread.join()
         with pytest.raises(UsageError, match="--engine own"):
-            engine.answers([Refusing()], [0], None, np.zeros(1))
+            engine.answers([Failing()], [0], None, np.zeros(1))
 
 
 def test_without_flower_the_extra_is_named(monkeypatch):

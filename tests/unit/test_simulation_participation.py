@@ -165,7 +165,7 @@ def test_what_nobody_can_run_is_refused():
     Participation(count=2).check(study)
     Participation(share=Fraction(1, 20)).check(study)
     for rule in (Participation(count=41), Participation(share=Fraction(3, 2))):
-        with pytest.raises(UsageError, match="cannot take"):
+        with pytest.raises(UsageError, match="cannot be drawn so"):
             rule.check(study)
     for rule in (Participation(count=1), Participation(share=Fraction(1, 40))):
         with pytest.raises(UsageError, match="opens no sum of fewer than 2 hospitals"):
@@ -187,7 +187,8 @@ def simulated(**wishes):
 def test_page_and_json_say_what_is_charged_and_that_real_studies_do_not_sample():
     found = simulated(participation=Participation(count=4))
     shown = " ".join(plain_text(SimulatedStudy(found).page(), 400).split())
-    assert "in a real study every hospital is in every round" in shown
+    for text in (shown, found.to_dict()["label"], SimulatedStudy(found).picture()):
+        assert "eal studies do not sample" in " ".join(text.split())
     assert "not claimed" in shown
     said = found.to_dict()["clients"]
     assert said["real_studies_sample"] is False
@@ -199,7 +200,9 @@ def test_page_and_json_say_what_is_charged_and_that_real_studies_do_not_sample()
 def test_control_without_a_sample_nothing_is_said_of_one():
     found = simulated()
     assert found.to_dict()["clients"] is None
-    assert "A part of the hospitals" not in plain_text(SimulatedStudy(found).page(), 400)
+    shown = plain_text(SimulatedStudy(found).page(), 400)
+    assert "A part of the hospitals" not in shown
+    assert "do not sample" not in shown
 
 
 def test_the_command_takes_a_share_or_a_number(tmp_path):
@@ -212,7 +215,7 @@ def test_the_command_takes_a_share_or_a_number(tmp_path):
 
     done = run("--clients-per-round", "4")
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["clients"]["rule"] == "4 of them by lot"
+    assert json.loads(done.stdout)["clients"]["rule"] == "4, by lot"
     half = run("--participation", "0.5")
     assert json.loads(half.stdout)["clients"]["rule"].endswith("probability 1/2")
     for given, said in (
