@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 import numpy as np
 from machine import machine
-from store_servers import SSHD, s3, sftp, webdav
+from store_servers import SSHD, make_bucket, s3, sftp, webdav
 
 from securefl.bench.rounds import bench_round
 
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _s3(home: Path) -> Iterator[str]:  # noqa: ARG001 - as the others
-    import s3fs
-
     with s3() as address:
         os.environ.update(
             AWS_ACCESS_KEY_ID="one",
@@ -50,7 +48,7 @@ def _s3(home: Path) -> Iterator[str]:  # noqa: ARG001 - as the others
             AWS_DEFAULT_REGION="us-east-1",
             AWS_ENDPOINT_URL=address,
         )
-        s3fs.S3FileSystem().mkdir("consortium")
+        make_bucket(address, "consortium")
         yield "s3://consortium"
 
 

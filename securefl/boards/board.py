@@ -57,11 +57,15 @@ class Board(Protocol):
     def post_file(self, path: str, source: IO[bytes]) -> None:
         """Write an object from a file, from where it stands to its end, a piece at a time."""
 
-    def post_first(self, path: str, data: bytes) -> None:
-        """Write an object unless one lies there; of writers at once the first one's stays.
+    def post_first(self, path: str, data: bytes) -> bool:
+        """Write an object unless one lies there; whether none did.
 
-        Where the place has no such write (:meth:`Carrier.create`), the last one's may.
+        Of writers at once the first one's stays. Where the place has no such write
+        (:meth:`Carrier.create`), the last one's may.
         """
+
+    def post_file_first(self, path: str, source: IO[bytes]) -> bool:
+        """:meth:`post_first`, from a file, as :meth:`post_file` reads it."""
 
     def read(self, path: str, max_bytes: int) -> bytes | None:
         """The object's bytes, or None where there is none.
@@ -167,13 +171,19 @@ class CarriedBoard:
         """See :meth:`Board.post_file`."""
         self._write(path, lambda file: shutil.copyfileobj(source, file, _PIECE))
 
-    def post_first(self, path: str, data: bytes) -> None:
+    def post_first(self, path: str, data: bytes) -> bool:
         """See :meth:`Board.post_first`."""
-        check_canonical(path)
-        with self._calling("written", "Check its permissions and free space."):
-            done = exclusive(self._carrier, path, data)
-        if done is None and self.read_head(path, 1) is None:
-            self.post(path, data)
+        return self._write_first(path, lambda file: file.write(data))
+
+    def post_file_first(self, path: str, source: IO[bytes]) -> bool:
+        """See :meth:`Board.post_file_first`."""
+        begin = source.tell()
+
+        def fill(file: IO[bytes]) -> None:
+            source.seek(begin)  # a carrier that has no such write may have read it in vain
+            shutil.copyfileobj(source, file, _PIECE)
+
+        return self._write_first(path, fill)
 
     def read(self, path: str, max_bytes: int) -> bytes | None:
         """See :meth:`Board.read`."""
@@ -247,6 +257,21 @@ class CarriedBoard:
         """See :meth:`Board.shut`."""
         with self._reading():
             return self._carrier.shut(wanted)
+
+    def _write_first(self, path: str, fill: Callable[[IO[bytes]], object]) -> bool:
+        check_canonical(path)
+        step = "Check its permissions and free space."
+        try:
+            with self._calling("written", step):
+                done = exclusive(self._carrier, path, fill)
+        except _NOTHING as error:
+            raise self._trouble(error, "written", step) from None
+        if done is not None:
+            return done
+        if self.read_head(path, 1) is not None:
+            return False
+        self._write(path, fill)
+        return True
 
     def _write(self, path: str, fill: Callable[[IO[bytes]], object]) -> None:
         check_canonical(path)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 #: Held around each call of a client that is not made for several threads, whoever calls.
 ONE_AT_A_TIME: Final = threading.RLock()
+#: Seconds between two looks where each is a request to a server: seven parties that wait for one
+#: another at 10 ms take more of a small server than what they send through it.
+LOOKS_AT_A_SERVER: Final = 0.1
 
 
 class Carrier(ABC):
@@ -71,8 +74,10 @@ class Carrier(ABC):
         """Seconds since 1970 at which the place says that the object was written; None: unsaid."""
         return None
 
-    def create(self, path: str, data: bytes) -> bool:
+    def create(self, path: str, fill: Callable[[IO[bytes]], object]) -> bool:
         """Make the object where nothing lies at the path; whether that was so.
+
+        As a whole or not at all, as :meth:`write` does; of several at once one succeeds.
 
         Raises:
             NotImplementedError: the place has no such write.
@@ -80,10 +85,14 @@ class Carrier(ABC):
         raise NotImplementedError
 
 
-def exclusive(carrier: Carrier, path: str, data: bytes) -> bool | None:
+def exclusive(
+    carrier: Carrier,
+    path: str,
+    fill: Callable[[IO[bytes]], object],
+) -> bool | None:
     """:meth:`Carrier.create`; None where the place has no such write."""
     try:
-        return carrier.create(path, data)
+        return carrier.create(path, fill)
     except NotImplementedError:
         return None
 

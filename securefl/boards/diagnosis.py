@@ -19,11 +19,9 @@ if TYPE_CHECKING:
 
 #: How far errors are followed to those that caused them.
 _DEPTH: Final = 12
-#: Names of errors of a proxy that answers and refuses, or that is not there: botocore's, aiohttp's
-#: and httpx's.
-_PROXY: Final = frozenset(
-    {"ProxyConnectionError", "ClientProxyConnectionError", "ClientHttpProxyError", "ProxyError"}
-)
+#: Names of errors of a proxy that answers and refuses, or that is not there: botocore's, and those
+#: of urllib3, httpx and this module.
+_PROXY: Final = frozenset({"ProxyConnectionError", "ProxyError"})
 #: Names of errors of a host that is not there: theirs and paramiko's.
 _UNREACHED: Final = frozenset(
     {

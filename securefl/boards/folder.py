@@ -59,6 +59,6 @@ class FolderCarrier(Carrier):
         """See :class:`Carrier`."""
         return self._folder.stat(path.split("/")).st_mtime
 
-    def create(self, path: str, data: bytes) -> bool:
+    def create(self, path: str, fill: Callable[[IO[bytes]], object]) -> bool:
         """See :class:`Carrier`."""
-        return self._folder.create(path.split("/"), data)
+        return self._folder.create(path.split("/"), fill)

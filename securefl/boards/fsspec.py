@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import fsspec
 
-from securefl.boards.carrier import Carrier
+from securefl.boards.carrier import LOOKS_AT_A_SERVER, Carrier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +23,6 @@ _OBJECT_STORES: Final = frozenset(
 #: Bytes up to which an object of such a store is fetched whole: fsspec's own files ask for the size
 #: first, and then for blocks that are longer than this.
 _ONE_REQUEST: Final = 16 << 20
-#: Seconds between two looks where each is a request to a server: seven parties that wait for one
-#: another at 10 ms take more of a small server than what they send through it.
-_PACE: Final = 0.1
 #: Schemes of fsspec that are no server.
 _HERE: Final = frozenset({"file", "local", "memory"})
 #: What file systems call the facts of an object that tell whether it changed.
@@ -62,7 +59,7 @@ class FsspecCarrier(Carrier):
         self.has_root = not self._upload_is_whole
         self.many_at_a_time = bool(getattr(fs, "async_impl", False))
         if _HERE.isdisjoint(protocols):
-            self.pace = _PACE
+            self.pace = LOOKS_AT_A_SERVER
 
     def write(self, path: str, fill: Callable[[IO[bytes]], object]) -> None:
         """See :class:`Carrier`.
@@ -72,18 +69,56 @@ class FsspecCarrier(Carrier):
         target = self._full(path)
         if self._upload_is_whole:
             self._upload(target, fill)
-            return
+        else:
+            self._beside(target, fill, self._move)
+
+    def create(self, path: str, fill: Callable[[IO[bytes]], object]) -> bool:
+        """See :class:`Carrier`. Of the object stores, those whose package knows the mode."""
+        target = self._full(path)
+        try:
+            if self._upload_is_whole:
+                self._upload(target, fill, "xb")
+            else:
+                self._check_moves_to_new()
+                self._beside(target, fill, self._move_to_new)
+        except FileExistsError:
+            return False
+        return True
+
+    def _beside(
+        self,
+        target: str,
+        fill: Callable[[IO[bytes]], object],
+        move: Callable[[str, str], None],
+    ) -> None:
+        """Write under a temporary name, then move."""
         folder = target.rsplit("/", 1)[0]
         part = f"{folder}/.{secrets.token_hex(8)}.part"
         self._make_folder(folder)
         try:
             with self._begin(part) as file:
                 fill(file)
-            self._move(part, target)
+            move(part, target)
         except BaseException:
             with suppress(Exception):  # what went wrong before is what the caller should hear
                 self._fs.rm_file(part)
             raise
+
+    def _check_moves_to_new(self) -> None:
+        """Refuse, before anything is written, where no move refuses to replace.
+
+        Raises:
+            NotImplementedError: fsspec's own moves replace.
+        """
+        raise NotImplementedError
+
+    def _move_to_new(self, part: str, target: str) -> None:
+        """Move to where nothing lies.
+
+        Raises:
+            FileExistsError: something does.
+        """
+        raise NotImplementedError
 
     def _make_folder(self, folder: str) -> None:
         self._fs.makedirs(folder, exist_ok=True)
@@ -97,8 +132,16 @@ class FsspecCarrier(Carrier):
             raise IsADirectoryError(target)
         self._fs.mv(part, target)
 
-    def _upload(self, target: str, fill: Callable[[IO[bytes]], object]) -> None:
-        file = self._fs.open(target, "wb")
+    def _upload(
+        self,
+        target: str,
+        fill: Callable[[IO[bytes]], object],
+        mode: str = "wb",
+    ) -> None:
+        try:
+            file = self._fs.open(target, mode)
+        except ValueError:  # the package does not know the mode
+            raise NotImplementedError from None
         try:
             fill(file)
         except BaseException:
@@ -161,18 +204,6 @@ class FsspecCarrier(Carrier):
             if isinstance(told, int | float):
                 return float(told)
         return None
-
-    def create(self, path: str, data: bytes) -> bool:
-        """See :class:`Carrier`. Of the object stores, those whose package knows the mode."""
-        if not self._upload_is_whole:
-            raise NotImplementedError
-        try:
-            self._fs.pipe_file(self._full(path), data, mode="create")
-        except FileExistsError:
-            return False
-        except TypeError:  # an older package
-            raise NotImplementedError from None
-        return True
 
     def erase(self, path: str) -> None:
         """See :class:`Carrier`."""

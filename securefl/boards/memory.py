@@ -73,10 +73,12 @@ class MemoryCarrier(Carrier):
         except KeyError:
             raise FileNotFoundError(path) from None
 
-    def create(self, path: str, data: bytes) -> bool:
+    def create(self, path: str, fill: Callable[[IO[bytes]], object]) -> bool:
         """See :class:`Carrier`."""
+        file = io.BytesIO()
+        fill(file)
         with _LOCK:
             if path in self._objects:
                 return False
-            self._objects[path] = (next(_WRITES), data)
+            self._objects[path] = (next(_WRITES), file.getvalue())
         return True

@@ -125,30 +125,21 @@ class SharedFolder:
         finally:
             os.close(fd)
 
-    def create(self, names: Sequence[str], data: bytes) -> bool:
+    def create(self, names: Sequence[str], fill: Callable[[IO[bytes]], object]) -> bool:
         """Make a file where nothing has its name; whether that was so.
 
         Written beside, then linked, so that nobody reads half of it. Where the file system knows no
-        links it is made in its place.
+        links an empty file takes the name first: one of several gets it.
         """
         with self._parent(names, make=True) as folder:
             rights = Path(self._root).stat()
             part = f".{secrets.token_hex(8)}.part"
-            _fill_new(folder, part, data, rights)
             try:
-                os.link(part, names[-1], src_dir_fd=folder, dst_dir_fd=folder)
-            except FileExistsError:
-                return False
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-                try:
-                    _fill_new(folder, names[-1], data, rights)
-                except FileExistsError:
-                    return False
+                _fill_new(folder, part, fill, rights)
+                return _take_name(folder, part, names[-1], rights)
             finally:
-                os.unlink(part, dir_fd=folder)
-        return True
+                with contextlib.suppress(OSError):
+                    os.unlink(part, dir_fd=folder)
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove what lies there, a link itself and not what it names.
@@ -224,11 +215,40 @@ def _make_and_enter(folder: int, name: str, rights: os.stat_result) -> int:
     return _enter(folder, name)
 
 
-def _fill_new(folder: int, name: str, data: bytes, rights: os.stat_result) -> None:
+def _fill_new(
+    folder: int,
+    name: str,
+    fill: Callable[[IO[bytes]], object],
+    rights: os.stat_result,
+) -> None:
     """Make a file that was not there, with the root's rights."""
     with os.fdopen(os.open(name, _NEW, 0o666, dir_fd=folder), "wb") as file:
         _as_root(file.fileno(), rights, rights.st_mode & 0o666)
-        file.write(data)
+        fill(file)
+
+
+def _take_name(
+    folder: int,
+    part: str,
+    name: str,
+    rights: os.stat_result,
+) -> bool:
+    """Give a file a name that nothing has; whether that was so."""
+    try:
+        os.link(part, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+    else:
+        return True
+    try:
+        _fill_new(folder, name, lambda _: None, rights)
+    except FileExistsError:
+        return False
+    os.replace(part, name, src_dir_fd=folder, dst_dir_fd=folder)
+    return True
 
 
 def _move(folder: int, part: str, name: str) -> None:

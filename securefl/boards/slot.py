@@ -63,6 +63,32 @@ class Slot:
         """Write the object from a file, from where it stands to its end."""
         self.board.post_file(self.path, source)
 
+    def post_once(
+        self,
+        source: IO[bytes],
+        another: Callable[[bytes], bool],
+        head: int,
+    ) -> bool:
+        """Write the object unless another of the same writer lies there; whether it was written.
+
+        Of two writers at once the place itself refuses the second, where it can. Own bytes from
+        before are written again, and what is nobody's of both is written over.
+
+        Args:
+            source: the object, from where it stands to its end.
+            another: true for the first bytes of an object that must stay.
+            head: how many bytes that takes.
+        """
+        begin = source.tell()
+        if self.board.post_file_first(self.path, source):
+            return True
+        there = self.read_head(head)
+        if there is not None and another(there):
+            return False
+        source.seek(begin)
+        self.post_file(source)
+        return True
+
     def read(self) -> bytes | None:
         """The object's bytes, or None where there is none.
 

@@ -171,7 +171,7 @@ def _clock(board: CarriedBoard, name: str, clock: Callable[[], float]) -> Findin
 def _conditional(board: CarriedBoard, name: str) -> Finding:
     """Ask whether the store itself refuses a second object of one name."""
     board.erase(name)
-    first = exclusive(board.carrier, name, b"first")
+    first = exclusive(board.carrier, name, lambda file: file.write(b"first"))
     if first is None:
         return Finding(
             "conditional writes",
@@ -179,7 +179,7 @@ def _conditional(board: CarriedBoard, name: str) -> Finding:
             "not offered here; nothing rests on them, two copies of a hospital are told apart by"
             " what they signed",
         )
-    second = exclusive(board.carrier, name, b"second")
+    second = exclusive(board.carrier, name, lambda file: file.write(b"second"))
     kept = board.read(name, 16)
     if not first or second or kept != b"first":
         return Finding(

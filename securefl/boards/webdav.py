@@ -53,3 +53,15 @@ class WebdavCarrier(FsspecCarrier):
         if self._fs.isdir(target):
             raise IsADirectoryError(target)
         self._fs.client.move(part, target, overwrite=True)
+
+    def _check_moves_to_new(self) -> None:
+        """A move with ``Overwrite: F`` refuses to replace (RFC 4918, 10.6)."""
+
+    def _move_to_new(self, part: str, target: str) -> None:
+        """See :class:`FsspecCarrier`."""
+        from webdav4.client import ResourceAlreadyExists
+
+        try:
+            self._fs.client.move(part, target, overwrite=False)
+        except ResourceAlreadyExists:
+            raise FileExistsError(target) from None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from securefl.backoff import persist, poll
-from securefl.errors import RoundError, StoreError
+from securefl.errors import MessageError, RoundError, StoreError
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.exchange import Waiting
 from securefl.federation.group_lot import lot_on
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from securefl.boards.board import Board
+    from securefl.boards.slot import Slot
     from securefl.federation.checked_round import Broadcast
     from securefl.federation.exchange import Arrivals, ClaimT
     from securefl.federation.messages import Call
@@ -58,6 +61,18 @@ def _nothing(_text: str) -> None:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _announced_before(facts: RoundContext) -> RoundError:
+    return RoundError(
+        f"Round {facts.round} of this study was announced before, in other words than this"
+        " folder holds.",
+        whose="the coordinator",
+        next_step=(
+            "Another copy of this folder ran the study, or this one was put back from a"
+            " backup. The study ends here; make a new one with `securefl study new`."
+        ),
+    )
 
 
 class StoreExchange:
@@ -136,31 +151,27 @@ class StoreExchange:
     def broadcast(self, facts: RoundContext, given: Broadcast) -> None:
         """See :class:`Exchange`. The announcement goes last: who sees it finds the rest."""
         at = RoundBoard.of(self._board, facts)
-        announced = self._persist(lambda: self._announced(at))
+        announced = self._persist(lambda: at.announcement.read_as(self._own))
         if announced is not None and announced != given.announcement:
-            raise RoundError(
-                f"Round {facts.round} of this study was announced before, in other words than this"
-                " folder holds.",
-                whose="the coordinator",
-                next_step=(
-                    "Another copy of this folder ran the study, or this one was put back from a"
-                    " backup. The study ends here; make a new one with `securefl study new`."
-                ),
-            )
-        for slot, data in (
-            (at.key, given.key),
-            (at.model(self._plan), given.model),
-            (at.announcement, given.announcement),
-        ):
+            raise _announced_before(facts)
+        for slot, data in ((at.key, given.key), (at.model(self._plan), given.model)):
             self._persist(partial(slot.post, data))
+        if not self._persist(lambda: self._announce(at.announcement, given.announcement)):
+            raise _announced_before(facts)
         self._old.announced(facts.round)
 
-    def _announced(self, at: RoundBoard) -> bytes | None:
-        """The round's announcement by this coordinator; None where there is none.
+    def _announce(self, slot: Slot, announcement: bytes) -> bool:
+        """Announce the round unless it is announced in other words; whether it is now.
 
         What somebody else put there is written over.
         """
-        return at.announcement.read_as(self._own)
+
+        def another(there: bytes) -> bool:
+            with suppress(MessageError):
+                return self._own(there) != announcement
+            return False
+
+        return slot.post_once(io.BytesIO(announcement), another, slot.most)
 
     def _own(self, data: bytes) -> bytes:
         """An announcement as it is, where this coordinator signed it.
@@ -180,18 +191,19 @@ class StoreExchange:
         longest = self._longest(seconds)
         tell = self._timer(longest)
         heard = 0.0
-        claimed: ClaimT | None = None
 
         def look() -> ClaimT | None:
-            nonlocal heard, claimed
+            nonlocal heard
             tell(arrivals.missing)
-            claimed = claimed or arrivals.poll_sum(self._board)
-            # all that came, without a pause between two; a store may show the sum before it shows,
-            # here, what the aggregator added
-            while arrivals.poll_frames(self._board):
+            # all that came, without a pause between two
+            while arrivals.missing and arrivals.poll_frames(self._board):
                 pass
-            if claimed is not None and not arrivals.missing:
-                return claimed
+            # no sum is looked for before: a store may show it before it shows, here, what the
+            # aggregator added
+            if not arrivals.missing:
+                claimed = arrivals.poll_sum(self._board)
+                if claimed is not None:
+                    return claimed
             if time.monotonic() - heard >= _WORDS:
                 heard = time.monotonic()
                 self._check_nobody_left()

@@ -98,9 +98,7 @@ class Leaving:
         with self.site.deciding():
             if self._held(made):
                 return False
-            self._check_place(made, place)
-            with made.file.open("rb") as kept:
-                place.post_file(kept)
+            self._post(made, place)
         if times.late > 0 and not made.held:
             self._tell_late(times.late)
         self.say(
@@ -109,24 +107,26 @@ class Leaving:
         )
         return True
 
-    def _check_place(self, made: DurableContribution, place: Slot) -> None:
+    def _post(self, made: DurableContribution, place: Slot) -> None:
         """Nothing of its own is written over: another contribution by this hospital's key is
         another process's.
         """
         size = manifest_limit(made.facts)
-        there = place.read_head(size)
-        if there is None:
-            return
         with made.file.open("rb") as kept:
             own = kept.read(size)
-        if other_contribution(
-            there, own, made.facts, self.site.name, self.site.identity.card.verify
-        ):
-            raise TwoCopiesError(
-                "Another copy of this hospital runs: another contribution of it lies in the store"
-                f" for round {made.facts.round}. It was not written over.",
-                next_step=NEXT,
-            )
+            kept.seek(0)
+
+            def another(there: bytes) -> bool:
+                verify = self.site.identity.card.verify
+                return other_contribution(there, own, made.facts, self.site.name, verify)
+
+            if place.post_once(kept, another, size):
+                return
+        raise TwoCopiesError(
+            "Another copy of this hospital runs: another contribution of it lies in the store"
+            f" for round {made.facts.round}. It was not written over.",
+            next_step=NEXT,
+        )
 
     def _show_counts(self) -> None:
         """For the owner's own screen: the log, and `securefl site status`."""

@@ -18,6 +18,7 @@ from running_study import AGREED, study_scene
 from secagg_round import make_facts
 from secagg_whole import pairwise_mask
 
+from securefl.boards.board import CarriedBoard
 from securefl.errors import TwoCopiesError
 from securefl.federation import paths
 from securefl.federation.hospital_keys import pair_secrets
@@ -210,6 +211,24 @@ def test_another_contribution_in_its_own_place_is_not_written_over(scene):
     with pytest.raises(
         TwoCopiesError, match="another contribution of it lies in the store for round 1"
     ):
+        scene.run.step()
+    assert scene.sent() == theirs
+
+
+def test_a_copy_that_is_faster_by_a_moment_is_not_written_over(scene, monkeypatch):
+    """Nothing lay there when this hospital began to write."""
+    scene.begin()
+    scene.make()
+    theirs = _resigned(scene, scene.made.file.read_bytes())
+    first = CarriedBoard.post_file_first
+
+    def slow(board, path, source):
+        assert board.read(path, 1) is None
+        scene.board.post(path, theirs)
+        return first(board, path, source)
+
+    monkeypatch.setattr(CarriedBoard, "post_file_first", slow)
+    with pytest.raises(TwoCopiesError, match="another contribution of it lies in the store"):
         scene.run.step()
     assert scene.sent() == theirs
 

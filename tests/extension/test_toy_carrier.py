@@ -82,6 +82,8 @@ def known():
 
 
 class TestConformance(BoardConformance):
+    knows_the_first = False
+
     @pytest.fixture
     def opened(self, tmp_path):
         return lambda marker: open_board(f"rows://{tmp_path}/board.db", marker)

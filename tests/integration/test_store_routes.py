@@ -8,11 +8,10 @@ import json
 import secrets
 import stat
 
-import fsspec
 import pytest
 from click.testing import CliRunner
 from one_way_out import HOST, authority, proxy, tls
-from store_servers import SSHD, s3, sftp, webdav
+from store_servers import SSHD, make_bucket, s3, sftp, webdav
 
 from securefl.boards.opening import open_board
 from securefl.boards.route import DIRECT, Route
@@ -55,8 +54,7 @@ def bucket(house):
         patch.setenv("AWS_ACCESS_KEY_ID", "one")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "two")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        patch.setenv("AWS_ENDPOINT_URL", address)
-        fsspec.filesystem("s3", skip_instance_cache=True).mkdir("house")
+        make_bucket(address, "house")
         with tls(int(address.rpartition(":")[2]), house.server) as port:
             # moto takes a bucket from a name that it does not know as its own
             patch.setenv("MOTO_S3_CUSTOM_ENDPOINTS", f"https://{HOST}:{port}")
@@ -157,7 +155,6 @@ def test_the_accounts_environment_names_both_too(url, house, outer, monkeypatch,
     monkeypatch.setenv("HTTPS_PROXY" if upper else "https_proxy", outer.url)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(house.file))
     monkeypatch.setenv("SSL_CERT_FILE", str(house.file))
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
     before = len(outer.asked)
     board = open_board(url)
     assert arrives(board)
@@ -165,7 +162,6 @@ def test_the_accounts_environment_names_both_too(url, house, outer, monkeypatch,
     words = DIRECT.words(url)
     assert outer.url in words
     assert str(house.file) in words
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
 def test_an_sftp_host_is_reached_through_the_proxy(outer, tmp_path, monkeypatch):

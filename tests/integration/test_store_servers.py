@@ -4,9 +4,8 @@ import getpass
 import secrets
 
 import pytest
-import s3fs
 from board_conformance import BoardConformance
-from store_servers import SSHD, s3, sftp, webdav
+from store_servers import SSHD, make_bucket, s3, sftp, webdav
 
 from securefl.boards.opening import open_board
 from securefl.errors import StoreError
@@ -28,7 +27,7 @@ def bucket():
         patch.setenv("AWS_SECRET_ACCESS_KEY", "two")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_ENDPOINT_URL", address)
-        s3fs.S3FileSystem().mkdir("consortium")
+        make_bucket(address, "consortium")
         yield lambda name: f"s3://consortium/{name}"
 
 

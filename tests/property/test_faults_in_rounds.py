@@ -1,18 +1,20 @@
 """Whatever fails in a round, whoever is killed: the study ends with the very model that it would have
 made, or with a clear message. Each hospital pays once, no sum is opened twice, no object is lost.
 
-Cases are drawn by seed (:mod:`weather`): 40 in each run of the tests, all others by ``-m soak``.
+Cases are drawn by seed (:mod:`weather`): 40 in each run of the tests; by ``-m soak`` 360 others over a
+folder, and the same 360 over S3.
 """
 
 from __future__ import annotations
 
-import fsspec
+import secrets
+
 import numpy as np
 import pytest
 from consortium import NAMES, Consortium
 from faulty_world import FaultyWorld, undisturbed
 from killed_hospital import ME, approved
-from store_servers import s3
+from store_servers import make_bucket, s3
 from weather import COORDINATOR, STEPS, Fault, Weather, cases
 
 from securefl.researcher.durable_run import DurableRun
@@ -29,7 +31,6 @@ MENDED = [
     ],
 ]
 LONG_SEEDS, LONG_CASES = range(1, 7), 60
-S3_CASES = 12
 #: Faults after which a study need not be completed: its time is over.
 ENDS = {"clock over"}
 #: Objects that say something new each time they are written.
@@ -128,25 +129,28 @@ def test_a_study_survives_what_goes_wrong(ready, calm, tmp_path, case):
     check(world, calm[drawn[0]], drawn[1])
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("seed", LONG_SEEDS)
-def test_a_study_survives_hundreds_of_other_faults(ready, calm, tmp_path, seed):
-    for number, drawn in enumerate(cases(seed, LONG_CASES, ME)):
-        store = ("folder", "fsspec")[number // 2 % 2]
-        world = weathered(ready, calm, drawn, store, tmp_path / str(number))
-        check(world, calm[drawn[0]], drawn[1])
-
-
-@pytest.mark.soak
-def test_a_study_over_s3_survives_faults(ready, calm, tmp_path, monkeypatch):
+@pytest.fixture
+def place(request, monkeypatch):
+    """The store of a kind: the consortium's folder, or a bucket of a server of its own."""
+    if request.param == "folder":
+        yield "folder"
+        return
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "one")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "two")
+    bucket = f"faults-{secrets.token_hex(4)}"
     with s3() as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-        fsspec.filesystem("s3").mkdir("faults")
-        for number, drawn in enumerate(cases(SEED, S3_CASES, ME)):
-            world = weathered(ready, calm, drawn, "s3://faults", tmp_path / str(number))
-            check(world, calm[drawn[0]], drawn[1])
+        make_bucket(url, bucket)
+        yield f"s3://{bucket}"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", LONG_SEEDS)
+@pytest.mark.parametrize("place", ["folder", "S3"], indirect=True)
+def test_a_study_survives_hundreds_of_other_faults(ready, calm, tmp_path, seed, place):
+    for number, drawn in enumerate(cases(seed, LONG_CASES, ME)):
+        world = weathered(ready, calm, drawn, place, tmp_path / str(number))
+        check(world, calm[drawn[0]], drawn[1])
 
 
 def test_control_a_hospital_that_pays_twice_or_draws_again_is_noticed(ready, calm, tmp_path):

@@ -76,7 +76,13 @@ class Breaking(io.RawIOBase):
 
 
 class BoardConformance:
-    """Tests of a board."""
+    """Tests of a board.
+
+    Attributes:
+        knows_the_first: of two writers of one name at once the place itself refuses the second.
+    """
+
+    knows_the_first = True
 
     @pytest.fixture
     def opened(self):
@@ -102,10 +108,40 @@ class BoardConformance:
         assert board.names() == ["a"]
 
     def test_a_first_post_leaves_what_lies_there(self, board):
-        board.post_first("a/first", b"1")
-        board.post_first("a/first", b"22")
+        assert board.post_first("a/first", b"1")
+        assert not board.post_first("a/first", b"22")
         assert board.read("a/first", 2) == b"1"
-        assert board.names("a") == ["first"]
+        source = io.BytesIO(b"head|rest")
+        source.seek(5)
+        assert not board.post_file_first("a/first", source)
+        source.seek(5)
+        assert board.post_file_first("a/second", source)
+        assert board.read("a/second", 10) == b"rest"
+        assert board.names("a") == ["first", "second"]
+
+    def test_of_writers_at_once_one_is_first(self, opened):
+        """Whatever the others find, what lies there is whole, and of one that was told so."""
+        boards = [opened(None) for _ in range(4)]
+        for turn in range(5):
+            together, told = threading.Barrier(len(boards)), {}
+
+            def write(number, board, turn=turn, together=together, told=told):
+                together.wait()
+                source = io.BytesIO(bytes([number]) * 100_000)
+                told[number] = board.post_file_first(f"first/{turn}", source)
+
+            threads = [threading.Thread(target=write, args=one) for one in enumerate(boards)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            firsts = [number for number, was_first in told.items() if was_first]
+            kept = boards[0].read(f"first/{turn}", 100_000)
+            assert kept in {bytes([number]) * 100_000 for number in firsts}
+            assert len(told) == len(boards)
+            if self.knows_the_first:
+                assert len(firsts) == 1
+        assert boards[0].names("first") == [str(turn) for turn in range(5)]
 
     def test_two_boards_of_one_place_see_the_same_objects(self, board, opened):
         board.post("a/b", b"1")

@@ -26,7 +26,8 @@ from securefl import backoff
 from securefl.boards import opening
 from securefl.boards.board import MARKER
 from securefl.boards.folder import FolderCarrier
-from securefl.boards.fsspec import FsspecCarrier, at_url
+from securefl.boards.fsspec import FsspecCarrier
+from securefl.boards.s3 import S3Carrier
 from securefl.errors import SecureFLError
 from securefl.federation import store_exchange
 from securefl.federation.aggregator_service import AggregatorService
@@ -60,7 +61,7 @@ def store_of(kind, folder, place):
     if kind == "fsspec":
         made = FsspecCarrier(fsspec.filesystem("memory"), f"/{place}")
     else:
-        made = at_url(f"{kind}/{place}")
+        made = S3Carrier(f"{kind}/{place}")
     mark = (folder / MARKER).read_bytes()
     made.write(MARKER, lambda file: file.write(mark))
     return made

@@ -123,7 +123,10 @@ class AcrossBoard:
         self._carried(self.here.post_file, path, source)
 
     def post_first(self, path, data):
-        self._carried(self.here.post_first, path, data)
+        return self._carried(self.here.post_first, path, data)
+
+    def post_file_first(self, path, source):
+        return self._carried(self.here.post_file_first, path, source)
 
     def erase(self, path):
         self._carried(self.here.erase, path)

@@ -83,6 +83,8 @@ class Upload(AbstractBufferedFile):
     def _upload_chunk(self, final=False):
         self.parts.append(self.buffer.getvalue())
         if final:
+            if "x" in self.mode and self.path in self.fs.objects:
+                raise FileExistsError(self.path)
             self.fs.complete(self.path, b"".join(self.parts))
         return True
 
@@ -113,7 +115,7 @@ class ObjectStore(AbstractFileSystem):
         self.objects[path] = (len(self.asked), data)
 
     def _open(self, path, mode="rb", block_size=1 << 21, **_):
-        if mode == "wb":
+        if mode in {"wb", "xb"}:
             return Upload(self, path, mode, block_size)
         if path not in self.objects and any(key.startswith(f"{path}/") for key in self.objects):
             return NoObject()

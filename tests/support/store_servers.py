@@ -27,23 +27,26 @@ def _answers(port):
 
 @contextlib.contextmanager
 def s3():
-    """moto's S3; yields its address.
-
-    fsspec keeps its file systems by their arguments, and the address is none where the environment
-    says it: one of another test would ask a server that is gone.
-    """
-    import fsspec
+    """moto's S3; yields its address."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
-    forget = fsspec.get_filesystem_class("s3").clear_instance_cache
-    forget()
     try:
         yield "http://{}:{}".format(*server.get_host_and_port())
     finally:
-        forget()
         server.stop()
+
+
+def make_bucket(address, name):
+    """A bucket at a server of :func:`s3`."""
+    import botocore.session
+
+    keys = {"aws_access_key_id": "one", "aws_secret_access_key": "two"}
+    client = botocore.session.get_session().create_client(
+        "s3", endpoint_url=address, region_name="us-east-1", **keys
+    )
+    client.create_bucket(Bucket=name)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from killed_run import KilledError
 from securefl import files
 from securefl.boards.board import MARKER
 from securefl.boards.carrier import Carrier
+from securefl.boards.fsspec import FsspecCarrier
 from securefl.errors import StoreError
 from securefl.federation import run_memory
 from securefl.node import kept_rounds
@@ -229,6 +230,19 @@ class FaultyCarrier(Carrier):
         if path == MARKER:
             self._inner.write(path, fill)
             return
+        self._write(path, fill, self._put)
+
+    def create(self, path, fill):
+        """A write, where nothing lies; a late one may find something by then."""
+        if path == MARKER:
+            return self._inner.create(path, fill)
+        if type(self._inner).create in {Carrier.create, FsspecCarrier.create}:
+            raise NotImplementedError  # before anything is counted
+        found = []
+        self._write(path, fill, lambda path, data: found.append(self._put_first(path, data)))
+        return all(found[:1])
+
+    def _write(self, path, fill, do):
         weather = self._weather
         file = io.BytesIO()
         fill(file)
@@ -236,11 +250,11 @@ class FaultyCarrier(Carrier):
         what = weather.strike("write", path)
         weather.written.setdefault(path, set()).add(data)
         weather.by_role.setdefault(weather.role, set()).add(path)
-        put = functools.partial(self._put, path, data)
+        put = functools.partial(do, path, data)
         if what == "error":
             raise _unreachable()
         if what == "partial":
-            self._put(path, data[: len(data) // 2])
+            do(path, data[: len(data) // 2])
             raise _unreachable()
         if what == "delay":
             weather.later(LATE, put)
@@ -300,12 +314,19 @@ class FaultyCarrier(Carrier):
         return self._inner.shut(wanted)
 
     def _put(self, path, data):
+        self._keep_old(path, len(data))
+        self._inner.write(path, lambda file: file.write(data))
+
+    def _put_first(self, path, data):
+        self._keep_old(path, len(data))
+        return self._inner.create(path, lambda file: file.write(data))
+
+    def _keep_old(self, path, size):
         try:
-            with self._inner.open(path, len(data) + 1_000_000) as file:
+            with self._inner.open(path, size + 1_000_000) as file:
                 _BEFORE[path] = file.read()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             _BEFORE.pop(path, None)
-        self._inner.write(path, lambda file: file.write(data))
 
     def _read(self, act, key):
         what = self._weather.strike(act)

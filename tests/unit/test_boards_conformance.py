@@ -42,6 +42,8 @@ class TestMemory(Opened):
 
 
 class TestRemoteFolder(Opened):
+    knows_the_first = False
+
     def url(self, tmp_path):
         fsspec.register_implementation("odd", Odd, clobber=True)
         return f"odd://{tmp_path}/s"
@@ -60,6 +62,8 @@ class OnFileSystem(BoardConformance):
 
 
 class TestFsspecMemory(OnFileSystem):
+    knows_the_first = False
+
     def file_system(self, _tmp_path):
         fs = MemoryFileSystem(skip_instance_cache=True)
         fs.store, fs.pseudo_dirs = {}, [""]  # of its own, and not the process's
@@ -67,6 +71,8 @@ class TestFsspecMemory(OnFileSystem):
 
 
 class TestFolderWithinAnother(OnFileSystem):
+    knows_the_first = False
+
     def file_system(self, tmp_path):
         return DirFileSystem(str(tmp_path), fsspec.filesystem("file"))
 

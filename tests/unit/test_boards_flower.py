@@ -25,6 +25,8 @@ from securefl.errors import MessageError, StoreError, UsageError
 class TestSpool(BoardConformance):
     """A party at its own spool, connected or not."""
 
+    knows_the_first = False
+
     @pytest.fixture
     def opened(self, tmp_path):
         Spool.create(tmp_path / "spool")
@@ -33,6 +35,9 @@ class TestSpool(BoardConformance):
 
 class TestAcross(BoardConformance):
     """What one party posts and another reads, over Flower's messages; each board the other way."""
+
+    #: These messages are carried within the thread that made the network.
+    test_of_writers_at_once_one_is_first = None
 
     @pytest.fixture
     def opened(self, tmp_path):

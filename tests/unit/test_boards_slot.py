@@ -1,11 +1,13 @@
 """Slots: an object's path and largest size in one place; few modules speak to a board themselves."""
 
+import io
 import re
 import secrets
 from pathlib import Path
 
 import pytest
 
+from securefl.boards.carrier import Carrier
 from securefl.boards.opening import open_board
 from securefl.boards.slot import Slot
 from securefl.errors import MessageError, StoreError
@@ -57,3 +59,55 @@ def test_at_most_eight_modules_speak_to_a_board():
     outside = [p for p in PACKAGE.rglob("*.py") if p.parent.name != "boards"]
     speaking = [str(p.relative_to(PACKAGE)) for p in outside if CALL.search(p.read_text())]
     assert len(speaking) <= 8, speaking
+
+
+OURS, THEIRS, JUNK = b"by me", b"by my copy", b"by nobody"
+
+
+def write_once(slot):
+    return slot.post_once(io.BytesIO(OURS), lambda there: there == THEIRS, 40)
+
+
+@pytest.fixture
+def once(tmp_path):
+    return Slot(open_board(str(tmp_path)), "a/once", 40)
+
+
+@pytest.mark.parametrize(
+    ("there", "written"), [(None, True), (OURS, True), (JUNK, True), (THEIRS, False)]
+)
+def test_what_is_written_once_leaves_another_by_the_same_writer(once, there, written):
+    if there is not None:
+        once.post(there)
+    assert write_once(once) is written
+    assert once.read() == (OURS if written else THEIRS)
+
+
+def race(once, monkeypatch):
+    """Another process writes when this one has seen nothing, and before it writes."""
+    real = once.board.post_file_first
+
+    def slow(path, source):
+        assert once.read() is None
+        once.post(THEIRS)
+        return real(path, source)
+
+    monkeypatch.setattr(once.board, "post_file_first", slow)
+
+
+def test_the_second_of_two_writers_at_once_is_refused(once, monkeypatch):
+    race(once, monkeypatch)
+    assert not write_once(once)
+    assert once.read() == THEIRS
+
+
+def test_control_where_the_place_cannot_tell_the_second_of_two_replaces_the_first(
+    once, monkeypatch
+):
+    """A look before the write, as it is where the place has no such write: too early."""
+    monkeypatch.setattr(type(once.board.carrier), "create", Carrier.create)
+    monkeypatch.setattr(once.board, "read_head", lambda *_: None)
+    race(once, monkeypatch)
+    assert write_once(once)
+    monkeypatch.undo()
+    assert once.read() == OURS

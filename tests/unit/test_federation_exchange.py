@@ -104,6 +104,10 @@ def test_who_sees_an_announcement_finds_the_rest(room, store):
             order.append(path)
             super().post(path, data)
 
+        def post_file_first(self, path, source):
+            order.append(path)
+            return super().post_file_first(path, source)
+
     keys, given = room.announce()
     StoreExchange(Watching(store.url), room.plan).broadcast(facts_of(room, keys), given)
     assert order == [at(room).key, at(room).model, at(room).announcement]
@@ -116,6 +120,35 @@ def test_a_round_is_announced_in_one_wording(room, exchange):
     keys, given = room.announce()
     with pytest.raises(RoundError, match="announced before, in other words"):
         exchange.broadcast(facts_of(room, keys), given)
+
+
+@pytest.mark.parametrize("knows_the_first", [True, False])
+def test_of_two_copies_of_a_coordinator_at_once_one_announces(
+    room, store, monkeypatch, knows_the_first
+):
+    """Both had seen that nothing is announced. False is the control: a place that cannot refuse the
+    second, as it is between a look and a write.
+    """
+    other = room.announce()[1].announcement
+    keys, given = room.announce()
+
+    class Slow(FolderBoard):
+        def post_file_first(self, path, source):
+            assert self.read(path, 1 << 20) is None
+            store.post(path, other)
+            if not knows_the_first:
+                self.post_file(path, source)
+                return True
+            return super().post_file_first(path, source)
+
+    exchange = StoreExchange(Slow(store.url), room.plan)
+    if knows_the_first:
+        with pytest.raises(RoundError, match="announced before, in other words"):
+            exchange.broadcast(facts_of(room, keys), given)
+    else:
+        exchange.broadcast(facts_of(room, keys), given)
+    kept = other if knows_the_first else given.announcement
+    assert store.read(at(room).announcement, 1 << 20) == kept
 
 
 def test_the_sum_and_its_contributions_come_back(room, store, exchange):
