@@ -25,18 +25,16 @@ class RefusalCache:
     def read(self, slot: Slot, look: Callable[[], T]) -> T:
         """Return what ``look`` makes of the object in a slot.
 
-        A second refusal stands, and is not asked for again, until the object is another.
+        A refusal stands, and is not asked for again, until the object is another.
 
         Raises:
             MessageError: out of ``look``, now or before.
             StoreError: the store cannot be read.
         """
+        stamp = slot.stamp()  # before the look: what changes during it is another afterwards
         known = self._refused.get(slot.path)
-        stamp = None
-        if known is not None:  # most objects are never refused, and a stamp is a request
-            stamp = slot.stamp()  # before the look: what changes during it is another afterwards
-            if stamp is not None and known[0] == stamp:
-                raise known[1].with_traceback(None)
+        if stamp is not None and known is not None and known[0] == stamp:
+            raise known[1].with_traceback(None)
         try:
             return look()
         except MessageError as error:
