@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from securefl.learning.summing import sum_of_squares
+from securefl.learning.summing import sum_in_order, sum_of_squares
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -233,8 +233,12 @@ def clip_to_grid(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray
 def clipped_sum(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray:
     """The sum over the rows of :func:`clip_to_grid`, int64[p], without keeping them all."""
     total = np.zeros(gradients.shape[1])
+    room = np.empty(0)
     for rows in _slices(gradients):
-        units = _on_grid(gradients[rows], clip_norm, grid)
+        some = gradients[rows]
+        if room.size < some.size:
+            room = np.empty(some.size)
+        units = _on_grid(some, clip_norm, grid, room[: some.size].reshape(some.shape))
         # whole numbers far below 2^53: float64 adds them exactly
         total += units.sum(axis=0)
     return total.astype(np.int64)
@@ -251,22 +255,30 @@ def _slices(gradients: FloatArray) -> Iterator[slice]:
         yield slice(start, start + size)
 
 
-def _on_grid(gradients: FloatArray, clip_norm: float, grid: int) -> FloatArray:
-    """:func:`clip_to_grid` in float64: whole numbers.
+def _on_grid(
+    gradients: FloatArray,
+    clip_norm: float,
+    grid: int,
+    room: FloatArray | None = None,
+) -> FloatArray:
+    """:func:`clip_to_grid` in float64: whole numbers, written into ``room`` where there is one.
 
     Each row's sum of squares is at most grid², checked exactly.
     """
-    square = sum_of_squares(gradients)
+    if room is None:
+        room = np.empty(gradients.shape)
+    with np.errstate(over="ignore", invalid="ignore"):
+        square = sum_in_order(np.multiply(gradients, gradients, out=room))
     ordinary = _ordinary(square)
     norm = np.sqrt(np.where(ordinary, square, 1.0))
     # An infinite ratio means "clip to 1", which the minimum does.
     with np.errstate(over="ignore", invalid="ignore"):
-        units = gradients * _scale(norm, clip_norm, grid)
+        units = np.multiply(gradients, _scale(norm, clip_norm, grid), out=room)
         np.trunc(units, out=units)
     for i in np.flatnonzero(~ordinary):
         units[i] = _extraordinary(gradients[i], clip_norm, grid)
-    # whole numbers whose squares add up to less than 2^53: float64 is exact here
-    too_long = sum_of_squares(units) > float(grid) ** 2
+    # whole numbers whose squares add up to less than 2^53: float64 is exact here, in any order
+    too_long = np.einsum("ij,ij->i", units, units) > float(grid) ** 2
     if too_long.any():
         shortened = within_ball(units.astype(np.int64), grid)
         return shortened.astype(np.float64)

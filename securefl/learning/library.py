@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 #: Packages by which layers get their gradients where they are installed.
 OPACUS: Final = ("torch", "opacus")
-#: Packages without which a model of the researcher's own does not run.
-GRAPHS: Final = ("torch",)
 
 
 def has_packages(names: Sequence[str]) -> bool:

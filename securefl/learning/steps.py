@@ -56,7 +56,7 @@ GradientFunction = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 #: The same by layers, as :class:`Factors`: what a gradient function may offer as its ``factors``.
 FactorFunction = Callable[[FloatArray, FloatArray, FloatArray], list[Factors]]
 #: Gradients held at once (numbers).
-_BLOCK_NUMBERS = 1 << 20
+_BLOCK_NUMBERS = 1 << 18
 _LEAST_ROWS = 64
 _MOST_ROWS = 4096
 
@@ -338,7 +338,8 @@ def _stretches(units: IntArray, rows: int) -> tuple[IntArray, IntArray]:
 
 
 def block_rows(parameters: int) -> int:
-    """Rows per call of the gradient function: fixed by the model's size alone, 64 to 4,096, about 8
-    MB of gradients or 64 rows.
+    """Rows per call of the gradient function: fixed by the model's size alone, a multiple of 64 up
+    to 4,096, about 2 MB of gradients: they are clipped while the processor still has them at hand.
     """
-    return max(_LEAST_ROWS, min(_MOST_ROWS, _BLOCK_NUMBERS // max(parameters, 1)))
+    rows = _BLOCK_NUMBERS // max(parameters, 1)
+    return max(_LEAST_ROWS, min(_MOST_ROWS, rows - rows % _LEAST_ROWS))

@@ -154,8 +154,14 @@ def test_the_figures_of_an_own_model_are_those_of_the_run():
         assert f"| {' | '.join(cells)} |" in text
     assert found["mean"] == round(statistics.mean(found["accuracy"]), 3) >= 0.85
     step = found["step"]
-    assert f"takes {step['ratio']:.1f} times the processor time" in page
-    assert f"smallest {step['smallest']:.1f}, largest {step['largest']:.1f}" in page
+    ratios = [
+        f"{one['ratio']:.2f} ({one['smallest']:.2f} to {one['largest']:.2f})"
+        for one in (step["float32"], step["float64"])
+    ]
+    ours, single, double = (f"{value:.0f}" for value in step["milliseconds"])
+    cells = [ours, single, ratios[0], double, ratios[1]]
+    assert f"| now: rules for blocks of records, 15 pairs | {' | '.join(cells)} |" in page
+    assert step["pairs"] == 15
 
 
 def test_the_table_of_the_backbone_is_that_of_its_figures():

@@ -157,11 +157,12 @@ def test_no_call_of_the_gradient_function_has_more_rows_than_the_models_size_all
 
 
 def test_blocks_shrink_with_the_model_by_a_public_rule():
+    assert block_rows(1386) == 128
     assert [block_rows(p) for p in (1, 28, 1 << 10, 1 << 13, 1 << 20, 1 << 30)] == [
         4096,
         4096,
-        1024,
-        128,
+        256,
+        64,
         64,
         64,
     ]

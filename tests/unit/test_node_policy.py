@@ -12,6 +12,7 @@ from consortium import NAMES, Consortium
 from graph_models import model_table
 
 from securefl.errors import StudyError
+from securefl.learning.families.graph import OwnGraph
 from securefl.learning.stages.programme import charges_of
 from securefl.node.policy import review, review_again
 from securefl.party.folder import PartyFolder
@@ -80,11 +81,13 @@ def test_charges_are_all_steps_and_the_evaluation(study):
 def test_a_model_that_this_machine_cannot_train_is_a_fault_before_anybody_approves(
     site, study, monkeypatch
 ):
-    """A machine without PyTorch trains regressions, and no model of a researcher's own."""
+    """A machine without PyTorch trains whatever does not say that it needs it."""
     monkeypatch.setitem(sys.modules, "torch", None)
     assert review(site, study.sealed, NOW).faults == ()
     edit = ('kind = "logistic-regression"', model_table(6, 1))
     text = replaced(study, edit)
+    assert not any("needs torch" in w for _, w in codes(site, text))
+    monkeypatch.setattr(OwnGraph, "needs", ("torch",))
     assert sum("needs torch, and this machine has it not" in w for _, w in codes(site, text)) == 1
 
 

@@ -14,7 +14,6 @@ from securefl.learning.encoding import column_features
 from securefl.learning.families.family import Family
 from securefl.learning.graphs.graph import MOST_LETTERS, read_graph
 from securefl.learning.graphs.operation import GraphFault
-from securefl.learning.library import GRAPHS
 from securefl.learning.public import public_uniforms
 from securefl.study.fields import TEXT, Fault
 from securefl.study.training import ModelSpec
@@ -68,7 +67,6 @@ class OwnGraph(Family):
     """The model that a graph describes."""
 
     Section = GraphSpec
-    needs = GRAPHS
 
     def __init__(
         self,

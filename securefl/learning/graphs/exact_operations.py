@@ -1,309 +1,165 @@
-"""Sums and products of one record that do not depend on an order: torch's part of a graph.
+"""Sums and products of records side by side, none of which depends on an order or on a place.
 
-A batch is computed in one go, and torch may add the terms of a sum in another order for a record
-that stands elsewhere in it. So a record's factors are put on a grid first, coarse enough that all
-products and all their partial sums are exact in float64; an exact sum has no order (the slices of
-Ozaki et al. 2012, doi:10.1007/s11075-011-9478-1; :mod:`securefl.learning.exact` for linear layers).
-The grid follows from the largest number of *that record's own* tensor, so no other record moves it.
+Arrays hold a block of records along axis 0: float64[m, ...]. Values that all records share, as
+weights are, have 1 there. Every function here keeps axis 0 as it is.
 
-One slice keeps 22 bits or so of each factor, relative to the largest: for gradients, which are
-noised. Two slices keep 44: for scores, which people read.
-
-Functions here are of one record. :func:`torch.func.vmap` lifts them, so what a record's result is
-made of is that record, by construction; the grids make its last bit the same in every batch.
+- A sum adds neighbours, or the second half of its terms to the first, until one is left: additions
+  of two single values, in an order that the number of terms alone decides
+  (:mod:`securefl.learning.summing`).
+- The factors of a product of matrices are put on grids first, coarse enough that all products and
+  all their partial sums are exact in float64; an exact sum has no order (the slices of Ozaki et al.
+  2012, doi:10.1007/s11075-011-9478-1; :mod:`securefl.learning.exact` for linear layers). A grid
+  follows from the largest number of *that record's own* array, so no other record moves it. One
+  slice keeps 22 bits or so of each factor, relative to the largest: for gradients, which are noised.
+  Two slices keep 44: for scores, which people read.
+- Functions like tanh are numpy's, on whole vectors (:mod:`securefl.learning.whole_vectors`).
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import torch
-from scipy.special import erf as scipy_erf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from securefl.types import FloatArray
 
-#: Context, inputs and level of torch's own functions, which it gives no types.
-TorchOwn: TypeAlias = Any
 #: Bits of a float64's significand, less one for the sum's own carry.
-_BITS = 52
+_BITS: Final = 52
 #: Numbers beyond it make a record count as not finite: their products could overflow in some order.
-_MOST = 2.0**400
-_LEAST = 2.0**-400
+_MOST: Final = 2.0**400
+_LEAST: Final = 2.0**-400
 
 
-def on_grid(values: torch.Tensor, bits: int) -> torch.Tensor:
-    """Rounded to multiples of 2^-bits of the largest magnitude's power of two.
+def factor_bits(*terms: int) -> int:
+    """Bits of each factor, so that sums of so many products are exact.
 
-    Not a number throughout, where one of them is not finite or beyond 2^400.
+    >>> factor_bits(9), factor_bits(9, 64)
+    (24, 22)
     """
-    most = values.abs().amax().clamp(min=_LEAST)
-    most = torch.where(
-        most <= _MOST,
-        most,
-        math.nan,
-    )
-    mantissa, _ = torch.frexp(most)
+    return (_BITS - math.ceil(math.log2(max(terms) + 1))) // 2
+
+
+def on_grid(values: FloatArray, bits: int) -> FloatArray:
+    """Each record's numbers, rounded to multiples of 2^-bits of the largest one's power of two.
+
+    Not a number throughout a record, where one of its numbers is not finite or beyond 2^400.
+    """
+    room = np.abs(values)
+    most = room.reshape(len(values), -1).max(axis=1, initial=_LEAST)
+    most[most > _MOST] = np.nan
+    mantissa, _ = np.frexp(most)
     # A power of two, exactly; what is added to it is cut at its last bit.
     push = most / mantissa * (1.5 * 2.0 ** (_BITS - bits))
-    return (values + push) - push
+    push = push.reshape(-1, *(1,) * (values.ndim - 1))
+    np.add(values, push, out=room)
+    room -= push
+    return room
 
 
-class Exact:
-    """Products and sums with so many slices of each factor."""
+def summed(values: FloatArray, axes: Sequence[int]) -> FloatArray:
+    """Sums along axes, which stay with length 1: a new array.
 
-    def __init__(self, slices: int) -> None:
-        self._slices = slices
+    Args:
+        values: float64[m, ...]; left as it is.
+        axes: one or more, none of them the records'.
 
-    def matmul(
-        self,
-        one: torch.Tensor,
-        other: torch.Tensor,
-    ) -> torch.Tensor:
-        """Product of matrices; differentiable."""
-        found: torch.Tensor = _Matmul.apply(
-            one,
-            other,
-            self._slices,
-        )  # type: ignore[no-untyped-call]
-        return found
+    Raises:
+        ValueError: records would be added up.
+    """
+    if 0 in axes:
+        raise ValueError("records are not added up")
+    shape = [1 if axis in axes else side for axis, side in enumerate(values.shape)]
+    for first, last in _runs(axes):
+        before = values.shape[:first]
+        behind = values.shape[last + 1 :]
+        many = math.prod(values.shape[first : last + 1])
+        values = _halved(values.reshape(*before, many, *behind), first)
+        values = values.reshape(*before, *(1,) * (last + 1 - first), *behind)
+    return values.reshape(shape)
 
 
-def exact_sum(
-    values: torch.Tensor,
-    dims: Sequence[int],
-    *,
-    keepdim: bool = False,
-) -> torch.Tensor:
-    """Sum along dimensions; differentiable."""
-    found: torch.Tensor = _Sum.apply(
-        values,
-        tuple(dims),
-        keepdim,
-    )  # type: ignore[no-untyped-call]
+def _runs(axes: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last axis of each run of neighbours: they are summed in one go.
+
+    >>> _runs([3, 1, 4])
+    [(1, 1), (3, 4)]
+    """
+    found: list[tuple[int, int]] = []
+    for axis in sorted(axes):
+        if found and found[-1][1] == axis - 1:
+            found[-1] = (found[-1][0], axis)
+        else:
+            found.append((axis, axis))
     return found
 
 
-def expand(values: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """Repeated to a shape; differentiable."""
-    if tuple(values.shape) == tuple(shape):
-        return values
-    found: torch.Tensor = _Expand.apply(values, tuple(shape))  # type: ignore[no-untyped-call]
+def _halved(values: FloatArray, axis: int) -> FloatArray:
+    """The sum along one axis, which stays with length 1: each addition is of two terms, and the
+    number of terms alone decides which two.
+    """
+    sides = values.shape
+    left = sides[axis]
+    if left == 0:
+        return np.zeros((*sides[:axis], 1, *sides[axis + 1 :]))
+    if left == 1:
+        return values.copy()
+    if axis == values.ndim - 1 and left % 2 == 0:
+        # Neighbours: one long stretch over all rows, for as long as their number is even.
+        flat = values.reshape(-1)
+        while left % 2 == 0:
+            flat = flat[0::2] + flat[1::2]
+            left //= 2
+        found: FloatArray = flat.reshape(*sides[:axis], left)
+        if left == 1:
+            return found
+        return _halved(found, axis)
+    # The second half to the first.
+    before = (slice(None),) * axis
+    half = (left + 1) // 2
+    found = np.empty((*sides[:axis], half, *sides[axis + 1 :]))
+    front = (*before, slice(left - half))
+    np.add(values[front], values[(*before, slice(half, left))], out=found[front])
+    if left % 2:
+        middle = (*before, slice(half - 1, half))
+        found[middle] = values[middle]
+    return _halved(found, axis)
+
+
+def product(
+    one: FloatArray,
+    other: FloatArray,
+) -> FloatArray:
+    """Products of matrices whose factors are on their grids: float64[m, ..., rows, columns].
+
+    Factors that all records share are multiplied in one go.
+    """
+    if other.ndim == 3 and len(other) == 1 and len(one) > 1:
+        rows = one.reshape(-1, one.shape[-1])
+        together: FloatArray = rows @ other[0]
+        return together.reshape(*one.shape[:-1], other.shape[-1])
+    found: FloatArray = one @ other
     return found
 
 
-def curve(values: torch.Tensor, name: str) -> torch.Tensor:
-    """A function of single numbers; differentiable."""
-    found: torch.Tensor = _Curve.apply(values, name)  # type: ignore[no-untyped-call]
-    return found
-
-
-def _summed(
-    values: torch.Tensor,
-    dims: Sequence[int],
-    *,
-    keepdim: bool,
-) -> torch.Tensor:
-    terms = math.prod(values.shape[dim] for dim in dims)
-    if terms > 1:
-        values = on_grid(values, _BITS - math.ceil(math.log2(terms + 1)))
-    found: torch.Tensor = values.sum(tuple(dims), keepdim=keepdim)
-    return found
-
-
-def _multiplied(
-    one: torch.Tensor,
-    other: torch.Tensor,
-    slices: int,
-) -> torch.Tensor:
-    bits = (_BITS - math.ceil(math.log2(one.shape[-1] + 1))) // 2
+def fine_product(
+    one: FloatArray,
+    other: FloatArray,
+) -> FloatArray:
+    """Products of matrices, with two slices of each factor."""
+    bits = factor_bits(one.shape[-1])
     first = on_grid(one, bits)
     second = on_grid(other, bits)
-    found = first @ second
-    if slices > 1:
-        found = found + (
-            first @ on_grid(other - second, bits) + on_grid(one - first, bits) @ second
-        )
+    found = product(first, second)
+    found += product(first, on_grid(other - second, bits)) + product(
+        on_grid(one - first, bits), second
+    )
     return found
 
 
-class _Matmul(torch.autograd.Function):
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(
-        one: torch.Tensor,
-        other: torch.Tensor,
-        slices: int,
-    ) -> torch.Tensor:
-        return _multiplied(
-            one,
-            other,
-            slices,
-        )
-
-    @staticmethod
-    def setup_context(
-        ctx: TorchOwn,
-        inputs: TorchOwn,
-        _output: torch.Tensor,
-    ) -> None:
-        one, other, ctx.slices = inputs
-        ctx.save_for_backward(one, other)
-
-    @staticmethod
-    def backward(ctx: TorchOwn, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        one, other = ctx.saved_tensors
-        (grad,) = grads
-        to_one = to_other = None
-        if ctx.needs_input_grad[0]:
-            to_one = _multiplied(
-                grad,
-                other.mT,
-                ctx.slices,
-            )
-        if ctx.needs_input_grad[1]:
-            to_other = _multiplied(
-                one.mT,
-                grad,
-                ctx.slices,
-            )
-        return to_one, to_other, None
-
-
-class _Sum(torch.autograd.Function):
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(
-        values: torch.Tensor,
-        dims: tuple[int, ...],
-        keepdim: bool,
-    ) -> torch.Tensor:
-        return _summed(
-            values,
-            dims,
-            keepdim=keepdim,
-        )
-
-    @staticmethod
-    def setup_context(
-        ctx: TorchOwn,
-        inputs: TorchOwn,
-        _output: torch.Tensor,
-    ) -> None:
-        values, dims, _ = inputs
-        ctx.shape = tuple(values.shape)
-        ctx.kept = tuple(1 if at in dims else side for at, side in enumerate(ctx.shape))
-
-    @staticmethod
-    def backward(ctx: TorchOwn, *grads: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        return grads[0].reshape(ctx.kept).expand(ctx.shape), None, None
-
-
-class _Expand(torch.autograd.Function):
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(values: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-        return values.expand(shape)
-
-    @staticmethod
-    def setup_context(
-        ctx: TorchOwn,
-        inputs: TorchOwn,
-        _output: torch.Tensor,
-    ) -> None:
-        values, shape = inputs
-        ctx.shape = tuple(values.shape)
-        wide = (1,) * (len(shape) - len(ctx.shape)) + ctx.shape
-        pairs = zip(
-            wide,
-            shape,
-            strict=True,
-        )
-        ctx.dims = tuple(at for at, (side, whole) in enumerate(pairs) if side != whole)
-
-    @staticmethod
-    def backward(ctx: TorchOwn, *grads: torch.Tensor) -> tuple[torch.Tensor, None]:
-        (grad,) = grads
-        if ctx.dims:
-            grad = _summed(
-                grad,
-                ctx.dims,
-                keepdim=True,
-            )
-        return grad.reshape(ctx.shape), None
-
-
-#: numpy's, on whole vectors: a number's last bit is the same wherever it stands
-#: (:mod:`securefl.learning.whole_vectors`).
-_CURVES: dict[str, Callable[[FloatArray], FloatArray]] = {
-    "tanh": np.tanh,
-    "exp": np.exp,
-    "log": np.log,
-    "sin": np.sin,
-    "cos": np.cos,
-    "erf": scipy_erf,
-}
-
-
-class _Curve(torch.autograd.Function):
-    @staticmethod
-    def forward(values: torch.Tensor, name: str) -> torch.Tensor:
-        with np.errstate(all="ignore"):
-            return torch.from_numpy(_CURVES[name](values.detach().contiguous().numpy()))
-
-    @staticmethod
-    def vmap(
-        info: TorchOwn,
-        in_dims: tuple[int | None, ...],
-        values: torch.Tensor,
-        name: str,
-    ) -> tuple[torch.Tensor, int | None]:
-        del info
-        at = in_dims[0]
-        if at is None:
-            return _Curve.apply(values, name), None  # type: ignore[no-untyped-call]
-        return _Curve.apply(values.movedim(at, 0), name), 0  # type: ignore[no-untyped-call]
-
-    @staticmethod
-    def setup_context(
-        ctx: TorchOwn,
-        inputs: TorchOwn,
-        output: torch.Tensor,
-    ) -> None:
-        values, ctx.name = inputs
-        ctx.save_for_backward(values, output)
-
-    @staticmethod
-    def backward(ctx: TorchOwn, *grads: torch.Tensor) -> tuple[torch.Tensor, None]:
-        values, found = ctx.saved_tensors
-        return grads[0] * _slope(
-            ctx.name,
-            values,
-            found,
-        ), None
-
-
-def _slope(
-    name: str,
-    values: torch.Tensor,
-    found: torch.Tensor,
-) -> torch.Tensor:
-    """Derivative of a curve at ``values``, where it is ``found``."""
-    if name == "tanh":
-        return 1.0 - found * found
-    if name == "exp":
-        return found
-    if name == "log":
-        return 1.0 / values
-    if name == "sin":
-        return curve(values, "cos")
-    if name == "cos":
-        return -curve(values, "sin")
-    return curve(-values * values, "exp") * (2.0 / math.sqrt(math.pi))
+def turned(values: FloatArray) -> FloatArray:
+    """Each record's matrices, rows for columns."""
+    return values.swapaxes(-1, -2)

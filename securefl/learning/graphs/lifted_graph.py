@@ -1,34 +1,33 @@
-"""A graph at work: scores and gradients of every record by itself (torch).
+"""A graph at work: scores and gradients of every record by itself (numpy).
 
-The graph is interpreted for one record and lifted by ``vmap`` over a block of records, gradients by
-``vmap(grad)``. A record therefore cannot see another, whatever the graph says. Blocks are whole
-vectors, with zeros behind the last record; that and exact sums
-(:mod:`securefl.learning.graphs.exact_operations`) make each record's result the same to the last
-bit wherever it stands.
+A graph is a function of one record. Here it runs on a block of records side by side, by rules that
+never leave a record (:mod:`securefl.learning.graphs.run_operations`,
+:mod:`securefl.learning.graphs.run_layers`); what flows back to the weights stays a record's own.
+Blocks are whole vectors, with zeros behind the last record; that, sums of a fixed order and exact
+products make each record's result the same to the last bit wherever it stands.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
-from torch.func import grad, vmap
 
-from securefl.learning.graphs.exact_operations import Exact, TorchOwn
-from securefl.learning.graphs.run_operations import run_operation
-from securefl.learning.whole_vectors import padded
+from securefl.learning.graphs.run_layers import LAYER_RULES
+from securefl.learning.graphs.run_operations import RULES
+from securefl.learning.whole_vectors import PAD, padded
 
 if TYPE_CHECKING:
-    from securefl.learning.graphs.graph import Graph
+    from collections.abc import Iterator
+
+    from securefl.learning.graphs.graph import Graph, Node
+    from securefl.learning.graphs.run_operations import Back, Ran
     from securefl.learning.tasks.task import Task
     from securefl.types import FloatArray
 
-#: Numbers in memory at once (half a GB), and the most and the fewest records of a block: a whole
-#: vector of the widest processors.
-_MOST_NUMBERS: Final = 1 << 26
+#: Numbers of a block, so that most of it stays in the processor's cache, and its records at most.
+_MOST_NUMBERS: Final = 1 << 22
 _MOST_RECORDS: Final = 1024
-_LEAST_RECORDS: Final = 8
 
 
 def block_records(graph: Graph) -> int:
@@ -37,7 +36,7 @@ def block_records(graph: Graph) -> int:
     It decides nothing: a record's result is the same in a block of any size.
     """
     found = _MOST_RECORDS
-    while found > _LEAST_RECORDS and found * (graph.numbers + graph.size) > _MOST_NUMBERS:
+    while found > PAD and found * graph.numbers > _MOST_NUMBERS:
         found //= 2
     return found
 
@@ -52,10 +51,12 @@ class Lifted:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._constants = [
-            torch.tensor(one.numbers, dtype=torch.float64).reshape(one.shape)
+            np.array(one.numbers, dtype=np.float64).reshape(1, *one.shape)
             for one in graph.constants
         ]
         self._block = block_records(graph)
+        self._learnt = _learnt(graph)
+        self._done = _done(graph)
 
     def scores(
         self,
@@ -63,26 +64,12 @@ class Lifted:
         x: FloatArray,
     ) -> FloatArray:
         """Scores of rows, float64[m, k] of float64[m, d]."""
-        exact = Exact(2)
-        weights = torch.from_numpy(np.ascontiguousarray(theta))
-
-        def of_record(record: torch.Tensor) -> torch.Tensor:
-            return self._run(
-                weights,
-                record,
-                exact,
-            )
-
         found = np.empty((len(x), self._graph.outputs))
-        with torch.no_grad():
-            for start in range(
-                0,
-                len(x),
-                self._block,
-            ):
-                rows = self._rows(x[start : start + self._block])
-                said = vmap(of_record)(rows).numpy()
-                found[start : start + self._block] = said[: len(x) - start]
+        with np.errstate(all="ignore"):
+            for some, rows in self._blocks(x):
+                values, _ = self._run(theta, rows, learning=False)
+                scores = self._scores(values, len(rows))
+                found[some] = scores[: len(found[some])]
         return found
 
     def gradients(
@@ -95,118 +82,121 @@ class Lifted:
         """Gradients of the task's loss, float64[m, p]; of a record that is not finite, zeros or
         what is not finite: the clip counts both as zero.
         """
-        exact = Exact(1)
-        weights = torch.from_numpy(np.ascontiguousarray(theta))
-
-        def lost(
-            theta: torch.Tensor,
-            record: torch.Tensor,
-            target: torch.Tensor,
-        ) -> torch.Tensor:
-            scores = self._run(
-                theta,
-                record,
-                exact,
-            )
-            slope = _Slope.apply(
-                scores.detach(),
-                target,
-                task,
-            )  # type: ignore[no-untyped-call]
-            # Its gradient by the weights is that of the task's loss.
-            loss: torch.Tensor = (scores * slope).sum()
-            return loss
-
-        of_records = vmap(grad(lost), in_dims=(None, 0, 0))
         found = np.empty((len(x), self._graph.size))
-        for start in range(
-            0,
-            len(x),
-            self._block,
-        ):
-            some = slice(start, start + self._block)
-            rows = self._rows(x[some])
-            targets = self._rows(y[some])
-            got = of_records(
-                weights,
-                rows,
-                targets,
-            ).numpy()
-            found[some] = got[: len(x) - start]
+        most = task.steepest
+        with np.errstate(all="ignore"):
+            for some, rows in self._blocks(x):
+                values, backs = self._run(theta, rows, learning=True)
+                scores = self._scores(values, len(rows))
+                slopes = task.loss_gradient(scores, padded(y[some]))
+                slopes = np.clip(slopes, -most, most)
+                self._flow_back(slopes, backs, found[some])
         return found
 
-    def _rows(self, rows: FloatArray) -> torch.Tensor:
-        """A block of whole vectors, with zeros behind the last row."""
-        whole = padded(rows)
-        if len(whole) > self._block:
-            whole = whole[: self._block]
-        return torch.from_numpy(whole)
+    def _blocks(self, x: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+        """Records of each block, as whole vectors with zeros behind the last row."""
+        for start in range(0, len(x), self._block):
+            some = slice(start, min(start + self._block, len(x)))
+            yield some, padded(x[some])
+
+    def _scores(self, values: list[FloatArray], rows: int) -> FloatArray:
+        """Scores of a block, float64[rows, k]."""
+        scores = values[self._graph.output].reshape(-1, self._graph.outputs)
+        return np.ascontiguousarray(np.broadcast_to(scores, (rows, self._graph.outputs)))
 
     def _run(
         self,
-        theta: torch.Tensor,
-        record: torch.Tensor,
-        exact: Exact,
-    ) -> torch.Tensor:
-        """Scores of one record, float64[k]."""
+        theta: FloatArray,
+        rows: FloatArray,
+        *,
+        learning: bool,
+    ) -> tuple[list[FloatArray], list[Back]]:
+        """All values of a block, and for each node what flows back through it."""
         graph = self._graph
-        values = [record.reshape(1, -1)]
-        values += [theta[place].reshape(one.shape) for one, place in graph.stretches()]
+        values: list[Any] = [rows.reshape(len(rows), 1, -1)]
+        values += [theta[place].reshape(1, *one.shape) for one, place in graph.stretches()]
         values += self._constants
-        for node in graph.nodes:
-            inputs = [None if one is None else values[one] for one in node.inputs]
-            values.append(
-                run_operation(
-                    node,
-                    inputs,
-                    exact,
-                )
-            )
-        scores: torch.Tensor = values[graph.output].reshape(-1)
-        return scores
+        backs = []
+        for node, done in zip(graph.nodes, self._done, strict=True):
+            ran = self._ran(node, values, learning=learning)
+            values.append(ran.result)
+            if learning:
+                backs.append(ran.back)
+            # Room that is given back at once is still in the processor's cache.
+            for one in done:
+                values[one] = None
+        return values, backs
 
+    def _ran(
+        self,
+        node: Node,
+        values: list[Any],
+        *,
+        learning: bool,
+    ) -> Ran:
+        inputs = [None if one is None else values[one] for one in node.inputs]
+        if node.name in RULES:
+            return RULES[node.name](inputs, node)
+        wanted = None
+        if learning:
+            wanted = [one is not None and self._learnt[one] for one in node.inputs]
+        return LAYER_RULES[node.name](inputs, node, wanted)
 
-class _Slope(torch.autograd.Function):
-    """Gradient of the task's loss at the scores: numpy's part, for a whole block at once."""
-
-    @staticmethod
-    def forward(
-        scores: torch.Tensor,
-        target: torch.Tensor,
-        task: Task,
-    ) -> torch.Tensor:
-        most = task.steepest
-        found = task.loss_gradient(scores.detach().contiguous().numpy(), target.detach().numpy())
-        return torch.from_numpy(
-            np.clip(
-                found,
-                -most,
-                most,
-            )
-        )
-
-    @staticmethod
-    def vmap(
-        info: TorchOwn,
-        in_dims: tuple[int | None, ...],
-        scores: torch.Tensor,
-        target: torch.Tensor,
-        task: Task,
-    ) -> tuple[torch.Tensor, int]:
-        del info
-        if in_dims[0] is None or in_dims[1] is None:
-            raise RuntimeError("scores and targets are of records")
-        along = scores.movedim(in_dims[0], 0), target.movedim(in_dims[1], 0)
-        return _Slope.apply(*along, task), 0  # type: ignore[no-untyped-call]
-
-    @staticmethod
-    def setup_context(
-        ctx: TorchOwn,
-        _inputs: TorchOwn,
-        output: torch.Tensor,
+    def _flow_back(
+        self,
+        slopes: FloatArray,
+        backs: list[Back],
+        found: FloatArray,
     ) -> None:
-        ctx.mark_non_differentiable(output)
+        """Write each record's gradient.
 
-    @staticmethod
-    def backward(_ctx: TorchOwn, *_grads: torch.Tensor) -> tuple[None, None, None]:
-        return None, None, None
+        Args:
+            slopes: of the scores, float64[rows, k].
+            backs: of the nodes; used up.
+            found: float64[records, p], filled here.
+        """
+        graph = self._graph
+        first = len(self._learnt) - len(graph.nodes)
+        flowing: list[FloatArray | None] = [None] * len(self._learnt)
+        flowing[graph.output] = slopes.reshape(len(slopes), 1, -1)
+        for number in range(len(self._learnt) - 1, first - 1, -1):
+            arrived = flowing[number]
+            back = backs.pop()
+            if arrived is None or not self._learnt[number]:
+                continue
+            flowing[number] = None
+            node = graph.nodes[number - first]
+            for one, part in zip(node.inputs, back(arrived), strict=False):
+                if one is not None and part is not None and self._learnt[one]:
+                    before = flowing[one]
+                    flowing[one] = part if before is None else before + part
+        for number, (_, place) in enumerate(graph.stretches(), 1):
+            arrived = flowing[number]
+            if arrived is None:
+                found[:, place] = 0.0
+            else:
+                found[:, place] = arrived.reshape(len(arrived), -1)[: len(found)]
+
+
+def _learnt(graph: Graph) -> list[bool]:
+    """For each value, True where it follows from a weight."""
+    found = [False] + [True] * len(graph.parameters) + [False] * len(graph.constants)
+    for node in graph.nodes:
+        found.append(any(one is not None and found[one] for one in node.inputs))
+    return found
+
+
+def _done(graph: Graph) -> list[list[int]]:
+    """For each node, the values that no later node takes; the scores stay."""
+    last: dict[int, int] = {}
+    first = 1 + len(graph.parameters) + len(graph.constants)
+    for number, node in enumerate(graph.nodes):
+        last[first + number] = number
+        for one in node.inputs:
+            if one is not None:
+                last[one] = number
+    found: list[list[int]] = [[] for _ in graph.nodes]
+    for value, number in last.items():
+        if value != graph.output:
+            found[number].append(value)
+    return found
