@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.privacy.explain import percent
-from securefl.report.page import Outside, Page, Table, bullets, facts, page, section
+from securefl.report.page import (
+    Code,
+    Outside,
+    Page,
+    Paragraph,
+    Table,
+    Tone,
+    bullets,
+    facts,
+    page,
+    section,
+)
 from securefl.report.words import decimal_words, plural
 
 if TYPE_CHECKING:
@@ -32,6 +43,11 @@ def sweep_files_page(found: SweepFiles) -> Page:
                     *map(_budget, found.budgets),
                 ]
             ),
+            Paragraph(
+                "Shares of a budget are by the ledger's rule, which also holds for studies that are"
+                " chosen in the light of these: it asks for more than the epsilon above.",
+                Tone.QUIET,
+            ),
         ),
         section(
             "How to choose among them",
@@ -50,8 +66,9 @@ def sweep_files_page(found: SweepFiles) -> Page:
                         " the intervals; where they overlap, the settings are not told apart."
                     ),
                     (
-                        "On public or invented rows a sweep costs nothing: `securefl study simulate"
-                        " --sweep`. Begin there."
+                        "On public or invented rows a sweep costs nothing: ",
+                        Code("securefl study simulate --sweep"),
+                        ". Begin there.",
                     ),
                 ]
             ),
