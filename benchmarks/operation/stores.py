@@ -22,8 +22,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +38,7 @@ from store_servers import SSHD, make_bucket, s3, sftp, webdav
 from securefl.bench.rounds import bench_round
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @contextmanager
@@ -75,6 +77,49 @@ def _flower(home: Path) -> Iterator[str]:
     parties = [*(f"site{i:03d}" for i in range(5)), "aggregator", "coordinator"]
     with flower_network(home / "flower", parties) as network:
         yield network.url("{party}")
+
+
+@dataclass
+class Inside:
+    """Time inside moto, of what the parties ask it about rounds.
+
+    Attributes:
+        requests: how many.
+        seconds: of its threads on a processor, in all.
+    """
+
+    requests: int = 0
+    seconds: float = 0.0
+
+
+@contextmanager
+def inside_moto() -> Iterator[Inside]:
+    """Count what moto does while this lasts; it runs in this process."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+
+    found = Inside()
+    turn = threading.Lock()
+    serve = DomainDispatcherApplication.__call__
+
+    def counted(
+        self: DomainDispatcherApplication,
+        environ: dict[str, Any],
+        start: Callable[..., object],
+    ) -> object:
+        began = time.thread_time()
+        answer = serve(self, environ, start)
+        asked = environ["PATH_INFO"] + environ.get("QUERY_STRING", "")
+        if "rounds" in asked or "status" in asked:
+            with turn:
+                found.requests += 1
+                found.seconds += time.thread_time() - began
+        return answer
+
+    DomainDispatcherApplication.__call__ = counted
+    try:
+        yield found
+    finally:
+        DomainDispatcherApplication.__call__ = serve
 
 
 #: Rounds of bare puts and gets that are measured.
@@ -146,8 +191,12 @@ def measure(parameters: int, rounds: int, only: tuple[str, ...] = ()) -> dict[st
             home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             os.environ["HOME"] = str(home)
             url = stack.enter_context(opened(home))
+            inside = stack.enter_context(inside_moto()) if opened is _s3 else Inside()
             figures = found[name] = bench_round(parameters, 5, 16, rounds, store=url)
             if opened is _s3:
+                both = 2 * rounds  # without and with verifying
+                figures["requests"] = inside.requests / both
+                figures["server_processor_seconds"] = inside.seconds / both
                 size = figures["parameters"]
                 upload = round(figures["upload_bytes_per_parameter"] * size)
                 figures["bare"] = bare_s3(size, upload)
@@ -183,6 +232,11 @@ def main() -> None:
         if "exact" in figures:
             used, exact = f"{figures['processor_seconds']:.2f}", "yes" if figures["exact"] else "no"
         print(f"| {name} | {seconds:.2f} | {seconds / folder:.1f} | {used} | {exact} |")
+        if "requests" in figures:
+            print(
+                f"| of it inside moto, {figures['requests']:.0f} requests a round | | |"
+                f" {figures['server_processor_seconds']:.2f} | |"
+            )
         if "bare" in figures:
             bare = figures["bare"]
             print(
