@@ -23,6 +23,8 @@ from securefl.errors import DataError, RoundError, StudyError, UsageError
 from securefl.learning.models import weights_sha256
 from securefl.learning.table import read_table
 from securefl.node.worker import _Task
+from securefl.report.simulation import simulation_page
+from securefl.report.terminal import plain_text
 from securefl.secagg.layouts import body_bytes, cipher_layout_of, layout_for
 from securefl.secagg.number_layout import NumberLayout
 from securefl.simulation.advice import comparison, neighbours, told_apart
@@ -32,6 +34,7 @@ from securefl.simulation.facts import PointFacts, Spread, spread_of
 from securefl.simulation.poisoning import GroupedSum
 from securefl.simulation.settings import changed, grid, read_sweep
 from securefl.simulation.simulate import Wishes, simulate_study
+from securefl.simulation.sweep_price import sweep_price
 from securefl.simulation.tables import (
     Source,
     Whole,
@@ -160,6 +163,8 @@ def test_a_study_that_trains_by_groups_is_simulated_by_groups():
     summer = GroupedSum(names, 3, "median", 0)
     assert found.base.models == (trial(study, hospitals, summer=summer).model_sha256,)
     assert found.base.models != (trial(study, hospitals).model_sha256,)  # control: one sum
+    encrypted = simulated(*BY_GROUPS, tables=tables, repeat=1, encrypted=True)
+    assert encrypted.base.models == found.base.models
     with pytest.raises(UsageError, match="3 hospitals make 1 group of 3"):
         simulated(*BY_GROUPS, repeat=1)
 
@@ -357,6 +362,36 @@ def test_a_sweep_runs_every_setting_and_names_the_best():
     # The second setting is the study as written: on the same noise, the same models.
     assert found.points[1].models == found.base.models
     assert found.runs == 3 * 3 * found.rounds
+
+
+def test_a_sweep_says_what_it_would_cost_on_records():
+    found = simulated(sweep={"learning_rate": ("2", "4", "8")}, repeat=1)
+    price = found.to_dict()["price"]
+    assert price["points"] == 3
+    assert float(price["one"]) < float(price["together"]) < 3 * float(price["one"])
+    shown = " ".join(plain_text(simulation_page(found), 400).split())
+    assert (
+        f"Had these 3 settings been run on patients' records: epsilon {price['together']}" in shown
+    )
+    # control: without a sweep nothing is priced
+    plain = simulated(repeat=1)
+    assert plain.to_dict()["price"] is None
+    assert "Had these" not in plain_text(simulation_page(plain), 400)
+
+
+def price_of(*settings):
+    template = UnsealedStudy.read(protocol_text())
+    return sweep_price([changed(template, setting).study for setting in settings]).together
+
+
+def test_settings_of_many_noises_have_the_quick_price_which_is_never_lower():
+    noises = [{"noise_multiplier": noise} for noise in ("2.14", "2.5", "3", "3.5", "4", "4.5")]
+    assert 1 < float(price_of(*noises[:3])) < float(price_of(*noises))
+    # The tight figure of four, and the quick one of five of which one says next to nothing.
+    faint = {"noise_multiplier": "1000"}
+    assert float(price_of(*noises[:4])) < float(price_of(*noises[:4], faint))
+    loud = {"noise_multiplier": "0.3", "sample_rate": "1", "rounds": "400"}
+    assert price_of(loud, loud) == "more than 200"
 
 
 def test_a_swept_field_takes_what_follows_from_it_along():
