@@ -22,6 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support"))
+import forked_processes
 from consortium import NAMES, RARE, Consortium, read_json
 from killed_hospital import invite
 from machine import machine
@@ -74,6 +75,7 @@ def turned(folder: Path) -> bool:
 
 def measure(partners: int, studies: int, seconds: float) -> dict[str, Any]:
     """Start the agent, let it settle, and look at it for so long."""
+    forked_processes.want(forks=False)  # a forked one has all of the package in its memory
     with tempfile.TemporaryDirectory() as folder:
         c = made(Path(folder), partners, studies)
         words = [sys.executable, "-m", "securefl", "site", "start", "--site", str(c.root / ME)]

@@ -7,11 +7,14 @@ approvals in the ledger.
 
 from __future__ import annotations
 
+import sys
 import time
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 from securefl.datasite.address import site_email
+from securefl.datasite.import_stand_ins import unused_left_out
 from securefl.datasite.inbox_probe import waiting
 from securefl.errors import UsageError
 from securefl.node.board_intake import LOOKS, BoardIntake
@@ -63,7 +66,10 @@ class PySyftIntake:
             UsageError: PySyft is not installed.
         """
         check_installed(WITH_PYSYFT)
-        from securefl.node.request_intake import sync_datasite  # PySyft, which takes a second
+        if "syft" not in sys.modules:
+            with unused_left_out():
+                import_module("securefl.datasite.pysyft")  # takes a second
+        from securefl.node.request_intake import sync_datasite
 
         return sync_datasite(site, say)
 

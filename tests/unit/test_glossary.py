@@ -23,7 +23,7 @@ PLAIN = frozenset(
     empirical encrypted entering entry environment errors estimates estimators evaluate exact
     examples excel expected explain exporting facts failure_note faults fedavg fedavgm fednova
     fedprox fedsgd fhir fields figures files finished_study forecast formats fraud fsspec given
-    html import_guard importing integer_fields judging kept_report kinds leaving lightgbm_text
+    html import_guard import_stand_ins importing integer_fields judging kept_report kinds leaving lightgbm_text
     limits linear lines link_file live machine main markdown markup meanings memory metrics notebook
     onnx_file onnx_nodes opacus_hooks openmetrics optional_package other_studies outcome own_figures own_place own_signed
     parquet parse participation parties paths personalize picture_files places planning plausible
