@@ -20,6 +20,8 @@ from securefl.federation.aggregator import Aggregator
 from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.full_round import FullRound
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Invitation, Status
+from securefl.party.aggregator_events import AggregatorEvents, served_studies
+from securefl.party.events import EVENTS, read_events
 
 TEXT, PLAN = sealed_study()
 
@@ -93,6 +95,29 @@ def test_a_complete_round_is_added_and_signed(room, store, said):
     )
     assert set(total.parts) == set(frames)
     assert not here.step()  # round 2 is not announced
+
+
+def test_who_looks_on_hears_of_the_study_its_wait_and_its_end(room, store, said, tmp_path):
+    now = [PLAN.study.schedule.opens]
+    events = AggregatorEvents(tmp_path, lambda: now[0])
+    invite(room, store)
+    here = AggregatorService(
+        store, room.operator, Book(room.researcher), said.append, lambda: now[0], watch=events
+    )
+    here.look()
+    _, frames = answered(room, store, NAMES[:-1])
+    assert not here.step()
+    begun = now[0]
+    now[0] += timedelta(seconds=10)
+    assert not here.step()
+    (waits,) = served_studies(read_events(tmp_path / EVENTS))
+    assert (waits.done, waits.waits_for, waits.since) == (0, NAMES[-1:], begun)
+    now[0] = PLAN.study.schedule.closes + timedelta(days=30)
+    assert not here.step()
+    (over,) = served_studies(read_events(tmp_path / EVENTS))
+    assert (over.waits_for, over.code, over.failed) == ((), "closed", False)
+    assert len(frames) == len(NAMES) - 1
+    events.close()
 
 
 class KilledError(BaseException):

@@ -26,6 +26,7 @@ from securefl.federation import paths
 from securefl.federation import store_exchange as exchange_module
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.aggregator_service import AggregatorService, _Serving
+from securefl.federation.aggregator_watch import NoWatch
 from securefl.federation.exchange import Waiting
 from securefl.federation.full_round import FullRound
 from securefl.federation.local_exchange import LocalExchange
@@ -421,17 +422,35 @@ def test_one_that_is_gone_ends_nothing(five, store):
     assert StoreExchange(store, GOING_ON).gone() == {FIVE[0]}
 
 
+class Told(NoWatch):
+    """Whom an aggregator said that it waits for, each set once, and what it added."""
+
+    def __init__(self):
+        self.waits = []
+        self.added = []
+
+    def waiting(self, plan, number, sites, since):
+        if (number, sites) not in self.waits:
+            self.waits.append((number, sites))
+
+    def summed(self, plan, number, added):
+        self.added.append((number, added.contributors, added.frame_bytes, added.waits_for))
+
+
 def test_survivors_sign_answer_and_the_aggregator_adds_through_the_store(store):
     room = Room(GOING_ON)
     keys, given = room.announce()
     people = {p.name: p for p in room.participants()}
     exchange, here = StoreExchange(store, GOING_ON), at(room)
     exchange.broadcast(facts_of(room, keys), given)
-    serving = AggregatorService(store, room.operator, None, lambda _: None)
+    told = Told()
+    serving = AggregatorService(store, room.operator, None, lambda _: None, watch=told)
     serving._serving[GOING_ON.digest] = _Serving(Aggregator(GOING_ON, room.operator), store)
     assert not serving.step()
     room_frames = {s: people[s].answer(given).read() for s in FIVE[1:]}
     place(room, store, room_frames)
+    assert not serving.step()
+    assert told.waits == [(1, FIVE), (1, FIVE[:1])]
     tally = SurvivorRound(GOING_ON, GOING_ON.terms(facts_of(room, keys)))
     exchange.gather(tally, 0.05)
     survivors = Survivors(tally.terms, {s: tally.state.heads[s].sha256 for s in FIVE[1:]})
@@ -457,6 +476,9 @@ def test_survivors_sign_answer_and_the_aggregator_adds_through_the_store(store):
     with pytest.raises(RoundError, match="no sum came from the aggregator"):
         exchange.conclude(tally, proposal, 0.05)
     assert serving.step()
+    size = max(len(frame) for frame in room_frames.values())
+    assert told.waits[2:] == [(1, FIVE[1:])]  # signatures, then answers of the survivors
+    assert told.added == [(1, FIVE[1:], size, ())]
     claimed = exchange.conclude(tally, proposal, 60)
     assert all(
         np.array_equal(a, b) for a, b in zip(claimed.blocks(), tally.sum_blocks(), strict=True)
