@@ -47,6 +47,7 @@ TASK_EXAMPLES = {
     "number": (number_protocol().data, evaluation_of(number_protocol())),
     "time-to-event": (survival_protocol().data, evaluation_of(survival_protocol())),
 }
+low_rank = partial(SimpleNamespace, initial_seed="lot")
 #: Name → sections of the study file, or what makes one for so many features and scores.
 FAMILY_EXAMPLES = {
     "additive": [SimpleNamespace(knots=5, smoothing=0), SimpleNamespace(knots=12, smoothing=2)],
@@ -56,8 +57,9 @@ FAMILY_EXAMPLES = {
     "graph": [graph_section],
     "linear": [SimpleNamespace()],
     "low-rank": [
-        SimpleNamespace(hidden=(5,), rank=2, initial_seed="lot"),
-        SimpleNamespace(hidden=(33, 7), rank=4, initial_seed="lot"),
+        low_rank(hidden=(5,), rank=2, stretch=Decimal(1), inner="moved"),
+        low_rank(hidden=(33, 7), rank=4, stretch=Decimal("2.5"), inner="moved"),
+        low_rank(hidden=(33, 7), rank=4, stretch=Decimal(1), inner="fixed"),
     ],
     "perceptron": [SimpleNamespace(hidden=(5,)), SimpleNamespace(hidden=(33, 7))],
     "subspace": [

@@ -23,8 +23,12 @@ MODEL = (
 )
 
 
-def family():
-    study = protocol(MODEL)
+STRETCHED = (MODEL[0], MODEL[1] + '\nstretch = "2.5"')
+FIXED = (MODEL[0], MODEL[1] + '\ninner = "fixed"')
+
+
+def family(model=MODEL):
+    study = protocol(model)
     return family_of(training_of(study).model, study.data)
 
 
@@ -39,7 +43,7 @@ def test_directions_are_orthogonal_and_no_longer_than_one():
     products = columns.T @ columns
     np.testing.assert_allclose(products, np.diag(np.diag(products)), atol=1e-12)
     assert np.diag(products).max() <= 1 + 1e-12
-    assert np.diag(products).min() > 0.3
+    assert np.diag(products).min() >= 1 - 1e-12
 
 
 def test_the_first_layer_learns_from_every_feature_and_the_last_one_is_whole():
@@ -52,8 +56,42 @@ def test_the_first_layer_learns_from_every_feature_and_the_last_one_is_whole():
     assert (np.abs(first).sum(axis=(0, 2)) > 0).all()
 
 
-def test_its_gradient_is_the_perceptrons_along_the_directions():
-    model = family()
+def test_every_unit_has_a_part_in_every_direction():
+    inputs = family()._layers.sizes[0][1]
+    first = matrix(family())[: 12 * inputs].reshape(12, inputs, -1)
+    assert (first[:, 0, [0, inputs, 2 * inputs]] != 0).all()
+
+
+def test_the_first_layers_directions_are_as_long_as_stretch_says():
+    short, long = matrix(family()), matrix(family(STRETCHED))
+    first = 12 * (family()._layers.sizes[0][1] + 1)
+    np.testing.assert_allclose(long[:first], 2.5 * short[:first], atol=1e-12)
+    np.testing.assert_array_equal(long[first:], short[first:])
+    assert family(STRETCHED).longest_gradient(1.0) == 2.5 * family().longest_gradient(1.0)
+
+
+@pytest.mark.parametrize("stretch", ["0", "-1", "101"])
+def test_a_stretch_that_cannot_be_meant_is_refused(stretch):
+    with pytest.raises(StudyError, match="stretch: must be above 0 and at most 100"):
+        parse_protocol(protocol_text((MODEL[0], f'{MODEL[1]}\nstretch = "{stretch}"')))
+
+
+def test_an_inner_layer_that_is_fixed_has_no_numbers_and_stays_as_it_was_drawn():
+    moved, fixed = family(), family(FIXED)
+    inputs = moved._layers.sizes[0][1]
+    assert fixed.parameters == 3 * (inputs + 1) + (7 + 1)
+    first = 12 * (inputs + 1)
+    inner = slice(first, first + 7 * (12 + 1))
+    assert not matrix(fixed)[inner].any()
+    # The control: moved, it does not.
+    assert matrix(moved)[inner].any()
+    outer = np.r_[0 : 3 * (inputs + 1), moved.parameters - 8 : moved.parameters]
+    np.testing.assert_array_equal(matrix(fixed)[:first], matrix(moved)[:first, outer])
+
+
+@pytest.mark.parametrize("of", [MODEL, STRETCHED, FIXED])
+def test_its_gradient_is_the_perceptrons_along_the_directions(of):
+    model = family(of)
     inputs = model._layers.sizes[0][1]
     x, y = rows(20, inputs)
     z = np.random.default_rng(2).normal(size=model.parameters)

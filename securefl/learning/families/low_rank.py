@@ -6,23 +6,27 @@ sent is Z and c, of ``rank`` rows. The first layer learns from every feature (B 
 and the last one, of few outputs, is learnt whole. Low rank for few numbers: Hu et al. 2021
 (arXiv:2106.09685); both outer matrices fixed: Balazy et al. 2024 (arXiv:2405.17604).
 
-A and B are the signed sums of :class:`securefl.learning.families.subspace.Signs`, with orthonormal
-columns and rows: a gradient gets no longer by them. A record's gradient of W is the outer product
-of two factors, so that of Z is the outer product of the projected factors: nothing of the size of
-W is made for a record.
+A and B have orthonormal columns and rows (:mod:`securefl.learning.families.directions`): a gradient
+gets no longer by them. A record's gradient of W is the outer product of two factors, so that of Z
+is the outer product of the projected factors: nothing of the size of W is made for a record.
+
+The first layer's A is ``stretch`` times as long. A few directions hold a small part of that layer's
+gradient, so that beside the last layer's it would hardly count. The layers between those two move as
+well, or stay as they were drawn (``inner``).
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from securefl.learning.clipping import Factors, written_out
+from securefl.learning.families.directions import Directions
 from securefl.learning.families.moved_layers import HiddenWidths, MovedLayers
-from securefl.learning.families.subspace import Signs
-from securefl.study.fields import Fault
+from securefl.study.fields import DecimalText, Fault
 from securefl.study.training import ModelSpec
 
 if TYPE_CHECKING:
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
 
 #: Rows whose factors of all layers are in memory at once.
 _ROWS_AT_ONCE: Final = 256
+#: Longer is a slip of the decimal point: the gradient of 4,096 units is about 64 times as long as
+#: its part along one direction.
+_MOST_STRETCH: Final = 100
 
 
 class LowRankSpec(ModelSpec):
@@ -39,10 +46,14 @@ class LowRankSpec(ModelSpec):
 
     kind: Literal["low-rank"]
     hidden: HiddenWidths
-    rank: Annotated[int, Field(ge=1, le=4096)]
+    rank: Annotated[int, Field(ge=1, le=256)]
+    stretch: DecimalText = Decimal(1)
+    inner: Literal["moved", "fixed"] = "moved"
 
     @model_validator(mode="after")
     def _is_smaller(self) -> Self:
+        if not 0 < self.stretch <= _MOST_STRETCH:
+            raise Fault(f"must be above 0 and at most {_MOST_STRETCH}", "stretch")
         least = min(self.hidden)
         if self.rank > least:
             raise Fault(
@@ -57,10 +68,11 @@ class _Moved:
     """How one layer moves.
 
     Args:
-        seed: public text, for the signs.
+        seed: public text, for the directions.
         shape: (out, in) of the layer.
         rows: directions of its outputs; as many as there are outputs for all of them.
         columns: directions of its inputs, likewise.
+        length: of the directions of its outputs.
     """
 
     def __init__(
@@ -69,15 +81,17 @@ class _Moved:
         shape: tuple[int, int],
         rows: int,
         columns: int,
+        length: float,
     ) -> None:
         out, into = shape
         self.rows, self.columns = rows, columns
-        self._out: Signs | None = None
-        self._in: Signs | None = None
+        self._length = length
+        self._out: Directions | None = None
+        self._in: Directions | None = None
         if rows < out:
-            self._out = Signs(f"{seed}/out", out, rows)
+            self._out = Directions(f"{seed}/out", out, rows)
         if columns < into:
-            self._in = Signs(f"{seed}/in", into, columns)
+            self._in = Directions(f"{seed}/in", into, columns)
 
     @property
     def parameters(self) -> int:
@@ -91,8 +105,8 @@ class _Moved:
         if self._in is not None:
             weight = self._in.upward(weight)
         if self._out is not None:
-            weight = self._out.upward(weight.T).T
-            bias = self._out.upward(bias)
+            weight = self._length * self._out.upward(weight.T).T
+            bias = self._length * self._out.upward(bias)
         return np.concatenate([weight.reshape(-1), bias])
 
     def downward(self, factors: Factors) -> Factors:
@@ -101,7 +115,7 @@ class _Moved:
         if self._in is not None:
             activations = self._in.downward(activations)
         if self._out is not None:
-            backprops = self._out.downward(backprops)
+            backprops = self._length * self._out.downward(backprops)
         return Factors(activations, backprops)
 
 
@@ -119,6 +133,8 @@ class LowRank(MovedLayers):
         super().__init__(section.hidden, inputs, outputs)
         self._rank = section.rank
         self._seed = section.initial_seed
+        self._stretch = float(section.stretch)
+        self._inner_rank = section.rank if section.inner == "moved" else 0
         self._made: tuple[FloatArray, tuple[_Moved, ...]] | None = None
 
     @property
@@ -144,8 +160,8 @@ class LowRank(MovedLayers):
         return projected
 
     def longest_gradient(self, steepest: float) -> float:
-        """That of the perceptron: no projection makes a gradient longer."""
-        return self._layers.longest_gradient(steepest)
+        """That of the perceptron: no projection makes a gradient longer, but ``stretch`` does."""
+        return self._layers.longest_gradient(steepest) * max(1.0, self._stretch)
 
     def rescaled(self, theta: FloatArray, scale: float, shift: FloatArray) -> FloatArray:
         """The last layer carries both, for it is learnt whole."""
@@ -162,9 +178,9 @@ class LowRank(MovedLayers):
         found = []
         last = len(self._layers.sizes) - 1
         for i, (out, into) in enumerate(self._layers.sizes):
-            rows = columns = self._rank
+            rows = columns = self._inner_rank
             if i == 0:
-                columns = into
+                rows, columns = self._rank, into
             if i == last:
                 rows, columns = out, into
             found.append((rows, columns))
@@ -185,9 +201,9 @@ class LowRank(MovedLayers):
             start = self._layers.initial_weights(self._seed)
             sizes = self._layers.sizes
             shapes = zip(sizes, self._shapes(), strict=True)
-            moved = tuple(
-                _Moved(f"{self._seed}/{i}", shape, rows, columns)
-                for i, (shape, (rows, columns)) in enumerate(shapes)
-            )
-            self._made = start, moved
+            moved = []
+            for i, (shape, (rows, columns)) in enumerate(shapes):
+                length = self._stretch if i == 0 else 1.0
+                moved.append(_Moved(f"{self._seed}/{i}", shape, rows, columns, length))
+            self._made = start, tuple(moved)
         return self._made
