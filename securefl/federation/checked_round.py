@@ -16,24 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.errors import MessageError
 from securefl.federation.group_cohort import check_division
-from securefl.federation.messages import Announcement, GroupedAnnouncement
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.sealing import open_model
 from securefl.secagg.frame import read_public_key
 from securefl.secagg.round_context import ATTEMPT
 
 if TYPE_CHECKING:
+    from securefl.federation.messages import Announcement
     from securefl.federation.round_plan import RoundPlan
     from securefl.identity import Identity
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
-
-
-def announcement_type(plan: RoundPlan) -> type[Announcement]:
-    """How this study's rounds are announced."""
-    if plan.draws_groups:
-        return GroupedAnnouncement
-    return Announcement
 
 
 def announcement_of(
@@ -67,9 +60,7 @@ def announcement_of(
         "public_key_sha256": facts.public_key_sha256,
         "round_digest": round_digest,
     }
-    if plan.draws_groups:
-        return GroupedAnnouncement(**said, groups=facts.groups)
-    return Announcement(**said)
+    return round_strategy_of(plan).announcement.of_round(said, facts.groups)
 
 
 @dataclass(frozen=True)
@@ -97,7 +88,7 @@ class AnnouncedRound:
         Raises:
             MessageError: naming the first check that failed.
         """
-        kind = announcement_type(plan)
+        kind = round_strategy_of(plan).announcement
         said = kind.open(announcement, study=plan.digest, verify=plan.coordinator)
         return cls(plan, said, announcement)
 

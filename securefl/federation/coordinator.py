@@ -392,7 +392,4 @@ class Coordinator:
 
     def _groups(self, number: int) -> Groups:
         """The groups that the hospitals' lot draws for a round; none where all make one sum."""
-        plan = self._plan
-        if not plan.by_groups(number):
-            return ()
-        return self._exchange.lot().groups(plan.study.secagg.min_contributors)
+        return self._rounds.groups(number, self._exchange.lot)

@@ -13,6 +13,7 @@ import numpy as np
 from securefl.errors import UsageError
 from securefl.federation.evidence import Recomputed, missing_error, present, reading
 from securefl.federation.full_round import FullRound
+from securefl.federation.messages import Announcement
 from securefl.federation.opened_sum import OpenedSum
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.streamed_sum import full_sum
@@ -22,7 +23,7 @@ from securefl.secagg.opening import open_sum
 from securefl.secagg.sum import check_parts, same_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from securefl.federation.streamed_sum import StreamedSum
     from securefl.federation.unmasking_stage import RecordKeeper, UnmaskingStage
     from securefl.secagg.cipher import RoundKeys, SumCipher
+    from securefl.secagg.group_draw import Groups, Lot
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
     from securefl.types import Sign
@@ -48,11 +50,17 @@ class FullCohort:
     """Implements :class:`securefl.federation.round_strategy.RoundStrategy`."""
 
     needs_records: Final = False
+    needs_lot: bool = False
+    announcement: type[Announcement] = Announcement
 
     def __init__(self, plan: RoundPlan) -> None:
         self._plan = plan
 
     # --- rules that follow from the study
+
+    def groups(self, number: int, lot: Callable[[], Lot]) -> Groups:  # noqa: ARG002 - the interface
+        """None: all make one sum."""
+        return ()
 
     def allows(self, cohort: tuple[str, ...], before: tuple[str, ...]) -> bool:  # noqa: ARG002 - the interface
         """Everybody, always."""

@@ -18,6 +18,7 @@ from securefl.errors import MessageError
 from securefl.federation.evidence import Recomputed, missing_error, present, reading
 from securefl.federation.full_cohort import FullCohort
 from securefl.federation.group_round import GroupRound
+from securefl.federation.messages import GroupedAnnouncement
 from securefl.federation.opened_sum import OpenedSum
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.streamed_sum import StreamedGroups, full_sum
@@ -29,7 +30,7 @@ from securefl.secagg.total_check import ShownKeys
 from securefl.study.groups import group_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from securefl.federation.streamed_sum import StreamedSum
     from securefl.federation.unmasking_stage import UnmaskingStage
     from securefl.secagg.cipher import RoundKeys, SumCipher
-    from securefl.secagg.group_draw import Groups
+    from securefl.secagg.group_draw import Groups, Lot
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
     from securefl.types import IntArray, Sign
@@ -53,6 +54,15 @@ if TYPE_CHECKING:
 
 class GroupCohort(FullCohort):
     """Implements :class:`securefl.federation.round_strategy.RoundStrategy`."""
+
+    needs_lot = True
+    announcement = GroupedAnnouncement
+
+    def groups(self, number: int, lot: Callable[[], Lot]) -> Groups:
+        """See :class:`RoundStrategy`: groups in rounds of training."""
+        if not self._plan.by_groups(number):
+            return ()
+        return lot().groups(self._plan.study.secagg.min_contributors)
 
     # --- a hospital
 

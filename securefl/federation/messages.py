@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self
 
 from pydantic import AfterValidator
 
@@ -18,6 +18,8 @@ from securefl.study.fields import NAME
 from securefl.study.schema import VERDICTS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from securefl.secagg.group_draw import Groups
     from securefl.secagg.survivor_terms import SurvivorTerms
     from securefl.types import Verify
@@ -93,6 +95,11 @@ class Announcement(Statement):
     public_key_sha256: Hex32
     round_digest: Hex32
 
+    @classmethod
+    def of_round(cls, said: Mapping[str, Any], groups: Groups) -> Self:  # noqa: ARG003 - where there are some
+        """The announcement that says this, of a round with those groups."""
+        return cls(**said)
+
     @property
     def by_site(self) -> dict[str, str]:
         """Hospital of the cohort → the nonce that is announced for it."""
@@ -121,6 +128,11 @@ class GroupedAnnouncement(Announcement):
     TYPE: ClassVar[str] = "securefl-grouped-announcement/1"
 
     groups: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def of_round(cls, said: Mapping[str, Any], groups: Groups) -> Self:
+        """See :class:`Announcement`."""
+        return cls(**said, groups=groups)
 
     @property
     def division(self) -> Groups:

@@ -177,7 +177,7 @@ class Participant:
                 "A study that goes on after a loss needs a keeper of records.",
                 next_step="Pass records.",
             )
-        if plan.draws_groups and lot is None:
+        if self._strategy.needs_lot and lot is None:
             raise UsageError("A study that trains by groups needs their lot.", next_step="Pass it.")
         self._records = records
         self.lot = lot
@@ -339,10 +339,10 @@ class Participant:
         Raises:
             BrokenRuleError: the coordinator made others.
         """
-        if self.lot is None or not self.plan.by_groups(said.round):
+        lot = self.lot
+        if lot is None:
             return
-        drawn = self.lot.groups(self.plan.study.secagg.min_contributors)
-        if said.division != drawn:
+        if said.division != self._strategy.groups(said.round, lambda: lot):
             raise broken_rule(
                 f"round {said.round} was announced in other groups than the hospitals' lot draws"
             )

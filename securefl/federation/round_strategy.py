@@ -13,7 +13,7 @@ from securefl.federation.group_cohort import GroupCohort
 from securefl.federation.survivor_cohort import SurvivorCohort
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from securefl.federation.evidence import Recomputed
     from securefl.federation.exchange import Exchange
     from securefl.federation.hospital_keys import HospitalKeys
-    from securefl.federation.messages import Status
+    from securefl.federation.messages import Announcement, Status
     from securefl.federation.opened_sum import OpenedSum
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.run_memory import OpeningMemory
     from securefl.federation.streamed_sum import StreamedSum
     from securefl.federation.unmasking_stage import RecordKeeper, UnmaskingStage
     from securefl.secagg.cipher import RoundKeys, SumCipher
+    from securefl.secagg.group_draw import Groups, Lot
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
     from securefl.types import Sign
@@ -98,6 +99,22 @@ class RoundStrategy(Protocol):
     @property
     def needs_records(self) -> bool:
         """True if a hospital says something after its contribution, which must be durable."""
+
+    @property
+    def needs_lot(self) -> bool:
+        """True if the hospitals draw lots before the first round."""
+
+    @property
+    def announcement(self) -> type[Announcement]:
+        """How a round is announced."""
+
+    def groups(self, number: int, lot: Callable[[], Lot]) -> Groups:
+        """The groups that the hospitals' lot draws for a round; none where all make one sum.
+
+        Args:
+            number: of the round.
+            lot: the lot, which is asked for only where groups are drawn.
+        """
 
     def allows(self, cohort: tuple[str, ...], before: tuple[str, ...]) -> bool:
         """True if a round may be announced to ``cohort`` after one with ``before``."""

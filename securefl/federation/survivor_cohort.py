@@ -12,6 +12,7 @@ import numpy as np
 
 from securefl.errors import LeftOutError, MessageError, RoundError, UsageError
 from securefl.federation.evidence import Recomputed, missing_error, present, reading
+from securefl.federation.messages import Announcement
 from securefl.federation.opened_sum import OpenedSum
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_plan import card_of
@@ -26,7 +27,7 @@ from securefl.secagg.survivor_contribution import head_bytes, spool_contribution
 from securefl.secagg.survivors import read_proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from securefl.federation.run_memory import OpeningMemory
     from securefl.federation.unmasking_stage import RecordKeeper
     from securefl.secagg.cipher import RoundKeys, SumCipher
+    from securefl.secagg.group_draw import Groups, Lot
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
     from securefl.types import Sign
@@ -53,11 +55,17 @@ class SurvivorCohort:
     """Implements :class:`securefl.federation.round_strategy.RoundStrategy`."""
 
     needs_records: Final = True
+    needs_lot: bool = False
+    announcement: type[Announcement] = Announcement
 
     def __init__(self, plan: RoundPlan) -> None:
         self._plan = plan
 
     # --- rules that follow from the study
+
+    def groups(self, number: int, lot: Callable[[], Lot]) -> Groups:  # noqa: ARG002 - the interface
+        """None: all make one sum."""
+        return ()
 
     def allows(self, cohort: tuple[str, ...], before: tuple[str, ...]) -> bool:
         """Enough of those that were left."""

@@ -20,6 +20,7 @@ from securefl.federation.following import Following
 from securefl.federation.messages import Ready
 from securefl.federation.participant import Participant
 from securefl.federation.readiness import call_of, ready_of
+from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import end_of, ended, first_departure, over
 from securefl.federation.study_board import StudyBoard
 from securefl.node.group_lot import GroupLot
@@ -235,7 +236,8 @@ class Entering:
 
     def _without_lot(self) -> str:
         """What the lot for the groups waits for; empty once it is drawn, and where there is none."""
-        if not self.own.plan.draws_groups or self.group_lot.drawn() is not None:
+        needs_lot = round_strategy_of(self.own.plan).needs_lot
+        if not needs_lot or self.group_lot.drawn() is not None:
             return ""
         return self.group_lot.waiting
 
@@ -419,7 +421,7 @@ class Entering:
         from securefl.secagg.seal import CkksIntegers
 
         lot = None
-        if self.own.plan.draws_groups:
+        if round_strategy_of(self.own.plan).needs_lot:
             lot = self.group_lot.drawn()
         return Participant(
             plan=self.own.plan,

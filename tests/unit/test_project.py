@@ -219,3 +219,25 @@ def test_what_tests_share_needs_no_file_of_tests():
         if re.search(r"^from test_", p.read_text(), re.MULTILINE)
     }
     assert needing == set()
+
+
+def test_only_the_kinds_of_rounds_ask_if_a_study_draws_groups():
+    """All others ask the kind: what it needs, how it announces, which groups a round has."""
+    asked = re.compile(r"\.(draws_groups|by_groups)\b")
+    rounds = [file for file in NAMES if file.startswith(("federation/", "node/", "researcher/"))]
+    asking = {file for file in rounds if asked.search((PACKAGE / file).read_text("utf-8"))}
+    assert asking == {
+        "federation/round_plan.py",
+        "federation/round_strategy.py",
+        "federation/group_cohort.py",
+    }
+
+
+def test_no_attack_is_left_to_the_slow_tests():
+    """Whoever runs `make test` alone has tried each attack that has a file of its own."""
+    attacks = sorted((Path(__file__).parents[1] / "attack").glob("test_*.py"))
+    assert len(attacks) > 60
+    slow = re.compile(r"mark\.slow\b")
+    assert [file.name for file in attacks if slow.search(file.read_text("utf-8"))] == []
+    processes = Path(__file__).parents[1] / "integration" / "test_rounds_consortium.py"
+    assert slow.search(processes.read_text("utf-8"))
