@@ -48,11 +48,12 @@ unit: $(READY) tools
 	$(PYTEST) -m "not slow and not soak"
 	@echo "Whole studies by processes, servers of stores and pages in a browser: make slow"
 
+# No attack of `tests/attack` is here: what must never happen is tried in `make test`.
 slow: $(READY) tools
 	$(BIN)/python -m compileall -q securefl
-	$(PYTEST) -m slow
+	$(PYTEST) -m "slow and not soak"
 
-# The same, and the pure rooms are held to 97 % of branches. To count them takes half as long again.
+# Both, and the pure rooms are held to 97 % of branches. To count them takes half as long again.
 cover: $(READY) tools
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m compileall -q securefl
@@ -60,9 +61,9 @@ cover: $(READY) tools
 	$(BIN)/coverage report --fail-under=97 --skip-covered
 
 # Other Pythons, where they are installed; the metadata names a version only after a full green run here.
-test-all: test
+test-all: test slow
 	for v in 3.12 3.13; do if command -v python$$v >/dev/null; then \
-	  $(MAKE) unit VENV=.venv-$$v PYTHON=python$$v || exit 1; else echo "python$$v is not installed: skipped"; fi; done
+	  $(MAKE) unit slow VENV=.venv-$$v PYTHON=python$$v || exit 1; else echo "python$$v is not installed: skipped"; fi; done
 
 # What takes minutes: long random plays of the adversary, a thousand hospitals, large models.
 soak: $(READY)
