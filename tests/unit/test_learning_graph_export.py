@@ -380,3 +380,45 @@ def test_recurrent_layers_are_refused_by_name(kind):
     with pytest.raises(StudyError, match=rf"line 8: the layer cell \({kind}\) runs its") as refused:
         export_model(body, 6, 3)
     assert "nn.Linear, sigmoid and tanh" in refused.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named", "step"),
+    [
+        ("nn.functional.selu(y)", "elu is a SELU or CELU; use nn.ELU", "model.py"),
+        ("y + nn.functional.one_hot(y.long(), 4)[0]", "looks numbers up", "as a category"),
+        ("y.masked_fill(y > 0, 0.0)", "gt.Scalar decides by a value", "relu"),
+        ("y.masked_fill(self.seen, 0.0)", "decides by a value", "a buffer of 0 and -1e9"),
+        (
+            "nn.functional.scaled_dot_product_attention(y[None], y[None], y[None])[0]",
+            "looks for rows that see nothing",
+            "need_weights=True",
+        ),
+        ("torch.zeros(1, 4) + y", "fills a tensor", "begin with the first step"),
+    ],
+)
+def test_usual_parts_of_a_model_are_told_what_to_use(wrong, named, step):
+    words = with_words(wrong)
+    if "self.seen" in wrong:
+        first = "        self.a = nn.Linear(6, 4)\n"
+        seen = "self.register_buffer('seen', torch.tensor([True, False, True, True]))"
+        words = words.replace(first, f"        self.a = nn.Linear(6, 4); {seen}\n")
+    with pytest.raises(StudyError, match=f"line 10, model .Model.: .*{named}") as refused:
+        export_model(words, 6, 3)
+    assert step in refused.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("body", "step"),
+    [
+        (f"from .blocks import Block\n{HEAD}{LAST}", "stands alone"),
+        (
+            f"{HEAD}    def __init__(self, width):\n{LAST}{FORWARD}        return x\n",
+            "without arguments",
+        ),
+    ],
+)
+def test_a_text_that_does_not_run_alone_says_why(body, step):
+    with pytest.raises(StudyError, match="ends with an error") as refused:
+        export_model(body, 6, 3)
+    assert step in refused.value.next_step

@@ -107,7 +107,7 @@ def _elu(a: Arguments) -> Said:
             [a["self"]],
             {"alpha": a["alpha"]},
         )
-    raise GraphFault("is a SELU or CELU; nn.ELU is on the list")
+    raise GraphFault("is a SELU or CELU; use nn.ELU")
 
 
 def _convolution(a: Arguments) -> Said:

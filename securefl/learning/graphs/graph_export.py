@@ -7,31 +7,34 @@ instead. No module of a hospital imports this one: there, nothing of a ``model.p
 
 from __future__ import annotations
 
-import linecache
 import logging
 import operator
-import sys
 import warnings
 from contextlib import redirect_stderr
 from dataclasses import dataclass
-from importlib.abc import InspectLoader
 from io import StringIO
-from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
 from torch import nn
 
-from securefl.errors import StudyError
 from securefl.learning.graphs.aten_operations import Said, translated
 from securefl.learning.graphs.graph import MOST_CONSTANTS, SCHEMA, read_graph, write_graph
 from securefl.learning.graphs.graph_mixing import check_mixing
+from securefl.learning.graphs.graph_module import (
+    NEXT,
+    line_of_error,
+    module_of,
+    refused,
+    short,
+)
 from securefl.learning.graphs.graph_nodes import (
-    NAME,
+    first_named,
     layer_of,
     line_of,
     line_with,
+    makes_whole_numbers,
     named,
     place_of,
     sides,
@@ -44,8 +47,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch.fx import Node
-
-_NEXT: Final = "Mend model.py and make the study again."
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,13 @@ def export_model(
         StudyError: it defines no module, or one that cannot be a graph: with the line and the mend.
     """
     text = source.replace("\r\n", "\n")
-    module = _module_of(text)
+    module = module_of(text)
     refuse_layers(module, text)
     module = module.double().train()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         traced, program = _traced(module, features)
+        _refuse_attention(traced)
         written = _Writer(module, program, features, outputs)
         graph = written.text()
         if learnt:
@@ -132,67 +134,7 @@ def refuse_layers(module: nn.Module, source: str = "") -> None:
             why, instead = why_refused(known)
             kind = type(layer).__name__
             at = line_with(f"{kind}(", source)
-            raise _refused(f"{at}the layer {name or 'itself'} ({kind}) {why}.", instead)
-
-
-class _Text(InspectLoader):
-    """Import of a text as a module: the researcher's own file, on the researcher's machine."""
-
-    def __init__(self, name: str, source: str) -> None:
-        self._name = name
-        self._source = source
-
-    def get_source(self, fullname: str) -> str:
-        """The text of the one module that there is."""
-        if fullname != self._name:
-            raise ImportError(fullname)
-        return self._source
-
-    def get_code(self, fullname: str) -> CodeType:
-        """The module's code, whose lines are those of model.py."""
-        return self.source_to_code(self.get_source(fullname), NAME)
-
-
-def _module_of(source: str) -> nn.Module:
-    """The module that a text defines: the class ``Model``, or its only one."""
-    made = ModuleType("securefl_own_model")
-    # Tracing asks for the lines of functions, and for the module of classes.
-    linecache.cache[NAME] = (
-        len(source),
-        None,
-        source.splitlines(keepends=True),
-        NAME,
-    )
-    sys.modules[made.__name__] = made
-    try:
-        _Text(made.__name__, source).exec_module(made)
-        module: nn.Module = _class_of(made)()
-    except StudyError:
-        raise
-    except Exception as error:
-        raise _refused(
-            f"model.py ends with an error{_line_of(error)}: {_short(error)}", _NEXT
-        ) from error
-    finally:
-        sys.modules.pop(made.__name__, None)
-    return module
-
-
-def _class_of(made: ModuleType) -> type[nn.Module]:
-    own = [
-        found
-        for found in vars(made).values()
-        if isinstance(found, type)
-        and issubclass(found, nn.Module)
-        and found.__module__ == made.__name__
-    ]
-    named = [found for found in own if found.__name__ == "Model"] or own
-    if len(named) != 1:
-        raise _refused(
-            f"model.py defines {len(own)} classes of nn.Module, and none is called Model.",
-            "Call the model's class Model.",
-        )
-    return named[0]
+            raise refused(f"{at}the layer {name or 'itself'} ({kind}) {why}.", instead)
 
 
 def _traced(
@@ -219,21 +161,30 @@ def _traced(
             )
         found: torch.export.ExportedProgram = program.run_decompositions()
     except Exception as error:
-        said = _short(error)
+        said = short(error)
         if "data-dependent" in str(error) or "DataDependent" in type(error).__name__:
-            why, instead = why_refused("where")
-            raise _refused(
-                f"model.py{_line_of(error)} {why}, as in `if x > 0`.", instead
+            why, instead = why_refused("gt")
+            raise refused(
+                f"model.py{line_of_error(error)} {why}, as in `if x > 0`.", instead
             ) from error
-        raise _refused(
+        raise refused(
             f"model.py cannot be exported for one record of {features} features"
-            f"{_line_of(error)}: {said}",
+            f"{line_of_error(error)}: {said}",
             "Its forward takes one tensor, float64[1, features], and gives one, [1, scores]. "
-            + _NEXT,
+            + NEXT,
         ) from error
     finally:
         log.setLevel(level)
     return program, found
+
+
+def _refuse_attention(traced: torch.export.ExportedProgram) -> None:
+    """Refuse torch's attention by its own name: its parts would say little."""
+    name = "scaled_dot_product_attention"
+    node = first_named(traced, name)
+    if node is not None:
+        why, instead = why_refused(name)
+        raise refused(f"{place_of(node)}the operation {name} {why}.", instead)
 
 
 class _Writer:
@@ -278,7 +229,7 @@ class _Writer:
             text = write_graph(raw)
             read_graph(text)
         except GraphFault as fault:
-            raise _refused(f"The graph of model.py {fault}.", _NEXT) from fault
+            raise refused(f"The graph of model.py {fault}.", NEXT) from fault
         return text
 
     def _name_values(self) -> None:
@@ -287,7 +238,7 @@ class _Writer:
         changed = {**signature.buffers_to_mutate, **signature.user_inputs_to_mutate}
         if changed:
             names = ", ".join(sorted(changed.values()))
-            raise _refused(
+            raise refused(
                 f"model.py changes {names} while it runs.",
                 "A graph keeps nothing from one record to the next: delete what is counted or"
                 " averaged there.",
@@ -317,6 +268,8 @@ class _Writer:
             self._numbers[node] = parts[at]  # type: ignore[index]
             return
         name, arguments = named(node)
+        if name == "_assert_tensor_metadata":
+            return
         if name in (
             "clone",
             "alias",
@@ -368,7 +321,7 @@ class _Writer:
                 sides,
             )
         except GraphFault as fault:
-            raise _refused(f"{place_of(node)}the operation {name} {fault}.", _NEXT) from fault
+            raise refused(f"{place_of(node)}the operation {name} {fault}.", NEXT) from fault
         if said is None:
             self._refuse(node)
         yield said
@@ -408,10 +361,10 @@ class _Writer:
     def _output(self, node: Node) -> int:
         results = node.args[0]
         if not isinstance(results, (list, tuple)) or len(results) != 1:
-            raise _refused("model.py gives several tensors.", "Return one, [1, scores].")
+            raise refused("model.py gives several tensors.", "Return one, [1, scores].")
         shape = sides(results[0])
         if shape != (1, self._outputs):
-            raise _refused(
+            raise refused(
                 f"model.py gives {'x'.join(map(str, shape))} numbers for a record, and the study's"
                 f" task wants {self._outputs} scores, as 1x{self._outputs}.",
                 f"Make its last layer nn.Linear(..., {self._outputs}).",
@@ -424,8 +377,11 @@ class _Writer:
         source: Node | None = None,
     ) -> NoReturn:
         name, _ = named(source or node)
-        why, instead = why_refused(name.partition(".")[0])
-        raise _refused(f"{place_of(node)}the operation {name} {why}.", instead)
+        known = name.partition(".")[0]
+        if known == "_to_copy" and makes_whole_numbers(node):
+            known = "whole numbers"
+        why, instead = why_refused(known)
+        raise refused(f"{place_of(node)}the operation {name} {why}.", instead)
 
 
 def _parted(name: str, a: dict[str, Any]) -> Iterator[Said]:
@@ -467,7 +423,7 @@ def _parameter(name: str, values: torch.Tensor) -> dict[str, Any]:
 
 def _constant(name: str, values: torch.Tensor) -> dict[str, Any]:
     if values.numel() > MOST_CONSTANTS:
-        raise _refused(
+        raise refused(
             f"model.py brings {values.numel():,} numbers along in {name}, which are not learnt.",
             f"At most {MOST_CONSTANTS:,} stand in a study file; compute them, or learn them.",
         )
@@ -478,25 +434,3 @@ def _constant(name: str, values: torch.Tensor) -> dict[str, Any]:
 def _plain(options: dict[str, Any]) -> dict[str, Any]:
     """Options as JSON: booleans as 0 and 1."""
     return {name: int(v) if isinstance(v, bool) else v for name, v in options.items()}
-
-
-def _line_of(error: BaseException) -> str:
-    """The innermost line of model.py in an error's way."""
-    trace = error.__traceback__
-    line = 0
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == NAME:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    if isinstance(error, SyntaxError) and error.filename == NAME:
-        line = error.lineno or 0
-    return f", line {line}" if line else ""
-
-
-def _short(error: BaseException) -> str:
-    first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return f"{type(error).__name__}: {first[:300]}"
-
-
-def _refused(what: str, next_step: str) -> StudyError:
-    return StudyError(what, next_step=next_step)

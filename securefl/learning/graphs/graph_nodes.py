@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    import torch
     from torch.fx import Node
 
 #: Name under which a researcher's text is run.
@@ -38,6 +39,18 @@ def named(node: Node) -> tuple[str, dict[str, Any]]:
             value = node.args[place]
         arguments[argument.name] = node.kwargs.get(argument.name, value)
     return name, arguments
+
+
+def first_named(program: torch.export.ExportedProgram, name: str) -> Node | None:
+    """The first call of an operation; None where there is none."""
+    nodes = (node for node in program.graph.nodes if node.op == "call_function")
+    return next((node for node in nodes if named(node)[0] == name), None)
+
+
+def makes_whole_numbers(node: Node) -> bool:
+    """True for an operation that makes whole numbers of others: places in a table."""
+    made = node.meta.get("val")
+    return made is not None and not made.dtype.is_floating_point
 
 
 def sides(value: Any) -> tuple[int, ...]:  # noqa: ANN401 - a node of the program

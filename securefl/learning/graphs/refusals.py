@@ -39,7 +39,23 @@ _FILLED: Final = (
     "fills a tensor with numbers while the model runs",
     (
         "Write the number itself (1 + y), or make the tensor in __init__:"
-        " self.register_buffer('steps', torch.arange(4.0))."
+        " self.register_buffer('steps', torch.arange(4.0)). A first state of zeros can be left out:"
+        " begin with the first step."
+    ),
+)
+_MASK: Final = (
+    "decides by a value",
+    (
+        f"{_CHOICE[1]} A mask of attention is added to the scores before their softmax: y + self.mask,"
+        " a buffer of 0 and -1e9."
+    ),
+)
+_ATTENTION: Final = (
+    "looks for rows that see nothing, which decides by a value",
+    (
+        "Write torch.softmax(q @ k.transpose(1, 2) / k.shape[2] ** 0.5, 2) @ v, or call"
+        " nn.MultiheadAttention with need_weights=True; in place of nn.TransformerEncoderLayer it, a"
+        " LayerNorm and two nn.Linear."
     ),
 )
 _TYPE: Final = (
@@ -71,7 +87,7 @@ _REFUSED: Final[dict[str, tuple[str, str]]] = {
     "randperm": _RANDOM,
     "normal": _RANDOM,
     "rrelu": _RANDOM,
-    "where": _CHOICE,
+    "where": _MASK,
     "gt": _CHOICE,
     "ge": _CHOICE,
     "lt": _CHOICE,
@@ -81,6 +97,7 @@ _REFUSED: Final[dict[str, tuple[str, str]]] = {
     "embedding": _TABLE,
     "index": _TABLE,
     "gather": _TABLE,
+    "whole numbers": _TABLE,
     "cond": _LOOP,
     "while_loop": _LOOP,
     "map_impl": _LOOP,
@@ -126,11 +143,12 @@ _WRITTEN_OUT: Final[dict[str, tuple[str, str]]] = {
     ),
     "full": _FILLED,
     "full_like": _FILLED,
-    "scalar_tensor": _FILLED,
-    "_assert_tensor_metadata": _TYPE,
+    "scalar_tensor": _MASK,
     "_to_copy": _TYPE,
     "_adaptive_avg_pool2d": _POOL,
     "adaptive_max_pool2d": _POOL,
+    "scaled_dot_product_attention": _ATTENTION,
+    "_trilinear": (_NOT_LISTED, "Write self.last(self.a(y) * self.b(z)), each an nn.Linear."),
     "cumsum": (
         _NOT_LISTED,
         "Write y @ self.sums, with self.register_buffer('sums', torch.ones(4, 4).triu()).",
