@@ -52,7 +52,7 @@ TESTS = (
     "tests/unit/test_secagg_*.py", "tests/unit/test_privacy_ledger*.py", "tests/unit/test_wire_vectors.py",
     "tests/property/test_secagg_codecs.py", "tests/attack/test_privacy_restored_ledger.py", "tests/attack/test_secagg_crafted_bytes.py",
     "tests/attack/test_secagg_[dks]*[!g].py", "tests/unit/test_signed.py", "tests/property/test_signed_properties.py",
-    "tests/unit/test_federation_verified_totals.py", "tests/unit/test_federation_missed_rounds.py", "tests/unit/test_group_draw.py",
+    "tests/unit/test_federation_verified_totals.py", "tests/unit/test_federation_missed_rounds.py", "tests/unit/test_federation_survivor_round.py", "tests/unit/test_group_draw.py",
     "tests/attack/test_hospital_exchanges_its_frame.py", "tests/attack/test_coordinator_off_the_rule.py",
 )  # fmt: skip
 

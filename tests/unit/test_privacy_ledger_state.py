@@ -498,6 +498,11 @@ def test_17_a_person_endorses_a_study_once_and_before_it_is_decided():
         apply(both, endorse("anna"))
     with pytest.raises(NotApprovedError):
         apply(fold([approval(), reservation()], OPEN), endorse("anna"))
+    no = ev.Refuse(
+        at=AT, study=digest(1), id="s1", researcher="r", dataset="visits", reason="owner"
+    )
+    with pytest.raises(NotApprovedError):
+        apply(fold([no], OPEN), endorse("anna"))
 
 
 def test_18_the_newest_digest_of_an_own_file_holds_and_none_says_that_there_is_none():

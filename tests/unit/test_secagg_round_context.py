@@ -68,6 +68,11 @@ def test_groups_that_contradict_the_cohort_are_refused(groups, why):
         replace(make_facts(), groups=groups)
 
 
+def test_groups_need_not_follow_the_order_of_the_cohort():
+    apart = (COHORT[0], COHORT[2]), (COHORT[1], *COHORT[3:])
+    assert replace(make_facts(), groups=apart).cohort == COHORT
+
+
 def test_a_groups_facts_name_the_group_alone_and_are_bound_to_the_whole_division():
     groups = (COHORT[:2], COHORT[2:])
     whole = replace(make_facts(), groups=groups)

@@ -115,6 +115,13 @@ def test_errors_that_are_long_in_all_are_no_errors_of_a_key(pair):
         check_secret(with_error(public, secret, LARGEST_KEY_ERROR, slice(None)), secret)
 
 
+def test_it_is_the_squares_of_the_errors_that_count(pair):
+    public, secret = pair
+    check_secret(with_error(public, secret, 4, slice(None)), secret)  # 16 of 18.4 that may be
+    with pytest.raises(MessageError, match="none that a key is made with"):
+        check_secret(with_error(public, secret, 6, slice(None)), secret)
+
+
 def test_honest_keys_are_far_from_the_bound_on_their_errors(pair):
     public, secret = pair
     ring = public.ring.elements
