@@ -499,8 +499,9 @@ def test_17_a_person_endorses_a_study_once_and_before_it_is_decided():
     with pytest.raises(NotApprovedError):
         apply(fold([approval(), reservation()], OPEN), endorse("anna"))
     no = ev.Refuse(
-        at=AT, study=digest(1), id="s1", researcher="r", dataset="visits", reason="owner"
-    )
+        at=AT, study=digest(1), id="s1", researcher="r", dataset="visits", reason="owner",
+        note="", asked=Decimal(0), left=Decimal(0),
+    )  # fmt: skip
     with pytest.raises(NotApprovedError):
         apply(fold([no], OPEN), endorse("anna"))
 
