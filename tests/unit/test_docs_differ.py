@@ -168,3 +168,18 @@ def test_the_table_of_the_backbone_is_that_of_its_figures():
     made = script("backbone")
     found = json.loads((FOLDER / "backbone.json").read_text())["found"]
     assert made.table(found) in (FOLDER / "README.md").read_text()
+
+
+def test_the_trial_of_a_backbones_factors_stands_on_the_page_and_in_the_decision():
+    found = json.loads((FOLDER / "adapted_backbone.json").read_text())["found"]
+    page = (FOLDER / "README.md").read_text()
+    decisions = FOLDER.parents[1] / "docs" / "decisions"
+    decision = next(decisions.glob("0105-*.md")).read_text()
+    means = {}
+    for name, row in found.items():
+        values = " ".join(f"{value:.3f}" for value in row["accuracy"])
+        means[name] = statistics.mean(row["accuracy"])
+        learnt = f"| {row['learnt']:,} |"
+        assert f"{learnt} {row['rate']} | {values} | {means[name]:.3f} |" in page
+        assert f"{learnt} {means[name]:.3f} |".replace(" 0.", " .") in decision
+    assert max(means, key=means.get) == "wide"
