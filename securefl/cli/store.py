@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.screen import json_option, say, write_json
+from securefl.cli.store_clean import clean
 from securefl.cli.store_route import route_of, route_options
 from securefl.errors import ExitCode, UsageError
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def store() -> None:
-    """Try a store, and print the rule by which its operator keeps parties apart."""
+    """Try a store, print the rule that keeps parties apart in it, take ended studies' bytes away."""
+
+
+store.add_command(clean)
 
 
 @store.command()
@@ -100,9 +104,7 @@ def policy(
     """
     from securefl.party.store_rules import rule_of, written_by
 
-    party = _party(folder, needed=True)
-    if party is None:
-        raise _no_folder()
+    party = party_of(folder)
     role = party.settings.role
     name = party.name
     where = url or party.settings.store
@@ -142,6 +144,18 @@ def _no_folder() -> UsageError:
             "Go to a hospital's, a researcher's or an aggregator's folder, or name it with --folder."
         ),
     )
+
+
+def party_of(folder: str | None) -> PartyFolder:
+    """The party whose folder was named, or in which this runs.
+
+    Raises:
+        UsageError: it is no party's folder.
+    """
+    party = _party(folder, needed=True)
+    if party is None:
+        raise _no_folder()
+    return party
 
 
 def _places_of_others(party: PartyFolder) -> tuple[str, ...]:

@@ -132,6 +132,16 @@ def returns(digest: str, site: str) -> str:
     return f"{return_folder(digest)}/{site}"
 
 
+def receipts(digest: str) -> str:
+    """The folder of receipts in an ended study."""
+    return f"{study_root(digest)}/receipts"
+
+
+def receipt(digest: str, site: str) -> str:
+    """One party's signed word that it needs nothing more of the study's bytes."""
+    return f"{receipts(digest)}/{site}"
+
+
 def extract(digest: str, site: str) -> str:
     """The extract of one hospital's audit, sealed to the researcher."""
     return f"{study_root(digest)}/extracts/{site}"

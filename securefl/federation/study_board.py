@@ -138,6 +138,14 @@ class StudyBoard:
         """Names under which such a word lies."""
         return self.board.names(paths.return_folder(self.digest))
 
+    def receipt(self, party: str) -> Slot:
+        """One party's signed word that it needs nothing more of the study's bytes."""
+        return Slot(self.board, paths.receipt(self.digest, party), MAX_SMALL)
+
+    def with_receipt(self) -> list[str]:
+        """Names under which such a word lies."""
+        return self.board.names(paths.receipts(self.digest))
+
     def extract(self, site: str) -> Slot:
         """The extract of one hospital's audit, sealed to the researcher."""
         return Slot(self.board, paths.extract(self.digest, site), MAX_EXTRACT)

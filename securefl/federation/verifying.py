@@ -2,7 +2,8 @@
 
 The sum is computed again from what the hospitals signed. It needs no key. Whoever has the study can
 do this, as long as the round's objects lie in the store. Where the study's rule removed them
-(:mod:`securefl.federation.old_rounds`), the transcript is held to its announcement and its chain.
+(:mod:`securefl.federation.old_rounds`), or a party after the study's end, which it says signed
+(:mod:`securefl.federation.study_cleaning`), the transcript is held to its announcement and its chain.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from securefl.federation.old_rounds import may_be_removed
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import departures
+from securefl.federation.study_cleaning import was_cleaned
 from securefl.federation.transcript import Transcript, transcript_sha256
 
 if TYPE_CHECKING:
@@ -42,7 +44,8 @@ class VerifiedRound:
         signed_by: survivors who signed the survivor set; empty in a study where all must
             contribute, as there is no such set.
         transcript_sha256: what the next round's transcript must name.
-        added_again: False where the contributions were removed by the study's rule.
+        added_again: False where the contributions were removed by the study's rule, or by their
+            parties after the study's end.
     """
 
     transcript: Transcript
@@ -103,7 +106,7 @@ def verify_round(board: Board, plan: RoundPlan, number: int) -> VerifiedRound:
     try:
         found = strategy.recompute(board, facts)
     except MissingEvidenceError:
-        if not may_be_removed(board, plan, number):
+        if not may_be_removed(board, plan, number) and not was_cleaned(board, plan):
             raise
         return _by_transcript(plan, transcript, data)
     differ = sorted(

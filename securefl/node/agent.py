@@ -300,7 +300,7 @@ class Agent:
             outcome = run.step()
             # with a reply and at no other time: growth in between would tell when training was done
             if run.sent > self._handed.get(digest, 0):
-                self._hand_out(digest, run)
+                hand_out(self._site, digest, run.plan.study.cohort)
                 self._handed[digest] = run.sent
         except (StoreError, LedgerAlteredError):
             raise
@@ -329,7 +329,7 @@ class Agent:
                 self._site.ledger.settle(digest, "completed")
                 self._events.tell("ended", digest, code="completed")
                 with suppress(StoreError):
-                    self._hand_out(digest, run)
+                    hand_out(self._site, digest, run.plan.study.cohort)
                 publish_extract(self._site, digest, run.plan.study)
                 self.say(f"study {short_digest(digest)} completed; {run.late} late replies")
                 self._drop(digest)
@@ -477,10 +477,6 @@ class Agent:
             for digest, cohort in running:
                 for name in doubted(self._site, cohort)[:1]:
                     self._fail(digest, two_pasts(name))
-
-    def _hand_out(self, digest: str, run: StudyRun) -> None:
-        """Give the others a checkpoint of the ledger as it is now."""
-        hand_out(self._site, digest, run.plan.study.cohort)
 
     def _note_others(self, digest: str, run: StudyRun) -> None:
         """What the others' ledgers were at the study's end, in this hospital's own."""

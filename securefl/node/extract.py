@@ -1,10 +1,13 @@
-"""Publication of a study's audit extract at its end (:mod:`securefl.party.audit_extract`)."""
+"""Publication of a study's audit extract at its end (:mod:`securefl.party.audit_extract`), and of the
+receipt where no model is awaited.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from securefl.federation import paths
+from securefl.node.study_receipts import give_receipt
 from securefl.party.audit_extract import sealed_extract
 from securefl.party.outbox import post
 from securefl.privacy.audit import extract
@@ -30,3 +33,4 @@ def publish_extract(site: Site, digest: str, study: Study) -> None:
             site.identity,
         ),
     )
+    give_receipt(site, digest)

@@ -94,6 +94,7 @@ class ModelWatch:
             )
             note_expected(site, digest, entry | {"until": ""})
             forget_verified(site, digest)
+            _say_done(site, digest)
             return
         on_board = StudyBoard(site.board, digest)
         stamps = (
@@ -124,6 +125,12 @@ class ModelWatch:
                 f"the model of {entry['name']} came home, and every check of it holds: {folder}"
             )
             self._paces.pop(digest, None)
+
+
+def _say_done(site: Site, digest: str) -> None:
+    from securefl.node.study_receipts import give_receipt
+
+    give_receipt(site, digest)
 
 
 def expected_models(site: Site) -> dict[str, dict[str, str]]:

@@ -30,6 +30,7 @@ from securefl.learning.stages.roles import judges
 from securefl.node.earlier_study import keep_trained
 from securefl.node.model_watch import VERIFIED, expected_models, forget_verified
 from securefl.node.requests import kept_study
+from securefl.node.study_receipts import give_receipt
 from securefl.party.model_check import OwnResult, check_model
 from securefl.study.recipients import recipients
 
@@ -173,6 +174,7 @@ def fetch_model(site: Site, digest: str) -> Path | None:
         shutil.rmtree(part, ignore_errors=True)
     (site.path / "models" / "expected" / f"{digest}.json").unlink(missing_ok=True)
     forget_verified(site, digest)
+    give_receipt(site, digest)
     return target
 
 

@@ -13,6 +13,7 @@ from securefl.errors import SecureFLError, StoreError, UsageError
 from securefl.federation import bundle
 from securefl.federation.round_plan import RoundPlan
 from securefl.federation.study_board import StudyBoard, studies_on
+from securefl.federation.study_receipt import Receipt
 from securefl.files import private_folder, replace_file
 from securefl.identity import verify
 from securefl.learning.artefact import load_model
@@ -61,6 +62,7 @@ def fetch_for_aggregator(here: PartyFolder, name: str) -> Path:
 
     target = private_folder(here.path / "models") / plan.sealed.name
     if target.exists():
+        _give_receipt(here, plan)
         return target
     on_board = StudyBoard(here.board, plan.digest)
     statement = on_board.model_statement.read()
@@ -85,7 +87,15 @@ def fetch_for_aggregator(here: PartyFolder, name: str) -> Path:
         part.replace(target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+    _give_receipt(here, plan)
     return target
+
+
+def _give_receipt(here: PartyFolder, plan: RoundPlan) -> None:
+    """Say that this aggregator needs nothing more of the study's bytes, where it has not yet."""
+    slot = StudyBoard(here.board, plan.digest).receipt(here.name)
+    if slot.read() is None:
+        slot.post(Receipt(plan.digest, here.name, removed=False).dump(here.identity.sign))
 
 
 def notices_of(here: PartyFolder, folder: Path) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ _BY_ROLE: Final[dict[Role, tuple[str, ...]]] = {
         f"{_STUDY}/group-nonces/{{me}}",
         f"{_STUDY}/status/{{me}}",
         f"{_STUDY}/returns/{{me}}",
+        f"{_STUDY}/receipts/{{me}}",
         f"{_STUDY}/extracts/{{me}}",
         f"{_STUDY}/checkpoints/{{me}}/*",
         # two digits and no star: `NORD-*` would also be the questions of a hospital NORD-2
@@ -54,6 +55,7 @@ _BY_ROLE: Final[dict[Role, tuple[str, ...]]] = {
         f"{_STUDY}/end",
         f"{_STUDY}/model/*",
         f"{_STUDY}/replies/*",
+        f"{_STUDY}/receipts/{{me}}",
         f"{_ROUND}/announcement",
         f"{_ROUND}/key",
         f"{_ROUND}/model",
@@ -61,7 +63,7 @@ _BY_ROLE: Final[dict[Role, tuple[str, ...]]] = {
         f"{_ROUND}/opening",
         f"{_ROUND}/transcript",
     ),
-    "aggregator": (f"{_ROUND}/sum", f"{_STUDY}/status/{{me}}"),
+    "aggregator": (f"{_ROUND}/sum", f"{_STUDY}/status/{{me}}", f"{_STUDY}/receipts/{{me}}"),
 }
 #: What PySyft's part of a hospital and of a researcher writes; ``{mail}`` is its address there.
 _PYSYFT: Final = (

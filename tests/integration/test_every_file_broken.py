@@ -81,6 +81,7 @@ HOSPITAL = {
     "board export": "board export {beside}/bundles --to Nord --site {here}",
     "store check": "store check --folder {here}",
     "store policy": "store policy --folder {here}",
+    "store clean": "store clean --yes --folder {here}",
     "site withdraw": "site withdraw nothing --yes --site {here}",
     "audit": "audit --site {here}",
     "consortium check": "consortium check {beside}/ring --site {here}",

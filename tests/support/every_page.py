@@ -127,6 +127,7 @@ from securefl.report.simulation import simulation_page
 from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.study import study_page
 from securefl.report.study_archive import archive_page
+from securefl.report.study_cleaning import CleanedLine, cleaning_page
 from securefl.report.study_report import report_page
 from securefl.report.sweep_files import sweep_files_page
 from securefl.report.table_mapping import mapping_page, no_mapping_page, table_page
@@ -441,7 +442,7 @@ def status(**changed):
             waits_since="2026-05-01T08:00:00Z",
         ),
         StudyLine(
-            "thyroid-def",
+            "thyroid-abc",
             "running",
             3,
             4,
@@ -1032,6 +1033,25 @@ def model_recall():
     )
 
 
+def study_cleaning():
+    """Studies whose bytes go, and others whose bytes stay."""
+    late = "it ended on 2026-05-01, and 90 days have not passed since"
+    return cleaning_page(
+        [
+            CleanedLine("thyroid-abc", 40, model=False, why_not=""),
+            CleanedLine("goitre-def", 4, model=True, why_not=""),
+            CleanedLine("tsh-123", 0, model=True, why_not=""),
+            CleanedLine("next-456", 4, model=False, why_not=late),
+            CleanedLine(
+                "then-789",
+                4,
+                model=False,
+                why_not="SVI may still need it: no receipt lies in the store",
+            ),
+        ]
+    )
+
+
 def removal(*, known=True):
     """Patients who were in two studies; or nobody whom a table knows."""
     touched = (
@@ -1205,6 +1225,8 @@ _BUILDERS = {
     "model-versions": lambda: versions_page(model_line(), "c" * 64),
     "model-versions-alone": lambda: versions_page(model_line()[1:2], ""),
     "model-recall": model_recall,
+    "study-cleaning": study_cleaning,
+    "study-cleaning-of-nothing": lambda: cleaning_page([]),
     "rows-drift": rows_drift,
     "rows-drift-none": lambda: rows_drift(moved=False),
     "site-models": site_models,

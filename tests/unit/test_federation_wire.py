@@ -26,6 +26,7 @@ from securefl.federation.party_board import MAX_PYSYFT_KEYS
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
 from securefl.federation.shown_opening import ShownOpening
 from securefl.federation.study_board import MAX_EXTRACT
+from securefl.federation.study_receipt import Receipt
 from securefl.federation.study_request import RequestWay, StudyRequest
 from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript
 from securefl.identity import Identity, IdentityCard
@@ -86,6 +87,7 @@ READ = {
         data, study=STUDY, verify=CARD.verify
     ),
     "return": lambda data: Return.open(data, study=STUDY, site="SVI", verify=CARD.verify),
+    "receipt": lambda data: Receipt.open(data, study=STUDY, site="SVI", verify=CARD.verify),
     "end": lambda data: messages.End.open(data, study=STUDY, verify=CARD.verify),
     "invitation": lambda data: messages.Invitation.open(data, study=STUDY, verify=CARD.verify),
     "study_request": lambda data: StudyRequest.open(data, study=STUDY, verify=CARD.verify),
@@ -117,6 +119,7 @@ TYPES = {
     "call": "securefl-study-call/1",
     "ready": "securefl-study-ready/1",
     "return": "securefl-study-return/1",
+    "receipt": "securefl-study-receipt/1",
     "group_commitment": "securefl-group-commitment/1",
     "group_nonce": "securefl-group-nonce/1",
     "grouped_announcement": "securefl-grouped-announcement/1",
@@ -136,6 +139,7 @@ CAPS = {
     "call": messages.MAX_SMALL,
     "ready": messages.MAX_SMALL,
     "return": Return.MAX_BYTES,
+    "receipt": Receipt.MAX_BYTES,
     "group_commitment": messages.MAX_SMALL,
     "group_nonce": messages.MAX_SMALL,
 }
@@ -236,6 +240,7 @@ def test_securefl_writes_the_same_bytes():
         ("complaint", messages.Complaint),
         ("group_commitment", GroupCommitment),
         ("group_nonce", GroupNonce),
+        ("receipt", Receipt),
     ):
         assert kind(**VECTORS[name]["fields"]).dump(ME.sign).hex() == VECTORS[name]["bytes"]
     written = {}

@@ -51,6 +51,8 @@ class FakeRun:
     repeats.
     """
 
+    resting = False
+
     def __init__(self, steps, site, plan):
         self.steps, self.site, self.plan = list(steps), site, plan
         self.started, self.answering, self.late, self.sent, self.calls, self.ended = (
@@ -72,6 +74,9 @@ class FakeRun:
         if isinstance(what, BaseException):
             raise what
         return what
+
+    def stop_listening(self):
+        self.deaf = True
 
     def pause(self):
         return 0.0

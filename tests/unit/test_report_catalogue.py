@@ -39,6 +39,8 @@ OWNERS = (
     "rows-drift",
     "rows-drift-none",
     "model-recall",
+    "study-cleaning",
+    "study-cleaning-of-nothing",
     "site-models",
     "site-models-none",
     "status",

@@ -34,6 +34,7 @@ from securefl.federation.round_plan import RoundPlan
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.shown_opening import ShownOpening
 from securefl.federation.study_board import StudyBoard
+from securefl.federation.study_receipt import Receipt
 from securefl.federation.study_request import StudyRequest
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.federation.transcript import Transcript
@@ -277,6 +278,14 @@ def _return(there: BundleObjects, at: Place) -> None:
     Return.open(data, verify=there.plan(at.study).hospital(at.site), study=at.study, site=at.site)
 
 
+def _receipt(there: BundleObjects, at: Place) -> None:
+    plan = there.plan(at.study)
+    others = {plan.aggregator.name: plan.aggregator, plan.coordinator.name: plan.coordinator}
+    verify = others.get(at.site) or plan.hospital(at.site)
+    slot = there.study_board(at).receipt(at.site)
+    Receipt.open(there.read(slot, at), verify=verify, study=at.study, site=at.site)
+
+
 def _group_commitment(there: BundleObjects, at: Place) -> None:
     slot = there.study_board(at).group_commitment(at.site)
     _by_hospital(there, at, GroupCommitment.open, slot)
@@ -472,6 +481,7 @@ _CHECKS: Final[Mapping[str, Callable[[BundleObjects, Place], None]]] = {
     "call": _call,
     "ready": _ready,
     "return": _return,
+    "receipt": _receipt,
     "group-commitment": _group_commitment,
     "group-nonce": _group_nonce,
     "checkpoint": _checkpoint,

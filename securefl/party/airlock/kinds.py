@@ -73,6 +73,7 @@ KINDS: Final = (
     _kind("call", _IN_STUDY + "call", COORDINATOR),
     _kind("ready", _IN_STUDY + "ready/" + _SITE, "site"),
     _kind("return", _IN_STUDY + "returns/" + _SITE, "site"),
+    _kind("receipt", _IN_STUDY + "receipts/" + _SITE, "site"),
     _kind("group-commitment", _IN_STUDY + "group-commitments/" + _SITE, "site"),
     _kind("group-nonce", _IN_STUDY + "group-nonces/" + _SITE, "site"),
     _kind(
