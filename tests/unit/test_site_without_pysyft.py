@@ -232,7 +232,7 @@ def test_an_agent_takes_the_request_in_and_nothing_runs_unapproved(c, site, monk
 class Waits:
     """A run that waits for the others."""
 
-    answering = started = False
+    answering = started = resting = False
 
     def step(self):
         return None
