@@ -48,6 +48,41 @@ def test_the_table_of_fewer_bytes_is_that_of_its_figures():
     assert [row["bytes"] for row in rows] == [made.sent(setting) for setting in made.SETTINGS]
 
 
+def test_the_table_of_random_coordinates_is_that_of_its_figures(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    made = script("random_coordinates")
+    rows = json.loads((FOLDER / "random_coordinates.json").read_text())["rows"]
+    assert made.table(rows) in (FOLDER / "README.md").read_text()
+    sent = [made.sent(setting, rows[0]["numbers"]) for setting in made.SETTINGS]
+    assert [row["bytes"] for row in rows] == sent
+
+
+def test_a_cut_gradient_is_clipped_by_the_length_of_what_is_kept(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    made = script("random_coordinates")
+    layers = made.Layers((4, 3), 2, 1)
+    lot = np.random.default_rng(1)
+    theta = lot.normal(size=layers.parameters)
+    x, y = lot.normal(size=(1, 2)), np.ones(1)
+    kept = np.zeros_like(theta)
+    kept[lot.choice(theta.size, 9, replace=False)] = 1
+    found = made.clipped_sum(layers, theta, x, y, kept)
+    assert not found[kept == 0].any()
+    slope = 1e-6
+
+    def loss(weights):
+        return np.log1p(np.exp(-made.forward(layers, weights, x)[-1][0, 0]))
+
+    whole = np.array(
+        [
+            (loss(theta + slope * e) - loss(theta - slope * e)) / 2 / slope
+            for e in np.eye(theta.size)
+        ]
+    )
+    part = whole * kept
+    assert np.allclose(found, part / max(np.linalg.norm(part), made.CLIP), atol=1e-6)
+
+
 def test_the_table_of_correlated_noise_is_that_of_its_figures():
     made = script("correlated_noise")
     rows = json.loads((FOLDER / "correlated_noise.json").read_text())["rows"]

@@ -1,9 +1,8 @@
 """Orthonormal directions in which a layer moves, dense and drawn by a public lot.
 
-Every unit has a part in every direction. Sums of few units, as a count sketch makes them, lose more
-of what a gradient says: measured in benchmarks/differ. The numbers are hashed out of a public seed
-and made orthonormal by additions, products and roots in a fixed order, which IEEE 754 defines to
-the last bit. So all machines have the same directions.
+Every unit has a part in every direction, and all directions are of one length whatever the width.
+The numbers are hashed out of a public seed and made orthonormal by additions, products and roots in
+a fixed order, which IEEE 754 defines to the last bit. So all machines have the same directions.
 
 >>> columns = Directions("a lot", 5, 2).upward(np.eye(2))
 >>> np.allclose(columns @ columns.T, np.eye(2))
