@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.federation.paths import RoundPaths
+from securefl.federation.round_board import RoundBoard
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -38,17 +38,18 @@ def absent(
     Raises:
         StoreError: the store is away.
     """
-    at = RoundPaths(plan.digest, facts.round)
-    there = set(board.names(at.root))
+    at = RoundBoard.numbered(board, plan.digest, facts.round)
+    there = set(at.there())
     coordinator = (plan.study.coordinator.name,)
     if "transcript" in there:
         return coordinator
     proposed = plan.survives_losses and "survivors" in there
-    wanted: list[tuple[str, Collection[str]]] = [(at.contributions, facts.cohort)]
     if proposed:
-        wanted = [(at.agreements, survivors), (at.answers, survivors)]
-    for folder, names in wanted:
-        missing = sorted(set(names) - set(board.names(folder)))
+        wanted = [(at.with_agreement, survivors), (at.with_answer, survivors)]
+    else:
+        wanted = [(at.contributors, facts.cohort)]
+    for found, names in wanted:
+        missing = sorted(set(names) - set(found()))
         if missing:
             return tuple(missing)
     if "sum" in there or (plan.survives_losses and not proposed):

@@ -74,6 +74,10 @@ class RoundBoard:
         """
         return Slot(self.board, self.at.contribution(site), most)
 
+    def there(self) -> list[str]:
+        """Names of what lies in the round's folder; nobody's word."""
+        return self.board.names(self.at.root)
+
     def contributors(self) -> list[str]:
         """Names under which a contribution lies."""
         return self.board.names(self.at.contributions)

@@ -41,7 +41,10 @@ def test_a_patient_who_joins_moves_no_other_and_the_sum_by_no_more_than_the_clip
 def test_control_a_sum_in_the_order_of_numpys_buffer_moves_others_and_breaks_the_promise(
     monkeypatch,
 ):
-    monkeypatch.setattr(clipping, "sum_of_squares", lambda rows: np.einsum("ij,ij->i", rows, rows))
+    ones = np.ones
+    monkeypatch.setattr(
+        clipping, "sum_in_order", lambda rows: np.einsum("ij,ij->i", rows, ones(rows.shape))
+    )
     found = moves(GridLines(FEATURES, HIDDEN))
     assert all(others for others, _ in found)
     assert max(square for _, square in found) > GRID**2

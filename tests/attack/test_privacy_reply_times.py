@@ -260,7 +260,7 @@ def test_all_that_an_agent_does_is_the_same_for_a_small_and_a_large_hospital(hos
         for seconds in (SMALL, LARGE)
     ]
     assert traces[0] == traces[1]
-    assert sum(name == "post_file" for _, name, _ in traces[0]) == 3
+    assert sum(name == "post_file_first" for _, name, _ in traces[0]) == 3
     # It verified what came of the rounds before, at times that are the same as well.
     shown = {path.split("/")[-2] for _, _, path in traces[0] if path.endswith("/opening")}
     assert shown == {"00001-1", "00002-1"}

@@ -28,7 +28,7 @@ from securefl.errors import (
     StudyError,
     UntrustedError,
 )
-from securefl.federation import checked_round, paths
+from securefl.federation import messages, paths
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Status
 from securefl.federation.round_plan import RoundPlan
 from securefl.learning.features import feature_names
@@ -111,13 +111,13 @@ def test_a_worker_that_is_given_no_table_ends_the_study_uncharged_with_the_reaso
 
 
 def test_an_announcement_is_opened_once(scene, monkeypatch):
-    opened, honest = [], checked_round.Announcement.open
+    opened, honest = [], messages.Announcement.open
 
     def count(data, **how):
         opened.append(data)
         return honest(data, **how)
 
-    monkeypatch.setattr(checked_round.Announcement, "open", count)
+    monkeypatch.setattr(messages.Announcement, "open", count)
     scene.begin()
     scene.make()
     scene.run.step()
@@ -424,7 +424,7 @@ def test_nothing_is_trained_twice_when_the_store_is_away_as_the_reply_leaves(sce
         raise StoreError("The store is away.")
 
     with monkeypatch.context() as during:
-        during.setattr(scene.board, "post_file", away)
+        during.setattr(scene.board, "post_file_first", away)
         for _ in range(3):
             with pytest.raises(StoreError):
                 scene.run.step()
