@@ -9,6 +9,7 @@ import click
 
 from securefl.cli.screen import confirm, json_option, say, show_page, write_json
 from securefl.errors import UsageError
+from securefl.utc_times import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -120,7 +121,7 @@ def _json(plans: Iterable[StudyCleaning]) -> list[dict[str, Any]]:
         {
             "study": plan.study.plan.sealed.name,
             "digest": plan.study.plan.digest,
-            "ended": None if plan.study.ended is None else f"{plan.study.ended:%Y-%m-%dT%H:%M:%SZ}",
+            "ended": None if plan.study.ended is None else time_text(plan.study.ended),
             "rounds": list(plan.rounds),
             "model": plan.model,
             "goes": plan.goes,

@@ -57,6 +57,14 @@ class Flaky(FolderBoard):
         source.seek(0)
         super().post_file(path, source)
 
+    def post_file_first(self, path, source):
+        begin = source.tell()
+        self._perhaps("post", path)
+        source.read(10)
+        self._perhaps("post in the middle", path)
+        source.seek(begin)
+        return super().post_file_first(path, source)
+
     def read_head(self, path, size):
         self._perhaps("read", path)
         return super().read_head(path, size)

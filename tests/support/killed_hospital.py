@@ -61,6 +61,7 @@ ACTS = (
     (Ledger, "answer"),
     (Slot, "post"),
     (Slot, "post_file"),
+    (Slot, "post_once"),
 )
 
 

@@ -80,7 +80,18 @@ class Posted:
             file.seek(0)
             return post_file(path, file)
 
-        board.post, board.post_file = noted, noted_file
+        post_file_first = board.post_file_first
+
+        def noted_first(path, file):
+            begin = file.tell()
+            data = file.read()
+            file.seek(begin)
+            written = post_file_first(path, file)
+            if written:
+                self._note(path, data)
+            return written
+
+        board.post, board.post_file, board.post_file_first = noted, noted_file, noted_first
 
     def _note(self, path, data):
         self.at.setdefault(path, set()).add(data)

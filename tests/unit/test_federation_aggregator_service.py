@@ -15,7 +15,7 @@ from securefl.boards.board import CarriedBoard
 from securefl.boards.opening import open_board
 from securefl.boards.slot import Slot
 from securefl.errors import MessageError, RoundError, StoreError
-from securefl.federation import checked_round, paths
+from securefl.federation import messages, paths
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.full_round import FullRound
@@ -195,7 +195,7 @@ def test_a_round_that_was_given_up_is_not_taken_up_again(room, store, said):
 
 def test_an_announcement_is_opened_once(room, store, said, monkeypatch):
     invite(room, store)
-    here, opened, honest = service(room, store, said), [], checked_round.Announcement.open
+    here, opened, honest = service(room, store, said), [], messages.Announcement.open
 
     def count(data, **how):
         opened.append(data)
@@ -203,7 +203,7 @@ def test_an_announcement_is_opened_once(room, store, said, monkeypatch):
 
     here.look()
     answered(room, store, NAMES[:2])
-    monkeypatch.setattr(checked_round.Announcement, "open", count)
+    monkeypatch.setattr(messages.Announcement, "open", count)
     assert not here.step()
     assert not here.step()
     assert len(opened) == 1

@@ -75,7 +75,7 @@ def test_a_hospital_killed_there_answers_each_round_once_and_is_charged_in_full(
         expected = completed(world)
         acts = world.killer.acts
     assert [record.kind for record in expected.records] == KINDS
-    posts = [n for n, act in enumerate(acts) if act.endswith("post_file")]
+    posts = [n for n, act in enumerate(acts) if act.endswith("post_once")]
     for place, after in ((posts[1], False), (posts[1], True), (posts[2] - 1, True)):
         with pytest.MonkeyPatch.context() as patched:
             world = world_of(c, f"killed-{place}-{after:d}", patched)
