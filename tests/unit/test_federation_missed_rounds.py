@@ -201,3 +201,16 @@ def test_a_sum_that_does_not_open_is_waited_for(back, monkeypatch):
     monkeypatch.setattr(back.totals._rounds, "missed_sum", refuse)
     assert not back()
     assert back.totals.missing == "no sum of these"
+
+
+def test_what_was_waited_for_long_is_looked_at_at_once_when_something_came(back):
+    again = hide(back.board, back.at(1).opening())
+    for _ in range(300):
+        back()
+        back.now += 0.5
+    back()
+    assert back.totals._retry.remaining > 0.5
+    again()
+    back.totals.look_soon()
+    back()
+    assert back.verified == 1
