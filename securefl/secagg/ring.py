@@ -30,8 +30,6 @@ MODULUS_BITS: Final = 58
 SPECIAL_MODULUS: Final = 4_169_729
 SPECIAL_MODULUS_BITS: Final = 22
 
-#: Bytes of one ciphertext on the wire: two polynomials of 4096 residues of 58 bits.
-CHUNK_BYTES: Final = 2 * DEGREE * MODULUS_BITS // 8
 _WORD_BYTES: Final = 8
 
 _Q: Final = np.uint64(MODULUS)

@@ -20,8 +20,8 @@ from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.files import read_secret
 from securefl.secagg import sections
+from securefl.secagg.cipher_ring import LARGE_RING
 from securefl.secagg.layouts import body_bytes
-from securefl.secagg.ring import CHUNK_BYTES
 from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.sum import same_sum
 from securefl.secagg.survivor_contribution import head_limit
@@ -152,7 +152,7 @@ def peak_of(call):
 @pytest.mark.parametrize("on_dropout", ["fail", "continue"])
 def test_no_party_holds_more_of_a_larger_frame(tmp_path, monkeypatch, on_dropout):
     """Small blocks, so that both models have many; a manifest grows by some hundred bytes an item."""
-    monkeypatch.setattr(sections, "_BLOCK_BYTES", 4 * CHUNK_BYTES)
+    monkeypatch.setattr(sections, "_BLOCK_BYTES", 4 * LARGE_RING.chunk_bytes)
     # As if both were too large for private files in memory.
     for module in (tempfiles, survivor_round):
         monkeypatch.setattr(module, "IN_MEMORY", 0)

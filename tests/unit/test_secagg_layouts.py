@@ -3,11 +3,12 @@
 import pytest
 from secagg_round import make_facts
 
+from securefl.errors import StudyError
+from securefl.secagg.cipher_ring import CIPHER_RINGS, LARGE_RING
 from securefl.secagg.group_contexts import group_contexts
 from securefl.secagg.layouts import body_bytes, layout_for
 from securefl.secagg.number_layout import NumberLayout
 from securefl.secagg.packing import FieldLayout
-from securefl.secagg.ring import CHUNK_BYTES
 
 
 @pytest.mark.parametrize("bits", [4, 5])
@@ -71,4 +72,16 @@ def test_bytes_are_those_of_all_sections(layout, keys):
     ).sections
     assert sections[0].count == keys
     assert body_bytes(layout, length) == sum(s.count * s.item_bytes for s in sections)
-    assert body_bytes(layout, length) == keys * CHUNK_BYTES + layout.bytes_for(length)
+    assert body_bytes(layout, length) == keys * LARGE_RING.chunk_bytes + layout.bytes_for(length)
+
+
+def test_where_only_small_rings_may_be_chosen_no_key_travels_in_the_large_one():
+    assert isinstance(layout_for(16, 5, 1_000_000), NumberLayout)
+    small = layout_for(16, 5, 1_000_000, CIPHER_RINGS[1:])
+    assert isinstance(small, FieldLayout)
+    assert small.ring in CIPHER_RINGS[1:]
+
+
+def test_numbers_that_even_the_large_ring_cannot_hold_are_refused_with_the_range():
+    with pytest.raises(StudyError, match="6 to 24 are possible"):
+        layout_for(40, 67, 1000)

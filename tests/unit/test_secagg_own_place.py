@@ -8,7 +8,7 @@ from secagg_survivors import World
 from secagg_whole import write_contribution
 
 from securefl.secagg.frame import write_sum
-from securefl.secagg.own_place import head_bytes, manifest_limit, other_contribution
+from securefl.secagg.own_place import MOST_HEAD, head_bytes, manifest_limit, other_contribution
 
 ME = Party("SVI")
 FACTS = make_facts(length=9000)
@@ -104,3 +104,7 @@ def test_the_head_of_a_frame_ends_where_its_manifest_does():
 @pytest.mark.parametrize("start", [b"", OWN[:8], OWN[:11], b"X" + OWN[1:12], bytes(12)])
 def test_what_is_no_frame_has_no_head(start):
     assert head_bytes(start) == 0
+
+
+def test_a_head_of_ten_million_numbers_is_still_looked_for():
+    assert manifest_limit(make_facts(length=10_000_000)) < MOST_HEAD

@@ -9,8 +9,8 @@ from secagg_survivors import World, run_round
 
 from securefl.errors import MessageError, RoundError
 from securefl.secagg import streaming
+from securefl.secagg.cipher_ring import LARGE_RING
 from securefl.secagg.masks import Seeds
-from securefl.secagg.ring import CHUNK_BYTES
 from securefl.secagg.seal import NOISE_LIMIT, CkksIntegers
 from securefl.secagg.sum import same_sum
 from securefl.secagg.survivors import Survivors
@@ -212,7 +212,7 @@ def test_the_cap_of_a_sum_leaves_room_for_the_longest_names():
     head = streaming._sum_envelope(survivors, "aggregator").head(
         ["0" * 64], World(names, 12, 1).aggregator.sign
     )
-    assert len(head) + CHUNK_BYTES <= streaming.sum_limit(survivors)
+    assert len(head) + LARGE_RING.chunk_bytes <= streaming.sum_limit(survivors)
 
 
 def test_a_claimed_sum_is_read_to_its_end_and_one_that_is_short_is_named(clear):

@@ -12,7 +12,8 @@ from secagg_whole import blocks_of, write_contribution
 
 from securefl.errors import MessageError, RoundError
 from securefl.secagg import sections
-from securefl.secagg.ring import CHUNK_BYTES, MODULUS
+from securefl.secagg.cipher_ring import LARGE_RING
+from securefl.secagg.ring import MODULUS
 from securefl.secagg.sum import RunningSum, check_parts, same_sum
 
 FACTS = make_facts(length=20_000)  # three ciphertexts
@@ -26,7 +27,7 @@ PLAIN = sum(item.astype(object) for item in CIPHERTEXTS.values()) % MODULUS
 
 @pytest.fixture(autouse=True)
 def _blocks_of_two(monkeypatch):
-    monkeypatch.setattr(sections, "_BLOCK_BYTES", 2 * CHUNK_BYTES)
+    monkeypatch.setattr(sections, "_BLOCK_BYTES", 2 * LARGE_RING.chunk_bytes)
 
 
 #: In memory, or in files.

@@ -8,6 +8,7 @@ from secagg_survivors import Draws, World
 
 from securefl.errors import MessageError, RoundError, UntrustedError, UsageError
 from securefl.secagg import ring, sections, survivor_contribution
+from securefl.secagg.cipher_ring import LARGE_RING
 from securefl.secagg.envelope import write_frame
 from securefl.secagg.masks import Seeds, add_mask
 
@@ -50,7 +51,7 @@ def test_a_contribution_is_its_ciphertexts_plus_pair_masks_plus_self_mask():
 
 
 def test_the_block_size_changes_nothing(monkeypatch):
-    monkeypatch.setattr(sections, "_BLOCK_BYTES", 2 * ring.CHUNK_BYTES)
+    monkeypatch.setattr(sections, "_BLOCK_BYTES", 2 * LARGE_RING.chunk_bytes)
     assert WORLD.contribute("SVI")[1] == SPOOL
 
 

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from secagg_round import NAMES, digest_of
@@ -225,3 +227,18 @@ def test_an_answer_that_leaves_out_dealers_with_the_longest_names_is_within_its_
     envelope = unmasking._envelope(survivors, names[0], ())
     data = envelope.write([b""], world.identities[names[0]].sign, without=sorted(names))
     assert len(data) <= unmasking.answer_limit(survivors, names[0])
+
+
+def test_the_form_of_an_answer_is_checked_without_the_dealers_commitments(a_round):
+    survivors, verify = a_round[0].survivors, WORLD.verify_by("SVI")
+    data = bytes(answer_of(a_round))
+    unmasking.check_answer_form(data, survivors, "SVI", verify)
+    for junk in (data[:-1], data + b"x", b""):
+        with pytest.raises(MessageError):
+            unmasking.check_answer_form(junk, survivors, "SVI", verify)
+
+
+def test_a_holder_has_shares_of_its_neighbours_alone():
+    neighbours = SimpleNamespace(holders=lambda _: ("a", "c", "x"))
+    survivors = SimpleNamespace(names=("a", "b", "c"), terms=SimpleNamespace(neighbours=neighbours))
+    assert unmasking.dealers_of("a", survivors) == ("a", "c")
