@@ -328,17 +328,14 @@ def _serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_serving)
-    trouble = ""
     while not stopping:
         try:
             service.turn()
             store.look(service.board)
             presence.tell(turned=True)
-            trouble = ""
             time.sleep(service.remaining)
         except StoreError as error:  # it comes back; said once
             store.missed(error)
-            if str(error) != trouble:
-                trouble = str(error)
-                tell(trouble)
+            if store.is_new("turn", str(error)):
+                tell(str(error))
             time.sleep(1.0)

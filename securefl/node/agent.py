@@ -240,8 +240,9 @@ class Agent:
         else:
             return True
         if self._trouble.get(name) != text:
-            self.say(text)
             self._trouble[name] = text
+            if self._store.is_new(name, text):
+                self.say(text)
         return False
 
     def _sync_when_due(self) -> None:

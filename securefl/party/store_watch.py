@@ -41,6 +41,18 @@ class StoreWatch:
         self._clock = clock
         self._since = ""
         self._missed = 0.0
+        self._told: dict[str, str] = {}
+
+    def is_new(self, part: str, trouble: str) -> bool:
+        """True unless ``part`` of the role told the same since the store is away.
+
+        What is due seldom goes well in the turns between: its trouble comes again and is the same.
+        """
+        if not self._since:
+            return True
+        before = self._told.get(part)
+        self._told[part] = trouble
+        return before != trouble
 
     def missed(self, error: StoreError) -> None:
         """Take note of an error, whatever was tried."""
@@ -61,4 +73,5 @@ class StoreWatch:
             self.missed(error)
         else:
             self._since = ""
+            self._told.clear()
             self._presence.tell(store_away=None)

@@ -16,6 +16,7 @@ from consortium import NAMES, Consortium
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from securefl.boards.board import CarriedBoard
+from securefl.boards.opening import open_board
 from securefl.cli.main import cli
 from securefl.datasite.address import site_email
 from securefl.datasite.layout import datasite
@@ -35,7 +36,8 @@ from securefl.node.agent import Agent, agent_state, stop_agent
 from securefl.node.pasts import doubt, settle_doubt
 from securefl.node.run_key import RunKey
 from securefl.party.audit_extract import read_extract
-from securefl.party.pidfile import store_away
+from securefl.party.pidfile import Presence, store_away
+from securefl.party.store_watch import StoreWatch
 
 ME = NAMES[0]
 PRIVATE = "patient Miller, born 1951, HIV positive"
@@ -266,6 +268,22 @@ def test_a_store_that_is_away_ends_nothing(scene):
     turns(agent, 2)
     assert scene.status == "completed"
     assert scene.c.log(ME).count("The store is away") == 1  # said once, not at every turn
+
+
+def test_what_is_tried_seldom_is_said_once_while_the_store_is_away(tmp_path):
+    """An exchange that is not due in most turns did not go well in them."""
+    presence, clock = Presence(tmp_path, "agent"), [100.0]
+    watch = StoreWatch(presence, lambda: "2026-01-31T12:00:00Z", lambda: clock[0])
+    trouble = "store: The store is away."
+    assert watch.is_new("requests", trouble)
+    watch.missed(StoreError("The store is away."))
+    assert [watch.is_new("requests", trouble) for _ in range(3)] == [True, False, False]
+    assert watch.is_new("rules", trouble)
+    assert watch.is_new("requests", "store: It is full.")
+    clock[0] += 60
+    watch.look(open_board(str(tmp_path / "store")))
+    watch.missed(StoreError("The store is away."))
+    assert watch.is_new("requests", "store: It is full.")
 
 
 def test_since_when_the_store_is_away_stands_in_the_state_file_until_it_is_back(scene):
