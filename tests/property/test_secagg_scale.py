@@ -10,7 +10,7 @@ from secagg_round import make_facts
 from secagg_survivors import COORDINATOR, Draws, Party, World
 
 from securefl.secagg import sections
-from securefl.secagg.ring import CHUNK_BYTES
+from securefl.secagg.cipher_ring import LARGE_RING
 from securefl.secagg.round_context import MAX_LENGTH
 from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.streaming import add_survivors, open_survivors, write_survivors_sum
@@ -181,7 +181,7 @@ def added_and_opened(length):
 
 def test_the_memory_of_adding_and_opening_does_not_grow_with_the_model(monkeypatch):
     monkeypatch.setattr(
-        sections, "_BLOCK_BYTES", 8 * CHUNK_BYTES
+        sections, "_BLOCK_BYTES", 8 * LARGE_RING.chunk_bytes
     )  # so that both models have many blocks
     small, large = (peak_of(added_and_opened(length)) for length in (300_000, 600_000))
     assert large < small + 37 * SLACK  # 37 more ciphertexts

@@ -13,9 +13,9 @@ from secagg_round import digest_of, make_facts
 from securefl.errors import RoundError, UsageError
 from securefl.secagg import additive, contribution, sections
 from securefl.secagg.additive import NumberKey, shared_elements
+from securefl.secagg.cipher_ring import LARGE_RING
 from securefl.secagg.gaussian import SIGMA
 from securefl.secagg.number_layout import NumberLayout
-from securefl.secagg.ring import CHUNK_BYTES
 from securefl.secagg.seal_ring import from_transformed
 
 DIGEST = digest_of("a round")
@@ -35,7 +35,7 @@ def test_the_size_of_a_block_changes_nothing(monkeypatch):
     a_round = KeyedRound(("A", "B"), length=100_000, primes=1)
     draw = np.random.default_rng(1)
     whole = a_round.body("A", np.arange(100_000) % 1000, draw=np.random.default_rng(1).bytes)
-    monkeypatch.setattr(sections, "_BLOCK_BYTES", 2 * CHUNK_BYTES)
+    monkeypatch.setattr(sections, "_BLOCK_BYTES", 2 * LARGE_RING.chunk_bytes)
     pieces = a_round.body("A", np.arange(100_000) % 1000, draw=draw.bytes)
     assert [p.shape for p in pieces] == [w.shape for w in whole]
     # the errors are drawn a block at a time, so only what does not depend on them can be compared:
