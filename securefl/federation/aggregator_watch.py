@@ -42,23 +42,5 @@ class AggregatorWatch(Protocol):
         """
 
 
-class NoWatch:
+class NoWatch(AggregatorWatch):
     """Nobody looks on."""
-
-    def serving(self, plan: RoundPlan) -> None:
-        """Tell nobody."""
-
-    def waiting(
-        self,
-        plan: RoundPlan,
-        number: int,
-        sites: tuple[str, ...],
-        since: datetime,
-    ) -> None:
-        """Tell nobody."""
-
-    def summed(self, plan: RoundPlan, number: int, added: Aggregation) -> None:
-        """Tell nobody."""
-
-    def ended(self, plan: RoundPlan, code: str) -> None:
-        """Tell nobody."""

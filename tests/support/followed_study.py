@@ -27,6 +27,13 @@ from securefl.secagg.group_draw import commitment
 from securefl.secagg.survivor_contribution import head_limit
 
 
+def hide(board, slot):
+    """Take an object away from a board; a function that puts it back."""
+    data = board.read(slot.path, 1 << 24)
+    board.erase(slot.path)
+    return lambda: slot.post(data)
+
+
 class Numbers:
     """A hospital's rows and noise in this kind of test: whole numbers, remembered."""
 

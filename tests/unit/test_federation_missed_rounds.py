@@ -4,7 +4,7 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-from followed_study import FollowedStudy
+from followed_study import FollowedStudy, hide
 from in_process_federation import RUN_KEYS, SITES, going_on, sealed_study
 
 from securefl.boards.opening import open_board
@@ -77,12 +77,6 @@ class Return:
 def back(gone_on, folder, tmp_path):
     shutil.copytree(folder, tmp_path / "board")
     return Return(gone_on, tmp_path / "board")
-
-
-def hide(board, slot):
-    data = board.read(slot.path, 1 << 24)
-    board.erase(slot.path)
-    return lambda: slot.post(data)
 
 
 def sums(study, number):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from followed_study import FollowedStudy
+from followed_study import FollowedStudy, hide
 from in_process_federation import RUN_KEYS, sealed_study
 
 from securefl.boards.opening import open_board
@@ -81,13 +81,6 @@ def look(ended, folder, tmp_path):
     return Look(ended, tmp_path / "board")
 
 
-def hide(look, slot):
-    """Take an object away; a function that puts it back."""
-    data = look.board.read(slot.path, 1 << 24)
-    look.board.erase(slot.path)
-    return lambda: slot.post(data)
-
-
 def exchange(look, study):
     """Another hospital puts a second frame of its own in the place of its first."""
     hospital, second = study.exchange.hospitals[OTHER], io.BytesIO()
@@ -115,13 +108,13 @@ def test_the_total_of_the_signed_frames_is_taken_once(look, ended):
 
 def test_what_was_verified_is_not_looked_at_again(look):
     look.participant.following.verified = look.facts.round
-    hide(look, look.at.opening())
+    hide(look.board, look.at.opening())
     assert look()
     assert look.taken == []
 
 
 def test_without_an_opening_a_hospital_waits_and_says_for_what(look):
-    back = hide(look, look.at.opening())
+    back = hide(look.board, look.at.opening())
     assert not look()
     assert look.totals.missing == "the coordinator has not shown the opening of the last round"
     back()
@@ -131,7 +124,7 @@ def test_without_an_opening_a_hospital_waits_and_says_for_what(look):
 
 
 def test_a_frame_that_is_not_there_is_named_and_looked_for_again_after_a_while(look):
-    back = hide(look, look.at.contribution(OTHER))
+    back = hide(look.board, look.at.contribution(OTHER))
     assert not look()
     assert OTHER in look.totals.missing
     back()
@@ -144,7 +137,7 @@ def test_a_frame_that_is_not_there_is_named_and_looked_for_again_after_a_while(l
 
 
 def test_what_stays_away_is_looked_for_less_and_less_often(look, monkeypatch):
-    hide(look, look.at.contribution(OTHER))
+    hide(look.board, look.at.contribution(OTHER))
     looks = []
     sound = look.totals._open
     monkeypatch.setattr(
@@ -165,7 +158,7 @@ def test_what_stays_away_is_looked_for_less_and_less_often(look, monkeypatch):
 
 
 def test_after_a_total_the_next_is_looked_for_as_often_as_at_first(look):
-    back = hide(look, look.at.contribution(OTHER))
+    back = hide(look.board, look.at.contribution(OTHER))
     for _ in range(300):
         look()
         look.now += 0.5
@@ -173,7 +166,7 @@ def test_after_a_total_the_next_is_looked_for_as_often_as_at_first(look):
     look.now += 4000.0
     assert look()
     look.participant.following = Taken()
-    hide(look, look.at.contribution(OTHER))
+    hide(look.board, look.at.contribution(OTHER))
     look.kept.clear()
     assert not look()
     assert look.totals._retry.remaining == pytest.approx(0.5)
@@ -201,7 +194,7 @@ def test_who_is_not_shown_the_last_opening_has_nothing_to_verify(ended, folder, 
     shutil.copytree(folder, tmp_path / "board")
     look = Look(ended, tmp_path / "board")
     look.participant.name = "a hospital that was in no sum"
-    hide(look, look.at.opening())
+    hide(look.board, look.at.opening())
     assert look()
     assert look.taken == []
 
@@ -210,7 +203,7 @@ def test_who_is_not_shown_the_last_opening_has_nothing_to_verify(ended, folder, 
 def test_before_anybody_is_accused_the_transcript_must_be_there(look, ended, gone):
     exchange(look, ended)
     if gone:
-        hide(look, look.at.transcript)
+        hide(look.board, look.at.transcript)
     else:
         before = RoundBoard.numbered(look.board, look.plan.digest, look.facts.round - 1)
         look.at.transcript.post(before.transcript.read())
@@ -262,6 +255,6 @@ def test_frames_that_the_survivors_signed_need_no_transcript(look, monkeypatch):
         contributors=rounds.contributors, round_digest=rounds.round_digest, streamed_sum=signed
     )
     monkeypatch.setattr(look.totals, "_rounds", known)
-    hide(look, look.at.transcript)
+    hide(look.board, look.at.transcript)
     with pytest.raises(BrokenRuleError, match="does not open the sum of round 5"):
         look()
