@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import signal
 
 import forked_processes
 import pytest
@@ -36,6 +37,10 @@ LONGEST = (
     "test_toy_carrier.py",
 )
 WITH_PROCESSES = ("integration", "found", "browser")
+
+# A job in a script's background begins with Ctrl-C ignored and hands that on to what it starts;
+# tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
